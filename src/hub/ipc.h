@@ -51,6 +51,8 @@ enum dw_ipc_type {
     DW_IPC_STATE,   /* snapshot for screens */
     DW_IPC_STORY,   /* one line of the story */
     DW_IPC_VIEWERS, /* guard -> camera: nonces of the screens that look, to be signed into frames */
+    /* guard -> front */
+    DW_IPC_HUB_NONCE, /* the nonce of each CAMERA_ASK, so that screens can check a frame's echo */
     DW_IPC_TYPE_COUNT
 };
 
@@ -194,6 +196,12 @@ struct dw_ipc_viewers {
     uint32_t count;
     uint32_t pad;
     uint8_t nonce[DW_VIEWERS_MAX][32];
+};
+
+/* Screens keep the newest few: echo = SHA-256(one of them || viewer nonces). It is no secret. */
+struct dw_ipc_hub_nonce {
+    struct dw_ipc_head head;
+    uint8_t nonce[32];
 };
 
 enum dw_owner_word { DW_OWNER_NONE = 0, DW_OWNER_LOCK_NOW, DW_OWNER_END_VISIT, DW_OWNER_ACKNOWLEDGE };

@@ -1,0 +1,175 @@
+#include "hub/ipc.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+/* The struct of each type: one row, so that a new type without a size is seen at once. */
+static const size_t sizes[DW_IPC_TYPE_COUNT] = {
+    [DW_IPC_READY] = sizeof(struct dw_ipc_ready),
+    [DW_IPC_CAMERA_ASK] = sizeof(struct dw_ipc_bytes),
+    [DW_IPC_RECORD_START] = sizeof(struct dw_ipc_record),
+    [DW_IPC_RECORD_STOP] = sizeof(struct dw_ipc_record),
+    [DW_IPC_PIPE] = sizeof(struct dw_ipc_pipe),
+    [DW_IPC_FRAME] = sizeof(struct dw_ipc_frame),
+    [DW_IPC_FRAME_BAD] = sizeof(struct dw_ipc_frame_bad),
+    [DW_IPC_FRAME_UNPROVEN] = sizeof(struct dw_ipc_frame_bad),
+    [DW_IPC_CAMERA_LINK] = sizeof(struct dw_ipc_camera_link),
+    [DW_IPC_SEGMENT] = sizeof(struct dw_ipc_segment),
+    [DW_IPC_DISK] = sizeof(struct dw_ipc_disk),
+    [DW_IPC_LOCK_ASK] = sizeof(struct dw_ipc_bytes),
+    [DW_IPC_LOCK_COMMAND] = sizeof(struct dw_ipc_lock_command),
+    [DW_IPC_LOCK_SIGNED] = sizeof(struct dw_ipc_bytes),
+    [DW_IPC_LOCK_REPORT] = sizeof(struct dw_ipc_lock_report),
+    [DW_IPC_LOCK_LINK] = sizeof(struct dw_ipc_link_state),
+    [DW_IPC_LINK_IN] = sizeof(struct dw_ipc_link),
+    [DW_IPC_LINK_STATE] = sizeof(struct dw_ipc_link_state),
+    [DW_IPC_VIEWER] = sizeof(struct dw_ipc_viewer),
+    [DW_IPC_OWNER] = sizeof(struct dw_ipc_owner),
+    [DW_IPC_LINK_OUT] = sizeof(struct dw_ipc_link),
+    [DW_IPC_DISPLAY] = sizeof(struct dw_ipc_display),
+    [DW_IPC_STATE] = sizeof(struct dw_ipc_state),
+    [DW_IPC_STORY] = sizeof(struct dw_ipc_story),
+    [DW_IPC_VIEWERS] = sizeof(struct dw_ipc_viewers),
+    [DW_IPC_HUB_NONCE] = sizeof(struct dw_ipc_hub_nonce),
+};
+
+size_t dw_ipc_size(enum dw_ipc_type type)
+{
+    return (size_t)type < DW_ARRAY_COUNT(sizes) ? sizes[type] : 0;
+}
+
+/* FNV-1a over the sizes of all messages: two builds whose messages differ in layout do not talk. No
+ * date goes in, builds stay reproducible. */
+static uint32_t build_id(void)
+{
+    uint32_t hash = UINT32_C(2166136261);
+    for (size_t i = 0; i < DW_ARRAY_COUNT(sizes); i++)
+        hash = (hash ^ (uint32_t)(sizes[i] + (i << 16))) * UINT32_C(16777619);
+    return hash;
+}
+
+static dw_err send_message(int fd, enum dw_ipc_type type, void *message, int passed)
+{
+    size_t size = dw_ipc_size(type);
+    DW_ASSERT(size >= sizeof(struct dw_ipc_head) && size <= UINT16_MAX);
+    struct dw_ipc_head head = {(uint16_t)type, (uint16_t)size, build_id()};
+    memcpy(message, &head, sizeof(head));
+
+    struct iovec part = {message, size};
+    struct msghdr msg = {.msg_iov = &part, .msg_iovlen = 1};
+    union {
+        struct cmsghdr align;
+        unsigned char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    if (passed >= 0) {
+        memset(&control, 0, sizeof(control));
+        msg.msg_control = control.bytes;
+        msg.msg_controllen = sizeof(control.bytes);
+        struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &passed, sizeof(int));
+    }
+    for (;;) {
+        ssize_t n = sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n == (ssize_t)size)
+            return DW_OK;
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
+            return dw_fail(DW_E_BUSY);
+        return dw_fail(DW_E_IO);
+    }
+}
+
+dw_err dw_ipc_send(int fd, enum dw_ipc_type type, void *message)
+{
+    return send_message(fd, type, message, -1);
+}
+
+dw_err dw_ipc_send_fd(int fd, enum dw_ipc_type type, void *message, int passed)
+{
+    DW_ASSERT(passed >= 0);
+    return send_message(fd, type, message, passed);
+}
+
+/* Takes the one descriptor that may come along; all others are closed. False: more than one came. */
+static bool take_descriptor(struct msghdr *msg, int *ret_fd)
+{
+    bool is_single = true;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count; i++) {
+            int got;
+            memcpy(&got, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+            if (*ret_fd < 0) {
+                *ret_fd = got;
+            } else {
+                close(got);
+                is_single = false;
+            }
+        }
+    }
+    return is_single && !(msg->msg_flags & MSG_CTRUNC);
+}
+
+dw_err dw_ipc_receive(int fd, void *ret_message, size_t cap, enum dw_ipc_type *ret_type, int *ret_fd)
+{
+    *ret_fd = -1;
+    *ret_type = DW_IPC_NONE;
+    struct iovec part = {ret_message, cap};
+    union {
+        struct cmsghdr align;
+        unsigned char bytes[CMSG_SPACE(4 * sizeof(int))];
+    } control;
+    struct msghdr msg = {.msg_iov = &part,
+                         .msg_iovlen = 1,
+                         .msg_control = control.bytes,
+                         .msg_controllen = sizeof(control.bytes)};
+    ssize_t n;
+    do {
+        n = recvmsg(fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return dw_fail(errno == EAGAIN ? DW_E_BUSY : DW_E_IO);
+
+    int passed = -1;
+    bool is_sound = take_descriptor(&msg, &passed);
+    if (n == 0) {
+        if (passed >= 0)
+            close(passed);
+        return dw_fail(DW_E_IO);
+    }
+    struct dw_ipc_head head = {0};
+    if ((size_t)n >= sizeof(head))
+        memcpy(&head, ret_message, sizeof(head));
+    size_t want = dw_ipc_size((enum dw_ipc_type)head.type);
+    is_sound = is_sound && !(msg.msg_flags & MSG_TRUNC) && want != 0 && (size_t)n == want &&
+               head.size == want && head.build_id == build_id() &&
+               (passed >= 0) == (head.type == DW_IPC_PIPE);
+    if (!is_sound) {
+        if (passed >= 0)
+            close(passed);
+        return dw_fail(DW_E_INVALID);
+    }
+    *ret_type = (enum dw_ipc_type)head.type;
+    *ret_fd = passed;
+    return DW_OK;
+}
+
+const char *dw_story_word(enum dw_story s)
+{
+    static const char *const words[DW_STORY_COUNT] = {
+        [DW_STORY_NONE] = "none",
+#define X(name, word) [DW_STORY_##name] = word,
+        DW_STORY_LIST(X)
+#undef X
+    };
+    return (size_t)s < DW_ARRAY_COUNT(words) && words[s] ? words[s] : "?";
+}
