@@ -97,7 +97,8 @@ dw_err dw_ipc_send_fd(int fd, enum dw_ipc_type type, void *message, int passed)
     return send_message(fd, type, message, passed);
 }
 
-/* Takes the one descriptor that may come along; all others are closed. False: more than one came. */
+/* Takes the one descriptor that may come along; all others are closed. False: more than one came.
+ */
 static bool take_descriptor(struct msghdr *msg, int *ret_fd)
 {
     bool is_single = true;
@@ -119,7 +120,8 @@ static bool take_descriptor(struct msghdr *msg, int *ret_fd)
     return is_single && !(msg->msg_flags & MSG_CTRUNC);
 }
 
-dw_err dw_ipc_receive(int fd, void *ret_message, size_t cap, enum dw_ipc_type *ret_type, int *ret_fd)
+dw_err dw_ipc_receive(int fd, void *ret_message, size_t cap, enum dw_ipc_type *ret_type,
+                      int *ret_fd)
 {
     *ret_fd = -1;
     *ret_type = DW_IPC_NONE;
@@ -165,10 +167,9 @@ dw_err dw_ipc_receive(int fd, void *ret_message, size_t cap, enum dw_ipc_type *r
 
 const char *dw_story_word(enum dw_story s)
 {
-    static const char *const words[DW_STORY_COUNT] = {
-        [DW_STORY_NONE] = "none",
+    static const char *const words[DW_STORY_COUNT] = {[DW_STORY_NONE] = "none",
 #define X(name, word) [DW_STORY_##name] = word,
-        DW_STORY_LIST(X)
+                                                      DW_STORY_LIST(X)
 #undef X
     };
     return (size_t)s < DW_ARRAY_COUNT(words) && words[s] ? words[s] : "?";

@@ -1,7 +1,7 @@
 /* os/config.h - configuration as one table: key, kind, range, default, help.
  *
- * File: "key = value" lines, '#' comments. Unknown keys, double keys and values out of range stop the
- * start with file and line: nothing is half configured. */
+ * File: "key = value" lines, '#' comments. Unknown keys, double keys and values out of range stop
+ * the start with file and line: nothing is half configured. */
 #ifndef DW_OS_CONFIG_H
 #define DW_OS_CONFIG_H
 
@@ -14,10 +14,10 @@ enum dw_setting_kind { DW_SETTING_STRING, DW_SETTING_UINT, DW_SETTING_BOOL };
 struct dw_setting {
     const char *key;
     enum dw_setting_kind kind;
-    size_t offset;         /* of the field: char[cap], uint32_t or bool */
-    uint32_t min, max;     /* UINT: range; STRING: max is the field's size in bytes */
-    const char *fallback;  /* default, as text; NULL: the key must be given */
-    const char *unit;      /* "ms", "bytes", "" */
+    size_t offset;        /* of the field: char[cap], uint32_t or bool */
+    uint32_t min, max;    /* UINT: range; STRING: max is the field's size in bytes */
+    const char *fallback; /* default, as text; NULL: the key must be given */
+    const char *unit;     /* "ms", "bytes", "" */
     const char *help;
 };
 

@@ -1,8 +1,9 @@
-/* os/stream.h - framed TCP on a libuv loop: u32 big-endian length, u8 kind, body.
+/* os/stream.h - framed TCP on a libuv loop: u32 big-endian length of what follows, u8 kind, body.
  *
  * Used by the camera and lock links on both sides. TCP_NODELAY and SO_KEEPALIVE are always on. A
- * message longer than `max`, or a length of 0, closes the stream. The queue of unsent bytes is bounded:
- * when it is full the stream closes (commands) or drops (media, see `send`).
+ * length (kind and body) of 0 or above `max` closes the stream. The queue of unsent bytes is
+ * bounded: when it is full the stream closes (commands) or drops (media, see `send`). A stream that
+ * stays silent is not closed: whoever needs life asks for it in his own protocol.
  */
 #ifndef DW_OS_STREAM_H
 #define DW_OS_STREAM_H
@@ -36,6 +37,7 @@ typedef bool dw_accepted(void *ctx, struct dw_stream *s, const struct dw_stream_
 DW_MUST_USE dw_err dw_stream_listen(uv_loop_t *loop, const char *address, size_t max,
                                     dw_accepted *accepted, void *ctx,
                                     struct dw_listener **ret_listener, uint16_t *ret_port);
+/* Its streams live on. */
 void dw_listener_close(struct dw_listener *l);
 
 /* Copies. `a` and `b` are sent one after the other as one body (either may be empty).
@@ -44,6 +46,8 @@ void dw_listener_close(struct dw_listener *l);
 DW_MUST_USE dw_err dw_stream_send(struct dw_stream *s, uint8_t kind, struct dw_view a,
                                   struct dw_view b, bool droppable);
 size_t dw_stream_queued(const struct dw_stream *s);
+/* Unsent bytes are lost. `closed` is called on a later turn of the loop, never from inside this
+ * call; `why` is copied. Until then `ctx` must live. */
 void dw_stream_close(struct dw_stream *s, const char *why);
 
 #endif
