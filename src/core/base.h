@@ -1,6 +1,7 @@
 /* core/base.h - the few types and macros every folder shares.
  *
- * Freestanding C17: nothing here allocates, reads a clock or does I/O. Style rules: docs/design/style.md.
+ * Freestanding C17: nothing here allocates, reads a clock or does I/O. Style rules:
+ * docs/design/style.md.
  */
 #ifndef DW_CORE_BASE_H
 #define DW_CORE_BASE_H
@@ -17,27 +18,27 @@
 
 /* Errors. One list: name, sentence. The zero value is "unset" and counts as failed, so that a
  * forgotten assignment refuses. A decision (allow, refuse and why) is data, never an error. */
-#define DW_ERR_LIST(X)                                                                             \
-    X(UNSET, "no result was set")                                                                  \
-    X(OK, "done")                                                                                  \
-    X(INVALID, "the input is not of the expected form")                                            \
-    X(TRUNCATED, "the input ends too early")                                                       \
-    X(TRAILING, "there are bytes after the end")                                                   \
-    X(NONCANONICAL, "the bytes are not in the one permitted form")                                 \
-    X(UNKNOWN_FIELD, "a field or version is not known")                                            \
-    X(TOO_LARGE, "the input is larger than permitted")                                             \
-    X(NO_SPACE, "the output does not fit the buffer")                                              \
-    X(SIGNATURE, "the signature does not verify")                                                  \
-    X(KEY, "the key is not the enrolled one")                                                      \
-    X(CONTEXT, "the object belongs to another context")                                            \
-    X(CLOCK, "the time given is before the last one")                                              \
-    X(BUSY, "not now; ask again on a later turn")                                                  \
-    X(IO, "the link or the file is gone")                                                          \
-    X(NOT_FOUND, "there is no such thing")                                                         \
-    X(EXISTS, "it exists already")                                                                 \
-    X(DENIED, "not permitted")                                                                     \
-    X(EXPIRED, "too late")                                                                         \
-    X(CORRUPT, "stored data is damaged")                                                           \
+#define DW_ERR_LIST(X)                                             \
+    X(UNSET, "no result was set")                                  \
+    X(OK, "done")                                                  \
+    X(INVALID, "the input is not of the expected form")            \
+    X(TRUNCATED, "the input ends too early")                       \
+    X(TRAILING, "there are bytes after the end")                   \
+    X(NONCANONICAL, "the bytes are not in the one permitted form") \
+    X(UNKNOWN_FIELD, "a field or version is not known")            \
+    X(TOO_LARGE, "the input is larger than permitted")             \
+    X(NO_SPACE, "the output does not fit the buffer")              \
+    X(SIGNATURE, "the signature does not verify")                  \
+    X(KEY, "the key is not the enrolled one")                      \
+    X(CONTEXT, "the object belongs to another context")            \
+    X(CLOCK, "the time given is before the last one")              \
+    X(BUSY, "not now; ask again on a later turn")                  \
+    X(IO, "the link or the file is gone")                          \
+    X(NOT_FOUND, "there is no such thing")                         \
+    X(EXISTS, "it exists already")                                 \
+    X(DENIED, "not permitted")                                     \
+    X(EXPIRED, "too late")                                         \
+    X(CORRUPT, "stored data is damaged")                           \
     X(UNSUPPORTED, "not supported here")
 
 enum dw_err_code {
@@ -70,11 +71,11 @@ static inline bool dw_is(dw_err e, enum dw_err_code code)
 }
 
 /* The one control-flow macro: for functions that own nothing. */
-#define DW_TRY(call)                                                                               \
-    do {                                                                                           \
-        dw_err dw_try_err_ = (call);                                                               \
-        if (dw_failed(dw_try_err_))                                                                \
-            return dw_try_err_;                                                                    \
+#define DW_TRY(call)                 \
+    do {                             \
+        dw_err dw_try_err_ = (call); \
+        if (dw_failed(dw_try_err_))  \
+            return dw_try_err_;      \
     } while (0)
 
 /* A programmer's mistake. Always on, in releases too. `dw_panic` is given by the program that links

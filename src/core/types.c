@@ -78,10 +78,9 @@ const char *dw_outcome_word(enum dw_outcome v)
 
 const char *dw_check_code(enum dw_check v)
 {
-    static const char *const codes[] = {
-        "none",
+    static const char *const codes[] = {"none",
 #define X(name, code, text, next) code,
-        DW_CHECK_LIST(X)
+                                        DW_CHECK_LIST(X)
 #undef X
     };
     return PICK(codes, v);
@@ -89,10 +88,9 @@ const char *dw_check_code(enum dw_check v)
 
 const char *dw_check_text(enum dw_check v)
 {
-    static const char *const texts[] = {
-        "",
+    static const char *const texts[] = {"",
 #define X(name, code, text, next) text,
-        DW_CHECK_LIST(X)
+                                        DW_CHECK_LIST(X)
 #undef X
     };
     return PICK(texts, v);
@@ -100,10 +98,9 @@ const char *dw_check_text(enum dw_check v)
 
 const char *dw_check_next(enum dw_check v)
 {
-    static const char *const texts[] = {
-        "",
+    static const char *const texts[] = {"",
 #define X(name, code, text, next) next,
-        DW_CHECK_LIST(X)
+                                        DW_CHECK_LIST(X)
 #undef X
     };
     return PICK(texts, v);

@@ -55,14 +55,14 @@ enum dw_camera_class {
 enum dw_visit_kind { DW_VISIT_DROP = 0, DW_VISIT_STAY, DW_VISIT_KIND_COUNT };
 
 /* What the camera is, judged by stamps and sequence of verified frames only [wifi.md 1]. */
-#define DW_CAMERA_STATE_LIST(X)                                                                    \
-    X(UNKNOWN, "unknown")                                                                          \
-    X(LIVE, "live")                                                                                \
-    X(LATE, "late")                                                                                \
-    X(BLIND, "blind")                                                                              \
-    X(FROZEN, "frozen")                                                                            \
-    X(COVERED, "covered")                                                                          \
-    X(TAMPERED, "tampered")                                                                        \
+#define DW_CAMERA_STATE_LIST(X) \
+    X(UNKNOWN, "unknown")       \
+    X(LIVE, "live")             \
+    X(LATE, "late")             \
+    X(BLIND, "blind")           \
+    X(FROZEN, "frozen")         \
+    X(COVERED, "covered")       \
+    X(TAMPERED, "tampered")     \
     X(UNPROVEN, "unproven") /* pictures arrive but the camera cannot prove them (K0) */
 
 enum dw_camera_state {
@@ -74,53 +74,56 @@ enum dw_camera_state {
 
 /* The checks before opening, in the order in which a refusal is named. For each: code, what the
  * courier is told, what to do next. The code is part of the API and never changes its meaning. */
-#define DW_CHECK_LIST(X)                                                                           \
-    X(MESSAGE, "bad_message", "The request could not be read.", "Try again; if it stays, call us.") \
-    X(HOME, "wrong_home", "This parcel belongs to another home.", "Check the address of the stop.") \
-    X(DOOR, "wrong_door", "This is not the door of this visit.", "Look for the right door.")       \
-    X(JOB, "no_such_job", "There is no open job like this.", "Ask your dispatcher.")               \
-    X(ASSIGNED, "not_assigned", "This stop is not assigned to you.", "Ask your dispatcher.")       \
-    X(SCREENING, "screening", "Your screening is not valid today.", "Ask your dispatcher.")        \
-    X(PARCEL, "wrong_parcel", "This parcel does not belong to this stop.",                         \
-      "Scan the right parcel, or use the next place on the list.")                                 \
-    X(PARCEL_USED, "parcel_used", "This parcel was already delivered.",                            \
-      "Scan the right parcel, or use the next place on the list.")                                 \
-    X(PERMISSION, "no_permission", "The household has not permitted this.",                        \
-      "Use the next place on the list.")                                                           \
-    X(EARLY, "too_early", "The delivery window has not begun.", "Come back inside the window.")    \
-    X(LATE, "too_late", "The delivery window is over.", "Use the next place on the list.")         \
-    X(CLOCK, "clock", "The house is not sure of the time.", "Use the next place on the list.")     \
-    X(LOCATION, "location", "You are not near this door.", "Go to the door and try again.")        \
-    X(OTHER_VISIT, "other_visit", "Another visit is under way.", "Wait until it is over.")         \
-    X(LOCK_CLASS, "lock_class", "This lock cannot relock by itself, so it serves no visitors.",    \
-      "Use the next place on the list.")                                                           \
-    X(LOCK_REACHABLE, "lock_unreachable", "The lock does not answer.",                             \
-      "Use the next place on the list.")                                                           \
-    X(LOCK_RELOCK, "lock_relock", "The lock's own relock time is not set as it must be.",          \
-      "Use the next place on the list.")                                                           \
-    X(DOOR_CLOSED, "door_not_closed", "The door is not closed.", "Use the next place on the list.") \
-    X(BOLT_THROWN, "bolt_not_thrown", "The bolt is not out.", "Use the next place on the list.")   \
-    X(BATTERY, "lock_battery", "The lock's battery is too low.",                                   \
-      "Use the next place on the list.")                                                           \
-    X(UNACCOUNTED, "unaccounted_opening", "The lock moved without us; the household must look.",   \
-      "Use the next place on the list.")                                                           \
-    X(CAMERA_CLASS, "camera_class", "This camera cannot prove that it is live.",                   \
-      "Use the next place on the list.")                                                           \
-    X(CAMERA_LIVE, "camera_not_live", "The camera is not live.",                                   \
-      "Wait a moment and try once more, or use the next place on the list.")                       \
-    X(CAMERA_FROZEN, "camera_frozen", "The camera shows the same picture again and again.",        \
-      "Use the next place on the list.")                                                           \
-    X(CAMERA_COVERED, "camera_covered", "The camera is covered or dark.",                          \
-      "Use the next place on the list.")                                                           \
-    X(CAMERA_TAMPERED, "camera_tampered", "The camera's pictures were changed or replayed.",       \
-      "Use the next place on the list.")                                                           \
-    X(DISK, "disk_full", "There is no room to record.", "Use the next place on the list.")         \
-    X(RECORD, "record", "The record could not be written.", "Try once more.")                      \
-    X(PROOF, "proof", "The confirmation was not valid.", "Try once more.")                         \
-    X(EXPIRED, "too_slow", "It took too long.", "Scan again.")                                     \
-    X(ENDED, "ended_by_household", "The household ended the visit.",                               \
-      "Use the next place on the list.")                                                           \
-    X(HUB_UNREACHABLE, "hub_unreachable", "The house does not answer.",                            \
+#define DW_CHECK_LIST(X)                                                                         \
+    X(MESSAGE, "bad_message", "The request could not be read.",                                  \
+      "Try again; if it stays, call us.")                                                        \
+    X(HOME, "wrong_home", "This parcel belongs to another home.",                                \
+      "Check the address of the stop.")                                                          \
+    X(DOOR, "wrong_door", "This is not the door of this visit.", "Look for the right door.")     \
+    X(JOB, "no_such_job", "There is no open job like this.", "Ask your dispatcher.")             \
+    X(ASSIGNED, "not_assigned", "This stop is not assigned to you.", "Ask your dispatcher.")     \
+    X(SCREENING, "screening", "Your screening is not valid today.", "Ask your dispatcher.")      \
+    X(PARCEL, "wrong_parcel", "This parcel does not belong to this stop.",                       \
+      "Scan the right parcel, or use the next place on the list.")                               \
+    X(PARCEL_USED, "parcel_used", "This parcel was already delivered.",                          \
+      "Scan the right parcel, or use the next place on the list.")                               \
+    X(PERMISSION, "no_permission", "The household has not permitted this.",                      \
+      "Use the next place on the list.")                                                         \
+    X(EARLY, "too_early", "The delivery window has not begun.", "Come back inside the window.")  \
+    X(LATE, "too_late", "The delivery window is over.", "Use the next place on the list.")       \
+    X(CLOCK, "clock", "The house is not sure of the time.", "Use the next place on the list.")   \
+    X(LOCATION, "location", "You are not near this door.", "Go to the door and try again.")      \
+    X(OTHER_VISIT, "other_visit", "Another visit is under way.", "Wait until it is over.")       \
+    X(LOCK_CLASS, "lock_class", "This lock cannot relock by itself, so it serves no visitors.",  \
+      "Use the next place on the list.")                                                         \
+    X(LOCK_REACHABLE, "lock_unreachable", "The lock does not answer.",                           \
+      "Use the next place on the list.")                                                         \
+    X(LOCK_RELOCK, "lock_relock", "The lock's own relock time is not set as it must be.",        \
+      "Use the next place on the list.")                                                         \
+    X(DOOR_CLOSED, "door_not_closed", "The door is not closed.",                                 \
+      "Use the next place on the list.")                                                         \
+    X(BOLT_THROWN, "bolt_not_thrown", "The bolt is not out.", "Use the next place on the list.") \
+    X(BATTERY, "lock_battery", "The lock's battery is too low.",                                 \
+      "Use the next place on the list.")                                                         \
+    X(UNACCOUNTED, "unaccounted_opening", "The lock moved without us; the household must look.", \
+      "Use the next place on the list.")                                                         \
+    X(CAMERA_CLASS, "camera_class", "This camera cannot prove that it is live.",                 \
+      "Use the next place on the list.")                                                         \
+    X(CAMERA_LIVE, "camera_not_live", "The camera is not live.",                                 \
+      "Wait a moment and try once more, or use the next place on the list.")                     \
+    X(CAMERA_FROZEN, "camera_frozen", "The camera shows the same picture again and again.",      \
+      "Use the next place on the list.")                                                         \
+    X(CAMERA_COVERED, "camera_covered", "The camera is covered or dark.",                        \
+      "Use the next place on the list.")                                                         \
+    X(CAMERA_TAMPERED, "camera_tampered", "The camera's pictures were changed or replayed.",     \
+      "Use the next place on the list.")                                                         \
+    X(DISK, "disk_full", "There is no room to record.", "Use the next place on the list.")       \
+    X(RECORD, "record", "The record could not be written.", "Try once more.")                    \
+    X(PROOF, "proof", "The confirmation was not valid.", "Try once more.")                       \
+    X(EXPIRED, "too_slow", "It took too long.", "Scan again.")                                   \
+    X(ENDED, "ended_by_household", "The household ended the visit.",                             \
+      "Use the next place on the list.")                                                         \
+    X(HUB_UNREACHABLE, "hub_unreachable", "The house does not answer.",                          \
       "Use the next place on the list.")
 
 enum dw_check {
@@ -135,19 +138,19 @@ enum dw_check {
 enum dw_answer { DW_ANSWER_UNKNOWN = 0, DW_ANSWER_PASS, DW_ANSWER_FAIL };
 
 /* States of a visit on the door, as the hub sees it. Words are the API's. */
-#define DW_VISIT_STATE_LIST(X)                                                                     \
-    X(NONE, "none")           /* no visit */                                                       \
-    X(ASKED, "checking")      /* checks run: lock asked, recording started */                      \
-    X(READY, "ready")         /* all checks passed; waits for the slide */                         \
-    X(INTENT, "recording")    /* the intent is being made durable, display leases run out */       \
-    X(LOOKING, "looking")     /* camera nonce is out; waits for the frame that carries it */       \
-    X(RETRACTING, "opening")  /* command sent; not sensed yet */                                   \
-    X(UNLOCKED, "unlocked")   /* bolt sensed retracted, door closed */                             \
-    X(INSIDE, "inside")       /* door sensed open */                                               \
-    X(CLOSING, "closing")     /* door sensed closed again; bolt not yet sensed in the strike */    \
-    X(BETWEEN, "between")     /* STAY: locked between two openings */                              \
-    X(WATCH, "watch")         /* over and locked; watching for somebody left inside */             \
-    X(STUCK, "not_secured")   /* will not lock; household and dispatcher alarmed */                \
+#define DW_VISIT_STATE_LIST(X)                                                                  \
+    X(NONE, "none")           /* no visit */                                                    \
+    X(ASKED, "checking")      /* checks run: lock asked, recording started */                   \
+    X(READY, "ready")         /* all checks passed; waits for the slide */                      \
+    X(INTENT, "recording")    /* the intent is being made durable, display leases run out */    \
+    X(LOOKING, "looking")     /* camera nonce is out; waits for the frame that carries it */    \
+    X(RETRACTING, "opening")  /* command sent; not sensed yet */                                \
+    X(UNLOCKED, "unlocked")   /* bolt sensed retracted, door closed */                          \
+    X(INSIDE, "inside")       /* door sensed open */                                            \
+    X(CLOSING, "closing")     /* door sensed closed again; bolt not yet sensed in the strike */ \
+    X(BETWEEN, "between")     /* STAY: locked between two openings */                           \
+    X(WATCH, "watch")         /* over and locked; watching for somebody left inside */          \
+    X(STUCK, "not_secured")   /* will not lock; household and dispatcher alarmed */             \
     X(UNHEARD, "unconfirmed") /* over, but the lock has not been heard since */
 
 enum dw_visit_state {
@@ -158,16 +161,16 @@ enum dw_visit_state {
 };
 
 /* How a visit ended. NONE: not ended. */
-#define DW_OUTCOME_LIST(X)                                                                         \
-    X(NONE)                                                                                        \
-    X(REFUSED)               /* never opened; see the check */                                     \
-    X(OK)                                                                                          \
-    X(SECURED_WITH_GAP)      /* locked and sensed, but the camera was blind for a while */         \
-    X(SECURED_TAMPERED)      /* locked and sensed, but pictures were frozen, changed, replayed */  \
-    X(SECURED_UNCONFIRMED)   /* the lock has not been heard; never shown as locked */              \
-    X(NOT_SECURED)           /* the door is open or will not lock */                               \
-    X(NOT_OPENED)            /* bolt withdrawn, nobody opened, locked again */                     \
-    X(ABORTED)               /* the hub restarted in the middle; the record says so */
+#define DW_OUTCOME_LIST(X)                                                                      \
+    X(NONE)                                                                                     \
+    X(REFUSED) /* never opened; see the check */                                                \
+    X(OK)                                                                                       \
+    X(SECURED_WITH_GAP)    /* locked and sensed, but the camera was blind for a while */        \
+    X(SECURED_TAMPERED)    /* locked and sensed, but pictures were frozen, changed, replayed */ \
+    X(SECURED_UNCONFIRMED) /* the lock has not been heard; never shown as locked */             \
+    X(NOT_SECURED)         /* the door is open or will not lock */                              \
+    X(NOT_OPENED)          /* bolt withdrawn, nobody opened, locked again */                    \
+    X(ABORTED)             /* the hub restarted in the middle; the record says so */
 
 enum dw_outcome {
 #define X(name) DW_OUTCOME_##name,
