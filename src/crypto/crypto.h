@@ -61,6 +61,7 @@ DW_MUST_USE dw_err dw_secret_load(const char *path, struct dw_secret *ret_secret
 /* Makes the file (O_EXCL) with a new key. DW_E_EXISTS: there is one already; load it. */
 DW_MUST_USE dw_err dw_secret_create(const char *path, struct dw_secret *ret_secret);
 DW_MUST_USE dw_err dw_key_load(const char *path, struct dw_key *ret_key);
+/* Replaces an older file of that name in one step. */
 DW_MUST_USE dw_err dw_key_save(const char *path, const struct dw_key *key);
 
 void dw_sign(const struct dw_secret *secret, struct dw_view message, uint8_t ret_sig[DW_SIG_BYTES]);

@@ -1,14 +1,13 @@
 /* wire/camera.h - messages of the camera link. Pure.
  *
- * Framing on the TCP stream: u32 big-endian length of what follows, u8 kind, body. The hub dials the
- * camera. Every body but VIEWERS is or begins with a COSE_Sign1 of its context (wire/cose.h):
+ * Framing on the TCP stream: u32 big-endian length of what follows, u8 kind, body. The hub dials
+ * the camera. Every body but VIEWERS is or begins with a COSE_Sign1 of its context (wire/cose.h):
  *
  *   kind ASK      hub -> camera   COSE_Sign1(hub) camera-ask
- *   kind VIEWERS  hub -> camera   0..DW_VIEWERS_MAX nonces of 32 bytes; no authority, only freshness
- *   kind HELLO    camera -> hub   COSE_Sign1(camera) camera-hello, answers the first ASK
- *   kind FRAME    camera -> hub   u16 record length, u8 viewer count, record (COSE_Sign1(camera) frame),
- *                                 viewer nonces, then one H.264 access unit in Annex B with SPS and PPS
- *                                 before each IDR
+ *   kind VIEWERS  hub -> camera   0..DW_VIEWERS_MAX nonces of 32 bytes; no authority, only
+ * freshness kind HELLO    camera -> hub   COSE_Sign1(camera) camera-hello, answers the first ASK
+ *   kind FRAME    camera -> hub   u16 record length, u8 viewer count, record (COSE_Sign1(camera)
+ * frame), viewer nonces, then one H.264 access unit in Annex B with SPS and PPS before each IDR
  *
  * The camera sends nothing before it has had one valid ASK on this connection, and signs echo =
  * SHA-256(newest ask nonce || viewer nonces in the order sent). It always uses the newest of both.
@@ -38,8 +37,8 @@ struct dw_camera_ask {
     bool want_key_frame;
 };
 
-/* { 10: echo of the ask nonce, 267: bootcount, 268: bootseed, 271: swversion, -70021: [width, height,
- * fps], -70022: class } */
+/* { 10: echo of the ask nonce, 267: bootcount, 268: bootseed, 271: swversion, -70021: [width,
+ * height, fps], -70022: class } */
 struct dw_camera_hello {
     uint8_t nonce[32];
     uint32_t boot_count;
@@ -54,8 +53,8 @@ struct dw_camera_hello {
 #define DW_TAMPER_MOVED UINT32_C(2) /* camera moved */
 
 /* { 10: echo, 267: bootcount, 268: bootseed, 271: swversion, -70008: visit, -70009: seq,
- *   -70010: t_rx_us, -70011: t_exp_us, -70012: [au-hash, parameter-set hash, still_ms, luma, spread],
- *   -70013: chain, -70014: tamper } */
+ *   -70010: t_rx_us, -70011: t_exp_us, -70012: [au-hash, parameter-set hash, still_ms, luma,
+ * spread], -70013: chain, -70014: tamper } */
 struct dw_frame_record {
     uint8_t echo[32];      /* SHA-256(hub nonce || viewer nonces) */
     uint32_t boot_count;   /* grows at each start of the camera */
@@ -68,13 +67,13 @@ struct dw_frame_record {
     uint8_t au_hash[32];   /* SHA-256 over the VCL NAL units (types 1..5) in order, each with its
                             * header byte, without start codes, trailing zero bytes stripped */
     uint8_t pset_hash[32]; /* SHA-256(SPS NAL || PPS NAL) in force */
-    uint32_t still_ms;     /* how long the raw picture has not changed beyond the sensor's noise floor
-                            * of exactly equal pictures; see media/still.h */
-    uint8_t luma;          /* mean of the raw picture, 0..255 */
-    uint8_t spread;        /* standard deviation of the raw picture's luma, 0..255, saturating */
-    uint8_t chain[32];     /* SHA-256 of the previous frame's record (whole COSE_Sign1 bytes);
-                            * first frame of a boot: SHA-256(boot_seed) */
-    uint32_t tamper;       /* DW_TAMPER_ bits */
+    uint32_t still_ms; /* how long the raw picture has not changed beyond the sensor's noise floor
+                        * of exactly equal pictures; see media/still.h */
+    uint8_t luma;      /* mean of the raw picture, 0..255 */
+    uint8_t spread;    /* standard deviation of the raw picture's luma, 0..255, saturating */
+    uint8_t chain[32]; /* SHA-256 of the previous frame's record (whole COSE_Sign1 bytes);
+                        * first frame of a boot: SHA-256(boot_seed) */
+    uint32_t tamper;   /* DW_TAMPER_ bits */
 };
 
 /* Each writes or reads one payload (the CBOR map above). `out` is appended to. A failed read leaves

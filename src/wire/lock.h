@@ -1,8 +1,9 @@
 /* wire/lock.h - messages of the reference lock's link (class L-A). Pure.
  *
  * Framing on the TCP stream: u32 big-endian length, u8 kind, then one COSE_Sign1 of the kind's
- * context. The hub dials the lock. The lock answers nobody but its enrolled hub. It pushes its status
- * on every change and once a second, bound to the newest ask nonce, after the first valid ASK.
+ * context. The hub dials the lock. The lock answers nobody but its enrolled hub. It pushes its
+ * status on every change and once a second, bound to the newest ask nonce, after the first valid
+ * ASK.
  */
 #ifndef DW_WIRE_LOCK_H
 #define DW_WIRE_LOCK_H
@@ -26,8 +27,8 @@ struct dw_lock_ask {
 };
 
 /* { 10: newest ask nonce, 267: bootcount, 268: bootseed, -70101: [bolt, contact, strike, cause],
- *   -70104: throws_left, -70105: op_count, -70106: opening_count, -70107: lock nonce, -70108: epoch,
- *   -70109: counter, -70110: t_us, -70112: battery_pct, -70113: lease_left_ms, -70114: seq,
+ *   -70104: throws_left, -70105: op_count, -70106: opening_count, -70107: lock nonce, -70108:
+ * epoch, -70109: counter, -70110: t_us, -70112: battery_pct, -70113: lease_left_ms, -70114: seq,
  *   -70115: closed_us } */
 struct dw_lock_status {
     uint8_t nonce[32];
@@ -41,7 +42,7 @@ struct dw_lock_status {
     uint32_t epoch;                       /* grows when the lock is enrolled anew */
     uint32_t counter;                     /* of the newest accepted command */
     uint64_t t_us;                        /* lock's monotonic time of this status */
-    uint64_t closed_us;                   /* lock's time of the last OPEN -> CLOSED; 0: none in this boot */
+    uint64_t closed_us; /* lock's time of the last OPEN -> CLOSED; 0: none in this boot */
     uint8_t battery_pct;
     uint32_t lease_left_ms;
     uint32_t seq; /* +1 a status, in this boot */
@@ -49,14 +50,14 @@ struct dw_lock_status {
 
 enum dw_lock_action { DW_LOCK_ACTION_NONE = 0, DW_LOCK_ACTION_THROW, DW_LOCK_ACTION_RETRACT };
 
-/* { 10: lock nonce, -70008: visit, -70108: epoch, -70120: action, -70121: counter, -70122: lease_ms,
- *   -70123: dwell_ms } */
+/* { 10: lock nonce, -70008: visit, -70108: epoch, -70120: action, -70121: counter, -70122:
+ * lease_ms, -70123: dwell_ms } */
 struct dw_lock_command {
     uint8_t lock_nonce[32];
     uint64_t visit;
     uint32_t epoch;
-    uint8_t action; /* enum dw_lock_action */
-    uint32_t counter; /* greater than the lock's */
+    uint8_t action;              /* enum dw_lock_action */
+    uint32_t counter;            /* greater than the lock's */
     uint32_t lease_ms, dwell_ms; /* 0 with THROW */
 };
 

@@ -1,13 +1,14 @@
 /* wire/visit.h - messages between service and hub, as MQTT payloads. Pure.
  *
  * Topics: doorward/v1/<hub id>/in (service -> hub) and /out (hub -> service), QoS 1, not retained;
- * hub id = first 16 hexadecimal digits of the hub's thumbprint. A payload is u8 kind followed by one
- * COSE_Sign1 of that kind's context. Both sides ignore what they have had before (ids below), so a
- * message that QoS 1 delivers twice never asks twice.
+ * hub id = first 16 hexadecimal digits of the hub's thumbprint. A payload is u8 kind followed by
+ * one COSE_Sign1 of that kind's context. Both sides ignore what they have had before (ids below),
+ * so a message that QoS 1 delivers twice never asks twice.
  *
- * ENROL is published by a hub that is not yet known on doorward/v1/enrol, and answered by WELCOME on
- * its in topic. In this version the service signs jobs and proofs for agencies and couriers; their own
- * signatures (passkeys, agency keys) take these places later [protocol 2; docs/limits.md].
+ * ENROL is published by a hub that is not yet known on doorward/v1/enrol, and answered by WELCOME
+ * on its in topic. In this version the service signs jobs and proofs for agencies and couriers;
+ * their own signatures (passkeys, agency keys) take these places later [protocol 2;
+ * docs/limits.md].
  */
 #ifndef DW_WIRE_VISIT_H
 #define DW_WIRE_VISIT_H
@@ -15,8 +16,8 @@
 #include "core/base.h"
 
 #define DW_JOB_PARCELS_MAX  16u
-#define DW_PARCEL_CODE_MAX  128u /* bytes of a barcode */
-#define DW_NAME_MAX         48u  /* bytes of UTF-8, with the NUL that ends it here */
+#define DW_PARCEL_CODE_MAX  128u  /* bytes of a barcode */
+#define DW_NAME_MAX         48u   /* bytes of UTF-8, with the NUL that ends it here */
 #define DW_LINK_PAYLOAD_MAX 3400u /* kind byte and COSE_Sign1 */
 
 enum dw_link_kind {
@@ -78,7 +79,7 @@ struct dw_job {
     char visitor_name[DW_NAME_MAX];
     char screening_issuer[DW_NAME_MAX], screening_kind[DW_NAME_MAX];
     int32_t screening_from_day, screening_to_day; /* valid on both and between, home's civil days */
-    uint8_t camera_class; /* least class permitted, enum dw_camera_class */
+    uint8_t camera_class;                         /* least class permitted, enum dw_camera_class */
     char notes[256];
     uint8_t parcel_count;
     uint8_t parcel[DW_JOB_PARCELS_MAX][32]; /* SHA-256(salt || barcode) */
@@ -91,8 +92,8 @@ struct dw_recall {
     uint32_t revision;
 };
 
-/* { 3: hub, 7: job id, -70008: visit id, -70209: visitor id, -70220: courier nonce, -70221: barcode,
- *   -70222: salt, -70205: door, -70223: age_ms, -70208: revision } */
+/* { 3: hub, 7: job id, -70008: visit id, -70209: visitor id, -70220: courier nonce, -70221:
+ * barcode, -70222: salt, -70205: door, -70223: age_ms, -70208: revision } */
 struct dw_hello {
     uint8_t hub[32];
     uint8_t job[16];
@@ -103,23 +104,25 @@ struct dw_hello {
     uint8_t barcode[DW_PARCEL_CODE_MAX];
     uint8_t salt[16];
     uint8_t door;
-    uint32_t age_ms; /* how long ago the courier asked, by the service's clock; > 10,000 is refused */
+    uint32_t
+        age_ms; /* how long ago the courier asked, by the service's clock; > 10,000 is refused */
     uint32_t revision;
 };
 
 /* { 3: hub, -70008: visit, -70220: courier nonce, 10: hub nonce (READY only, else 32 zero bytes),
- *   -70224: check (0: ready), -70225: [* checks passed] } */
+ *   -70224: check (0: ready), -70225: [* checks passed], -70238: expires_ms } */
 struct dw_offer {
     uint8_t hub[32];
     uint64_t visit;
     uint8_t courier_nonce[32];
     uint8_t hub_nonce[32];
-    uint8_t check;    /* enum dw_check; DW_CHECK_NONE means ready */
+    uint8_t check;       /* enum dw_check; DW_CHECK_NONE means ready */
     uint32_t expires_ms; /* how long the offer stands, from now */
-    uint64_t passed;  /* bit n: enum dw_check n passed */
+    uint64_t passed;     /* bit n: enum dw_check n passed */
 };
 
-/* { 3: hub, -70008: visit, 10: hub nonce, -70220: courier nonce, -70205: door, -70226: action "open" } */
+/* { 3: hub, -70008: visit, 10: hub nonce, -70220: courier nonce, -70205: door, -70226: action
+ * "open" } */
 struct dw_proof {
     uint8_t hub[32];
     uint64_t visit;
@@ -133,8 +136,8 @@ struct dw_proof {
 struct dw_news {
     uint8_t hub[32];
     uint64_t visit;
-    uint32_t number; /* from 1 in each visit; tells order and repeats */
-    uint8_t state;   /* enum dw_visit_state */
+    uint32_t number;  /* from 1 in each visit; tells order and repeats */
+    uint8_t state;    /* enum dw_visit_state */
     struct dw_utc at; /* when it happened, not when it was sent */
     uint8_t check;
     uint32_t alarms; /* bit n: enum dw_alarm n is on */
@@ -149,11 +152,11 @@ struct dw_receipt {
     uint8_t courier_nonce[32];
     uint8_t outcome; /* enum dw_outcome */
     uint8_t check;
-    uint32_t gap_ms; /* longest time without a verified frame */
+    uint32_t gap_ms;               /* longest time without a verified frame */
     struct dw_utc opened, secured; /* unknown when it did not happen */
     uint32_t inside_ms;
-    uint8_t evidence; /* enum dw_lock_class: A signed by the lock, B radio evidence */
-    uint64_t leaf;    /* of the record */
+    uint8_t evidence;        /* enum dw_lock_class: A signed by the lock, B radio evidence */
+    uint64_t leaf;           /* of the record */
     bool is_confirmed_later; /* follows an earlier SECURED_UNCONFIRMED */
 };
 
@@ -164,8 +167,9 @@ struct dw_ack {
     uint32_t number;
 };
 
-/* { 3: hub, -70240: viewer nonce, -70101: [bolt, contact, strike], -70241: secured, -70242: lease_ms,
- *   -70228: visit state }: what one screen may show, and for how long from when it sent its nonce. */
+/* { 3: hub, -70240: viewer nonce, -70101: [bolt, contact, strike], -70241: secured, -70242:
+ * lease_ms, -70228: visit state }: what one screen may show, and for how long from when it sent its
+ * nonce. */
 struct dw_display {
     uint8_t hub[32];
     uint8_t viewer_nonce[32];
@@ -193,8 +197,8 @@ struct dw_event_body {
     uint8_t detail[1024];
 };
 
-#define DW_WIRE_MESSAGE(name)                                                                      \
-    DW_MUST_USE dw_err dw_##name##_write(const struct dw_##name *in, struct dw_buf *out);          \
+#define DW_WIRE_MESSAGE(name)                                                             \
+    DW_MUST_USE dw_err dw_##name##_write(const struct dw_##name *in, struct dw_buf *out); \
     DW_MUST_USE dw_err dw_##name##_read(struct dw_view in, struct dw_##name *ret_##name)
 
 DW_WIRE_MESSAGE(enrol);
