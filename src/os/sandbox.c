@@ -300,6 +300,11 @@ static bool add_files(scmp_filter_ctx f, uint32_t flags)
     for (size_t i = 0; i < DW_ARRAY_COUNT(bits); i++)
         ok = deny_if(f, "openat", 2, bits[i], bits[i], EACCES) &&
              deny_if(f, "open", 1, bits[i], bits[i], EACCES) && ok;
+    for (size_t i = 0; i < DW_ARRAY_COUNT(calls_write); i++) {
+        int nr = by_name(calls_write[i]);
+        int r = nr < 0 ? 0 : seccomp_rule_add(f, SCMP_ACT_ERRNO(EACCES), nr, 0);
+        ok = ok && (r == 0 || r == -EEXIST);
+    }
     return ok;
 }
 
