@@ -181,52 +181,68 @@ static bool profile_is_read(uint32_t profile, bool *ret_is_high)
     return false;
 }
 
-dw_err dw_sps_size(struct dw_view sps, uint16_t *ret_width_px, uint16_t *ret_height_px)
+/* Chroma format, bit depths and scaling lists of the high profiles [H.264 7.3.2.1.1]. */
+static bool read_high(struct bits *b, struct dw_sps *out, bool *ret_is_separate)
+{
+    uint32_t chroma = ue_read(b);
+    if (chroma > 3)
+        return false;
+    if (chroma == 3)
+        *ret_is_separate = bit_read(b);
+    uint32_t luma = ue_read(b), colour = ue_read(b);
+    if (luma > 6 || colour > 6)
+        return false;
+    out->chroma_format = (uint8_t)chroma;
+    out->luma_bits = (uint8_t)(8 + luma);
+    out->chroma_bits = (uint8_t)(8 + colour);
+    bit_read(b);
+    if (bit_read(b)) {
+        unsigned lists = chroma == 3 ? 12 : 8;
+        for (unsigned i = 0; i < lists; i++) {
+            if (bit_read(b))
+                skip_scaling_list(b, i < 6 ? 16 : 64);
+        }
+    }
+    return true;
+}
+
+static bool skip_picture_order(struct bits *b)
+{
+    uint32_t order = ue_read(b);
+    if (order == 0) {
+        ue_read(b);
+    } else if (order == 1) {
+        bit_read(b);
+        se_read(b);
+        se_read(b);
+        uint32_t cycle = ue_read(b);
+        if (cycle > 255)
+            return false;
+        for (uint32_t i = 0; i < cycle; i++)
+            se_read(b);
+    }
+    return order <= 2;
+}
+
+dw_err dw_sps_read(struct dw_view sps, struct dw_sps *ret_sps)
 {
     if (sps.len < 4 || dw_nal_type(sps) != DW_NAL_SPS)
         return dw_fail(DW_E_INVALID);
     struct bits b = {.in = dw_view_of(sps.ptr + 1, sps.len - 1)};
-    uint32_t profile = bits_read(&b, 8);
-    bits_read(&b, 16); /* constraint flags, level */
+    struct dw_sps out = {.chroma_format = 1, .luma_bits = 8, .chroma_bits = 8};
+    out.profile = (uint8_t)bits_read(&b, 8);
+    out.constraints = (uint8_t)bits_read(&b, 8);
+    out.level = (uint8_t)bits_read(&b, 8);
     bool is_high;
-    if (!profile_is_read(profile, &is_high))
+    if (!profile_is_read(out.profile, &is_high))
         return dw_fail(DW_E_UNSUPPORTED);
     ue_read(&b); /* seq_parameter_set_id */
-    uint32_t chroma = 1;
     bool is_separate = false;
-    if (is_high) {
-        chroma = ue_read(&b);
-        if (chroma > 3)
-            return dw_fail(DW_E_INVALID);
-        if (chroma == 3)
-            is_separate = bit_read(&b);
-        ue_read(&b); /* bit depths */
-        ue_read(&b);
-        bit_read(&b);
-        if (bit_read(&b)) {
-            unsigned lists = chroma == 3 ? 12 : 8;
-            for (unsigned i = 0; i < lists; i++) {
-                if (bit_read(&b))
-                    skip_scaling_list(&b, i < 6 ? 16 : 64);
-            }
-        }
-    }
-    ue_read(&b); /* log2_max_frame_num */
-    uint32_t order = ue_read(&b);
-    if (order == 0) {
-        ue_read(&b);
-    } else if (order == 1) {
-        bit_read(&b);
-        se_read(&b);
-        se_read(&b);
-        uint32_t cycle = ue_read(&b);
-        if (cycle > 255)
-            return dw_fail(DW_E_INVALID);
-        for (uint32_t i = 0; i < cycle; i++)
-            se_read(&b);
-    } else if (order > 2) {
+    if (is_high && !read_high(&b, &out, &is_separate))
         return dw_fail(DW_E_INVALID);
-    }
+    ue_read(&b); /* log2_max_frame_num */
+    if (!skip_picture_order(&b))
+        return dw_fail(DW_E_INVALID);
     ue_read(&b); /* max_num_ref_frames */
     bit_read(&b);
     uint64_t width_mb = UINT64_C(1) + ue_read(&b);
@@ -237,20 +253,30 @@ dw_err dw_sps_size(struct dw_view sps, uint16_t *ret_width_px, uint16_t *ret_hei
     bit_read(&b); /* direct_8x8_inference */
     uint64_t crop[4] = {0};
     if (bit_read(&b)) {
-        for (size_t i = 0; i < 4; i++)
+        for (size_t i = 0; i < DW_ARRAY_COUNT(crop); i++)
             crop[i] = ue_read(&b);
     }
     if (b.is_over)
         return dw_fail(DW_E_TRUNCATED);
     uint64_t fields = is_frames ? 1 : 2;
-    bool has_chroma = chroma != 0 && !is_separate;
-    uint64_t unit_x = has_chroma && chroma < 3 ? 2 : 1;
-    uint64_t unit_y = (has_chroma && chroma == 1 ? 2u : 1u) * fields;
+    bool has_chroma = out.chroma_format != 0 && !is_separate;
+    uint64_t unit_x = has_chroma && out.chroma_format < 3 ? 2 : 1;
+    uint64_t unit_y = (has_chroma && out.chroma_format == 1 ? 2u : 1u) * fields;
     uint64_t width = width_mb * 16, height = height_mb * 16 * fields;
     uint64_t cut_x = (crop[0] + crop[1]) * unit_x, cut_y = (crop[2] + crop[3]) * unit_y;
     if (width > UINT16_MAX || height > UINT16_MAX || cut_x >= width || cut_y >= height)
         return dw_fail(DW_E_INVALID);
-    *ret_width_px = (uint16_t)(width - cut_x);
-    *ret_height_px = (uint16_t)(height - cut_y);
+    out.width_px = (uint16_t)(width - cut_x);
+    out.height_px = (uint16_t)(height - cut_y);
+    *ret_sps = out;
+    return DW_OK;
+}
+
+dw_err dw_sps_size(struct dw_view sps, uint16_t *ret_width_px, uint16_t *ret_height_px)
+{
+    struct dw_sps out;
+    DW_TRY(dw_sps_read(sps, &out));
+    *ret_width_px = out.width_px;
+    *ret_height_px = out.height_px;
     return DW_OK;
 }

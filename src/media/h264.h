@@ -28,6 +28,17 @@ struct dw_au_info {
 /* DW_E_INVALID: no VCL NAL unit in it. */
 DW_MUST_USE dw_err dw_au_inspect(struct dw_view annexb, struct dw_au_info *ret_info);
 
+/* What a container must know of an SPS. */
+struct dw_sps {
+    uint16_t width_px, height_px; /* cropping applied */
+    uint8_t profile, constraints, level;
+    uint8_t chroma_format;        /* 0..3; 1: 4:2:0 */
+    uint8_t luma_bits, chroma_bits;
+};
+
+/* DW_E_INVALID, DW_E_TRUNCATED: not an SPS. DW_E_UNSUPPORTED: a profile we do not read. */
+DW_MUST_USE dw_err dw_sps_read(struct dw_view sps, struct dw_sps *ret_sps);
+
 /* Width and height from an SPS (cropping applied). DW_E_UNSUPPORTED: a profile we do not read. */
 DW_MUST_USE dw_err dw_sps_size(struct dw_view sps, uint16_t *ret_width_px, uint16_t *ret_height_px);
 
