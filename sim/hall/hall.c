@@ -97,6 +97,7 @@ struct dw_hall {
     uint64_t last_us;
     cairo_surface_t *room[2], *outside[2], *canvas;
     cairo_surface_t *part[2][PART_COUNT];
+    double part_x[PART_COUNT], part_y[PART_COUNT]; /* of its corner from the feet, in its pixels */
     double part_scale;
     uint8_t *clean; /* the painted picture, I420, without noise */
     uint8_t *last;  /* the picture given last */
@@ -167,6 +168,34 @@ static cairo_surface_t *dim(cairo_surface_t *from)
     return s;
 }
 
+/* Cuts off what is transparent all around; `*x` and `*y` move with the corner. */
+static cairo_surface_t *crop(cairo_surface_t *from, double *x, double *y)
+{
+    cairo_surface_flush(from);
+    int w = cairo_image_surface_get_width(from), h = cairo_image_surface_get_height(from);
+    int stride = cairo_image_surface_get_stride(from), x0 = w, y0 = h, x1 = 0, y1 = 0;
+    const uint8_t *px = cairo_image_surface_get_data(from);
+    for (int j = 0; j < h; j++)
+        for (int i = 0; i < w; i++)
+            if (px[j * stride + 4 * i + 3]) {
+                x0 = i < x0 ? i : x0;
+                x1 = i >= x1 ? i + 1 : x1;
+                y0 = j < y0 ? j : y0;
+                y1 = j + 1;
+            }
+    if (x1 <= x0 || y1 <= y0)
+        return from;
+    cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, x1 - x0, y1 - y0);
+    cairo_t *cr = cairo_create(s);
+    cairo_set_source_surface(cr, from, -x0, -y0);
+    cairo_paint(cr);
+    cairo_destroy(cr);
+    cairo_surface_destroy(from);
+    *x += x0;
+    *y += y0;
+    return s;
+}
+
 static bool make_digits(struct dw_hall *h)
 {
     double k = h->scale * 0.75;
@@ -221,6 +250,9 @@ static bool make_layers(struct dw_hall *h)
                                (int)ceil(view.width), (int)ceil(view.height), view);
         if (!h->part[0][i])
             return false;
+        h->part_x[i] = -90 * h->part_scale;
+        h->part_y[i] = -230 * h->part_scale;
+        h->part[0][i] = crop(h->part[0][i], &h->part_x[i], &h->part_y[i]);
         h->part[1][i] = dim(h->part[0][i]);
     }
     h->canvas = cairo_image_surface_create(CAIRO_FORMAT_RGB24, h->width, h->height);
@@ -374,7 +406,7 @@ static void put(struct dw_hall *h, cairo_t *cr, enum part part, double x, double
         cairo_save(cr);
         cairo_translate(cr, x, y);
         cairo_scale(cr, f / h->scale, f / h->scale * shrink);
-        cairo_set_source_surface(cr, h->part[n][part], -90 * h->part_scale, -230 * h->part_scale);
+        cairo_set_source_surface(cr, h->part[n][part], h->part_x[part], h->part_y[part]);
         cairo_pattern_set_filter(cairo_get_source(cr), CAIRO_FILTER_BILINEAR);
         cairo_paint_with_alpha(cr, a * alpha);
         cairo_restore(cr);

@@ -1,10 +1,16 @@
 /* media/still.h - is the picture alive? Freeze, blackout and cover measures on luma planes. Pure.
  *
- * A live sensor never gives the same picture twice: its noise moves the low bits even at night. So on
- * raw pictures (the camera agent, before the encoder) "still" means: equal to the picture before within
- * less than the sensor's own noise. On decoded key frames (the hub's second opinion) H.264 hides noise,
- * so there "still" is judged over key frames only and more slowly. Error rates, and the footage they were
- * measured on: docs/design/picture-measures.md.
+ * A live sensor never gives the same picture twice: its noise moves the low bits even at night. So
+ * on raw pictures (the camera agent, before the encoder) "still" means: every one of the compared
+ * samples equals that of the picture before, exactly. One sample that moved by one step is life.
+ *
+ * On decoded key frames (the hub's second opinion) the encoder has taken most of the noise away,
+ * and it draws an unchanged picture a little differently each time. There "still" means: at most
+ * `limit_permille` of the samples differ by more than `tolerance` from the key frame before. It is
+ * slower and errs in both directions; it only ever adds an alarm, and nothing is permitted on its
+ * word.
+ *
+ * Error rates, and the footage they were measured on: docs/design/picture-measures.md.
  */
 #ifndef DW_MEDIA_STILL_H
 #define DW_MEDIA_STILL_H
@@ -18,20 +24,29 @@ struct dw_still {
     uint64_t now_us;
     uint32_t seen; /* pictures so far */
     uint8_t cell[DW_STILL_CELLS];
-    uint8_t mean, spread; /* of the newest picture: luma mean and standard deviation */
-    uint16_t diff_permille; /* samples that differ from the picture before by more than 0 (raw) */
+    uint8_t mean,
+        spread; /* of the newest picture: luma mean and standard deviation, over the grid */
+    uint16_t diff_permille; /* samples that differ from the picture before by more than `tolerance`,
+                             * rounded up: 0 means none */
+    uint16_t limit_permille; /* up to this many may differ and the picture is still the same */
+    uint8_t tolerance;
 };
 
+/* For raw pictures: tolerance 0, limit 0. */
 void dw_still_init(struct dw_still *s);
+/* For decoded key frames, one of about one second each. */
+void dw_still_init_decoded(struct dw_still *s);
 
-/* Feed one luma plane. `t_us` never falls. */
+/* Feed one luma plane. `t_us` never falls. A picture of less than 64 x 64 pixels repeats samples of
+ * the grid; one of another size than the last counts as a change only when the samples differ. */
 void dw_still_feed(struct dw_still *s, const uint8_t *luma, size_t stride, uint16_t width_px,
                    uint16_t height_px, uint64_t t_us);
-/* How long the picture has been the same; 0 for the first. */
+/* How long the picture has been the same, from the first picture that was the same to the newest; 0
+ * for the first. */
 uint32_t dw_still_ms(const struct dw_still *s);
 
-/* Covered or dark: almost no structure (cover) or almost no light (blackout). Limits in still.c with
- * where they come from. */
+/* Covered or dark: almost no structure (cover) or almost no light (blackout). Limits in still.c
+ * with where they come from. */
 bool dw_still_is_covered(uint8_t mean, uint8_t spread);
 
 #endif
