@@ -26,7 +26,7 @@ struct connection {
 
 struct proxy {
     uv_loop_t *loop;
-    uv_tcp_t listener;
+    uv_tcp_t *listener; /* NULL while cut: new connections are refused */
     uint16_t port, peer_port;
     enum proxy_mode mode;
     uint64_t passed_out;
@@ -191,6 +191,45 @@ static void on_connection(uv_stream_t *server, int status)
         connection_close(c);
 }
 
+static void listener_closed(uv_handle_t *h)
+{
+    struct proxy *p = h->data;
+    free(h);
+    p->handles--;
+    free_if_done(p);
+}
+
+static void listen_now(struct proxy *p)
+{
+    struct sockaddr_in a;
+    struct sockaddr_storage got;
+    int len = sizeof got;
+
+    p->listener = malloc(sizeof *p->listener);
+    if (!p->listener)
+        abort();
+    uv_tcp_init(p->loop, p->listener);
+    p->listener->data = p;
+    p->handles++;
+    uv_ip4_addr("127.0.0.1", p->port, &a);
+    if (uv_tcp_bind(p->listener, (struct sockaddr *)&a, 0) != 0 ||
+        uv_listen((uv_stream_t *)p->listener, 8, on_connection) != 0 ||
+        uv_tcp_getsockname(p->listener, (struct sockaddr *)&got, &len) != 0) {
+        fprintf(stderr, "proxy: cannot listen on loopback\n");
+        abort();
+    }
+    struct sockaddr_in in;
+    memcpy(&in, &got, sizeof in);
+    p->port = ntohs(in.sin_port);
+}
+
+static void listen_stop(struct proxy *p)
+{
+    if (p->listener)
+        uv_close((uv_handle_t *)p->listener, listener_closed);
+    p->listener = NULL;
+}
+
 struct proxy *proxy_new(uv_loop_t *loop, uint16_t peer_port)
 {
     struct proxy *p = calloc(1, sizeof *p);
@@ -198,22 +237,7 @@ struct proxy *proxy_new(uv_loop_t *loop, uint16_t peer_port)
         abort();
     p->loop = loop;
     p->peer_port = peer_port;
-    uv_tcp_init(loop, &p->listener);
-    p->listener.data = p;
-    p->handles = 1;
-    struct sockaddr_in a;
-    uv_ip4_addr("127.0.0.1", 0, &a);
-    struct sockaddr_storage got;
-    int len = sizeof got;
-    if (uv_tcp_bind(&p->listener, (struct sockaddr *)&a, 0) != 0 ||
-        uv_listen((uv_stream_t *)&p->listener, 8, on_connection) != 0 ||
-        uv_tcp_getsockname(&p->listener, (struct sockaddr *)&got, &len) != 0) {
-        fprintf(stderr, "proxy: cannot listen on loopback\n");
-        abort();
-    }
-    struct sockaddr_in in;
-    memcpy(&in, &got, sizeof in);
-    p->port = ntohs(in.sin_port);
+    listen_now(p);
     return p;
 }
 
@@ -225,6 +249,10 @@ uint16_t proxy_port(const struct proxy *p)
 void proxy_mode(struct proxy *p, enum proxy_mode mode)
 {
     p->mode = mode;
+    if (mode == PROXY_CUT)
+        listen_stop(p);
+    else if (!p->listener)
+        listen_now(p);
     for (size_t i = 0; i < CONNECTIONS_MAX; i++)
         if (p->connections[i])
             apply_mode(p->connections[i]);
@@ -258,18 +286,12 @@ unsigned proxy_connections(const struct proxy *p)
     return n;
 }
 
-static void listener_closed(uv_handle_t *h)
-{
-    struct proxy *p = h->data;
-    p->handles--;
-    free_if_done(p);
-}
-
 void proxy_free(struct proxy *p)
 {
     p->is_freed = true;
     for (size_t i = 0; i < CONNECTIONS_MAX; i++)
         if (p->connections[i])
             connection_close(p->connections[i]);
-    uv_close((uv_handle_t *)&p->listener, listener_closed);
+    listen_stop(p);
+    free_if_done(p);
 }

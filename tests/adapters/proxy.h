@@ -13,7 +13,7 @@ enum proxy_mode {
     PROXY_PASS = 0,
     PROXY_STALL,     /* connections stay up, nothing moves: packets just stop */
     PROXY_STALL_OUT, /* only adapter -> peer stops */
-    PROXY_CUT        /* connections are closed, new ones are closed at once */
+    PROXY_CUT        /* connections are closed, new ones are refused */
 };
 
 struct proxy;
