@@ -232,9 +232,8 @@ static void put_format(struct line *l, const char *fmt, va_list *args)
     char before = ' ';
     while (*fmt) {
         if (*fmt != '%') {
-            before = *fmt == '\n' ? ' ' : *fmt;
-            put(l, before);
-            fmt++;
+            before = *fmt++;
+            put(l, before == '\n' ? ' ' : before);
             continue;
         }
         fmt++;
