@@ -11,10 +11,9 @@
 #define DW_SANDBOX_NET_CONNECT DW_BIT(0) /* socket + connect (TCP, local) */
 #define DW_SANDBOX_NET_LISTEN  DW_BIT(1) /* bind + listen + accept */
 #define DW_SANDBOX_THREADS     DW_BIT(2) /* clone for threads */
-#define DW_SANDBOX_FILES_WRITE DW_BIT(3) /* open for writing, rename, unlink: under `write_paths` \
-                                          */
-#define DW_SANDBOX_SPAWN   DW_BIT(4)     /* fork + exec: the guard only */
-#define DW_SANDBOX_RESOLVE DW_BIT(5)     /* reads resolver and zone files */
+#define DW_SANDBOX_FILES_WRITE DW_BIT(3) /* open for writing, rename: under `write_paths` */
+#define DW_SANDBOX_SPAWN       DW_BIT(4) /* fork + exec: the guard only */
+#define DW_SANDBOX_RESOLVE     DW_BIT(5) /* reads resolver and zone files */
 
 struct dw_sandbox {
     uint32_t flags;
