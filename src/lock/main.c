@@ -195,8 +195,9 @@ int main(int argc, char **argv)
         .flags = DW_SANDBOX_NET_LISTEN | DW_SANDBOX_FILES_WRITE,
         .write_paths = (const char *const[]){conf.state, NULL},
     };
-    if (dw_failed(dw_sandbox_enter(&box))) {
-        dw_log("error", "sandbox", "this kernel has no seccomp");
+    dw_err e = dw_sandbox_enter(&box);
+    if (dw_failed(e)) {
+        dw_log("error", "sandbox", "why=\"%s\"", dw_err_text(e));
         return 1;
     }
     uv_run(&loop, UV_RUN_DEFAULT);

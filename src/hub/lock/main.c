@@ -187,8 +187,9 @@ int main(int argc, char **argv)
         dw_log("error", "settings", "%s", why);
         return 2;
     }
-    if (dw_failed(dw_sandbox_enter(&box))) {
-        dw_log("error", "sandbox", "this kernel has no seccomp");
+    e = dw_sandbox_enter(&box);
+    if (dw_failed(e)) {
+        dw_log("error", "sandbox", "why=\"%s\"", dw_err_text(e));
         return 1;
     }
     to_guard(DW_IPC_READY, &ready);
