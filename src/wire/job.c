@@ -31,7 +31,7 @@ dw_err dw_job_write(const struct dw_job *in, struct dw_buf *out)
     if (!is_job_sound(in))
         return dw_fail(DW_E_INVALID);
     dw_wr_init(&w, out);
-    dw_wr_map(&w, 18);
+    dw_wr_map(&w, 19);
     dw_wr_key(&w, DW_CLAIM_HUB);
     dw_wr_bytes(&w, in->hub, sizeof in->hub);
     dw_wr_key(&w, DW_CLAIM_EXP);
@@ -89,7 +89,7 @@ dw_err dw_job_read(struct dw_view in, struct dw_job *ret_job)
     struct dw_rd r;
     memset(&m, 0, sizeof m);
     dw_rd_init(&r, in);
-    dw_rd_map(&r, 18);
+    dw_rd_map(&r, 19);
     dw_rd_key(&r, DW_CLAIM_HUB);
     dw_rd_bytes(&r, m.hub, sizeof m.hub);
     dw_rd_key(&r, DW_CLAIM_EXP);
