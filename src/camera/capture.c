@@ -298,18 +298,16 @@ bool dw_capture_is_well(struct dw_capture *c, char *ret_why, size_t cap)
 {
     if (!c->pipeline)
         return true;
-    GstBus *bus = gst_element_get_bus(c->pipeline);
-    GstMessage *end = gst_bus_pop_filtered(bus, GST_MESSAGE_EOS);
-    gst_object_unref(bus);
-    if (end) {
-        gst_message_unref(end);
-        if (c->settings.kind != DW_CAPTURE_FILE ||
-            !gst_element_seek_simple(c->pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, 0)) {
-            (void)snprintf(ret_why, cap, "the source has ended");
-            return false;
-        }
-    }
-    return dw_media_is_well(c->pipeline, ret_why, cap);
+    bool has_ended = false;
+    if (!dw_media_is_well(c->pipeline, &has_ended, ret_why, cap))
+        return false;
+    if (!has_ended)
+        return true;
+    if (c->settings.kind == DW_CAPTURE_FILE &&
+        gst_element_seek_simple(c->pipeline, GST_FORMAT_TIME, GST_SEEK_FLAG_FLUSH, 0))
+        return true; /* from the start again */
+    (void)snprintf(ret_why, cap, "the source has ended");
+    return false;
 }
 
 void dw_capture_elements(struct dw_capture *c, char *ret_names, size_t cap)

@@ -227,24 +227,32 @@ void dw_encoder_want_key(struct dw_encoder *e)
 
 /* ---- looking at it ---- */
 
-bool dw_media_is_well(GstElement *pipeline, char *ret_why, size_t cap)
+bool dw_media_is_well(GstElement *pipeline, bool *ret_has_ended, char *ret_why, size_t cap)
 {
     GstBus *bus = gst_element_get_bus(pipeline);
-    GstMessage *m = gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR);
+    bool is_well = true, has_ended = false;
+    GstMessage *m;
+    while ((m = gst_bus_pop_filtered(bus, GST_MESSAGE_ERROR | GST_MESSAGE_EOS)) != NULL) {
+        if (GST_MESSAGE_TYPE(m) == GST_MESSAGE_EOS) {
+            has_ended = true;
+        } else if (is_well) { /* the first says most */
+            GError *error = NULL;
+            gst_message_parse_error(m, &error, NULL);
+            (void)snprintf(ret_why, cap, "%s", error ? error->message : "unknown");
+            g_clear_error(&error);
+            is_well = false;
+        }
+        gst_message_unref(m);
+    }
     gst_object_unref(bus);
-    if (!m)
-        return true;
-    GError *error = NULL;
-    gst_message_parse_error(m, &error, NULL);
-    (void)snprintf(ret_why, cap, "%s", error ? error->message : "unknown");
-    g_clear_error(&error);
-    gst_message_unref(m);
-    return false;
+    if (ret_has_ended)
+        *ret_has_ended = has_ended;
+    return is_well;
 }
 
 bool dw_encoder_is_well(struct dw_encoder *e, char *ret_why, size_t cap)
 {
-    return dw_media_is_well(e->pipeline, ret_why, cap);
+    return dw_media_is_well(e->pipeline, NULL, ret_why, cap);
 }
 
 void dw_media_elements(GstElement *pipeline, char *ret_names, size_t cap)

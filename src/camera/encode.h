@@ -50,7 +50,8 @@ bool dw_encoder_is_well(struct dw_encoder *e, char *ret_why, size_t cap);
 void dw_encoder_elements(struct dw_encoder *e, char *ret_names, size_t cap);
 /* The same for any pipeline. */
 void dw_media_elements(GstElement *pipeline, char *ret_names, size_t cap);
-/* The first error on a pipeline's bus, if any. */
-bool dw_media_is_well(GstElement *pipeline, char *ret_why, size_t cap);
+/* False with a text when there is an error on the pipeline's bus; `*ret_has_ended` (may be NULL)
+ * tells that its source is at its end. */
+bool dw_media_is_well(GstElement *pipeline, bool *ret_has_ended, char *ret_why, size_t cap);
 
 #endif

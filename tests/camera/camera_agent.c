@@ -1,4 +1,4 @@
-/* tests/media/camera_agent.c - the camera agent as a process, with this test as its hub.
+/* tests/camera/camera_agent.c - the camera agent as a process, with this test as its hub.
  *
  * camera_agent PATH-OF-doorward-camera. The hall is small here, so that the test runs beside
  * others. */
@@ -900,8 +900,10 @@ static void test_no_sound(void **state)
     }
 }
 
-/* ---- a real camera's footage ---------------------------------------------------------------- */
+/* ---- a video file --------------------------------------------------------------------------- */
 
+/* A surveillance camera's footage, with a sound track added: the pictures come, the sound does not.
+ */
 static void test_file_source(void **state)
 {
     (void)state;
@@ -909,21 +911,40 @@ static void test_file_source(void **state)
     uint8_t nonce[32];
     struct dw_camera_hello hello;
     struct frame f;
-    if (access(FOOTAGE, R_OK) != 0)
+    char extra[512], command[768];
+    if (access(FOOTAGE, R_OK) != 0 || access("/usr/bin/ffmpeg", X_OK) != 0)
         skip();
-    make_home(&h, "source = file\nfile = " FOOTAGE
-                  "\nwidth = 384\nheight = 288\nfps = 10\nbitrate_kbit = 600\n");
+    make_home(&h, "");
+    (void)snprintf(command, sizeof command,
+                   "/usr/bin/ffmpeg -v error -y -i " FOOTAGE
+                   " -f lavfi -i sine=440 -t 2 -s 384x288 -c:v mjpeg -q:v 3 -c:a pcm_s16le '%s'",
+                   path(&h, "film.avi"));
+    assert_int_equal(system(command), 0);
+    (void)snprintf(extra, sizeof extra,
+                   "source = file\nfile = %s\nwidth = 384\nheight = 288\nfps = 10\n",
+                   path(&h, "film.avi"));
+    write_config(&h, extra);
     start(&h);
     int fd = begin(&h, nonce, &hello);
-    for (int i = 0; i < 30; i++) {
+    for (int i = 0; i < 45; i++) { /* twice through and on */
         next_frame(&h, fd, &f);
         assert_true(has_echo(&f, nonce));
         assert_false(dw_still_is_covered(f.record.luma, f.record.spread));
         assert_true(f.record.still_ms < 1000);
     }
     assert_string_equal(f.record.software, "doorward-camera 0.1.0 file");
+    assert_false(log_has(&h, "audio"));
     (void)close(fd);
     stop(&h);
+
+    (void)snprintf(extra, sizeof extra, "source = file\nfile = %s\n", path(&h, "hub.pub"));
+    write_config(&h,
+                 extra); /* not a film: it says so and ends, it does not go on without pictures */
+    h.pid = spawn(&h);
+    int status = end_of(h.pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    assert_true(log_has(&h, "state=failed"));
+    (void)remove(path(&h, "film.avi"));
     remove_home(&h);
 }
 
