@@ -1,0 +1,238 @@
+/* The lock: asks, its word, and the one line that withdraws the bolt. */
+#include <stdio.h>
+#include <string.h>
+
+#include "crypto/signed.h"
+#include "hub/guard/guard.h"
+#include "os/os.h"
+
+#define BAD_MAX 20u
+
+static bool is_class_a(const struct guard *g)
+{
+    return strcmp(g->set.lock_adapter, "reference") == 0;
+}
+
+void bolt_ask(struct guard *g, uint32_t handle)
+{
+    DW_ASSERT(handle >= 1 && handle <= DW_LOCK_ASKS);
+    struct lock_side *l = &g->lock;
+    struct dw_ipc_bytes m = {.kind = DW_LOCK_KIND_ASK, .sent_ms = dw_now().ms};
+    dw_random(l->nonce[handle], 32);
+    l->has_nonce[handle] = true;
+    l->ask_number[handle] = ++l->asks_sent;
+    if (is_class_a(g)) {
+        struct dw_lock_ask ask;
+        uint8_t payload[128];
+        memcpy(ask.nonce, l->nonce[handle], 32);
+        struct dw_buf p = dw_buf_of(payload, sizeof payload);
+        struct dw_buf out = dw_buf_of(m.bytes, sizeof m.bytes);
+        if (dw_failed(dw_lock_ask_write(&ask, &p)) ||
+            dw_failed(dw_signed_make(&g->secret, DW_CONTEXT_LOCK_ASK, dw_view_of_buf(&p), &out)))
+            return;
+        m.len = (uint16_t)out.len;
+    }
+    child_send(g, CHILD_LOCK, DW_IPC_LOCK_ASK, &m);
+}
+
+/* Builds and sends one command. For class A it is signed here and bound to the lock's newest nonce:
+ * the lock process and the radio only carry it [I43]. */
+static void command(struct guard *g, enum dw_lock_action action, uint64_t visit, uint32_t lease_ms,
+                    uint32_t dwell_ms, dw_mono expires)
+{
+    struct lock_side *l = &g->lock;
+    struct dw_ipc_lock_command m = {
+        .visit = visit,
+        .expires_ms = expires.ms,
+        .action = (uint8_t)action,
+    };
+    if (is_class_a(g)) {
+        if (!l->has_lock_nonce) {
+            dw_log("warn", "lock_command", "dropped=no_nonce");
+            return;
+        }
+        struct dw_lock_command c = {
+            .visit = visit,
+            .epoch = l->epoch,
+            .action = (uint8_t)action,
+            .counter = ++l->counter,
+            .lease_ms = lease_ms,
+            .dwell_ms = dwell_ms,
+        };
+        memcpy(c.lock_nonce, l->lock_nonce, 32);
+        uint8_t payload[256];
+        struct dw_buf p = dw_buf_of(payload, sizeof payload);
+        struct dw_buf out = dw_buf_of(m.bytes, sizeof m.bytes);
+        if (dw_failed(dw_lock_command_write(&c, &p)) ||
+            dw_failed(
+                dw_signed_make(&g->secret, DW_CONTEXT_LOCK_COMMAND, dw_view_of_buf(&p), &out)))
+            return;
+        m.len = (uint16_t)out.len;
+    }
+    child_send(g, CHILD_LOCK, DW_IPC_LOCK_COMMAND, &m);
+}
+
+void bolt_throw(struct guard *g, uint64_t visit, dw_mono expires)
+{
+    command(g, DW_LOCK_ACTION_THROW, visit, 0, 0, expires);
+}
+
+void dw_actuate_retract(struct guard *g, uint64_t visit, uint32_t lease_ms, uint32_t dwell_ms,
+                        dw_mono expires)
+{
+    dw_log("info", "retract", "lease_ms=%u", lease_ms);
+    command(g, DW_LOCK_ACTION_RETRACT, visit, lease_ms, dwell_ms, expires);
+}
+
+static uint32_t find_ask(const struct guard *g, const uint8_t nonce[32])
+{
+    for (uint32_t h = 1; h <= DW_LOCK_ASKS; h++) {
+        if (g->lock.has_nonce[h] && dw_same(g->lock.nonce[h], nonce, 32))
+            return h;
+    }
+    return 0;
+}
+
+static void bad(struct guard *g, dw_err e)
+{
+    dw_log("warn", "lock_message", "refused=%s", dw_err_name(e));
+    if (++g->lock.bad >= BAD_MAX) {
+        g->lock.bad = 0;
+        child_kill(g, CHILD_LOCK, "too many bad messages");
+    }
+}
+
+static void on_status(struct guard *g, struct dw_view payload)
+{
+    struct lock_side *l = &g->lock;
+    struct dw_lock_status s;
+    dw_err e = dw_lock_status_read(payload, &s);
+    if (dw_failed(e)) {
+        bad(g, e);
+        return;
+    }
+    /* An older status than the last of the same boot is a replay; one that answers no nonce of ours
+     * says nothing about now. */
+    bool same_boot = s.boot_count == l->boot_count &&
+                     memcmp(s.boot_seed, l->boot_seed, sizeof l->boot_seed) == 0;
+    if (s.boot_count < l->boot_count || (same_boot && s.seq <= l->seq)) {
+        bad(g, dw_fail(DW_E_EXPIRED));
+        return;
+    }
+    uint32_t ask = find_ask(g, s.nonce);
+    if (ask == 0) {
+        dw_log("warn", "lock_message", "refused=nonce");
+        return;
+    }
+    if (!same_boot) {
+        l->boot++;
+        l->boot_count = s.boot_count;
+        memcpy(l->boot_seed, s.boot_seed, sizeof l->boot_seed);
+    }
+    l->seq = s.seq;
+    l->bad = 0;
+    memcpy(l->lock_nonce, s.lock_nonce, 32);
+    l->has_lock_nonce = true;
+    l->epoch = s.epoch;
+    if (s.counter > l->counter)
+        l->counter = s.counter;
+    l->battery_pct = s.battery_pct;
+    struct dw_event ev = {.type = DW_EV_LOCK};
+    ev.lock = (struct dw_lock_word){
+        .ask = ask,
+        .lock_class = DW_LOCK_A,
+        .bolt = s.bolt,
+        .contact = s.contact,
+        .strike = s.strike,
+        .cause = s.cause,
+        .throws_left = s.throws_left,
+        .has_relock = 1,
+        .op_count = s.op_count,
+        .opening_count = s.opening_count,
+        .boot = l->boot,
+    };
+    guard_feed(g, &ev);
+}
+
+static void on_answer(struct guard *g, struct dw_view payload)
+{
+    struct dw_lock_answer a;
+    dw_err e = dw_lock_answer_read(payload, &a);
+    if (dw_failed(e)) {
+        bad(g, e);
+        return;
+    }
+    if (a.result == DW_LOCK_RESULT_ACCEPTED || a.counter != g->lock.counter)
+        return;
+    dw_log("warn", "lock_answer", "result=%u", a.result);
+    struct dw_event ev = {.type = DW_EV_LOCK_ANSWER, .visit = g->door.visit};
+    guard_feed(g, &ev);
+}
+
+void bolt_on_signed(struct guard *g, const struct dw_ipc_bytes *m)
+{
+    if (!is_class_a(g) || !g->lock.has_key || m->len > sizeof m->bytes)
+        return;
+    struct dw_view cose = dw_view_of(m->bytes, m->len), payload;
+    enum dw_context c =
+        m->kind == DW_LOCK_KIND_ANSWER ? DW_CONTEXT_LOCK_ANSWER : DW_CONTEXT_LOCK_STATUS;
+    dw_err e = dw_signed_open(&g->lock.key, c, cose, &payload);
+    if (dw_failed(e))
+        bad(g, e);
+    else if (c == DW_CONTEXT_LOCK_ANSWER)
+        on_answer(g, payload);
+    else
+        on_status(g, payload);
+}
+
+void bolt_on_report(struct guard *g, const struct dw_ipc_lock_report *m)
+{
+    if (is_class_a(g)) /* a signed lock never speaks unsigned */
+        return;
+    struct lock_side *l = &g->lock;
+    g->lock.battery_pct = m->battery_pct;
+    if (m->why[0] && memcmp(l->why, m->why, sizeof l->why) != 0) {
+        memcpy(l->why, m->why, sizeof l->why);
+        l->why[sizeof l->why - 1] = 0;
+        dw_log("info", "lock_class", "class=%c why=\"%s\"", "CBA"[m->lock_class % 3], l -> why);
+    }
+    struct dw_event ev = {.type = DW_EV_LOCK};
+    if (!m->is_reachable) {
+        ev.type = DW_EV_LOCK_LOST;
+        guard_feed(g, &ev);
+        return;
+    }
+    uint32_t newest = 0;
+    for (uint32_t h = 1; h <= DW_LOCK_ASKS; h++) { /* read-backs answer asks in their order */
+        if (l->has_nonce[h] && l->ask_number[h] <= m->ask_seq &&
+            (newest == 0 || l->ask_number[h] > l->ask_number[newest]))
+            newest = h;
+    }
+    ev.lock = (struct dw_lock_word){
+        .ask = newest,
+        .lock_class = m->lock_class == DW_LOCK_A ? DW_LOCK_B : m->lock_class,
+        .bolt = m->bolt,
+        .contact = m->contact,
+        .strike = DW_STRIKE_ABSENT,
+        .cause = m->cause,
+        /* A bridge tells per cent only; 10 % are three throws and more in every lock we know of. */
+        .throws_left = m->battery_pct == 255 ? 0u : m->battery_pct / 3u,
+        .has_relock = m->has_relock && m->relock_s > 0,
+        .op_count = m->op_count,
+        .opening_count = m->opening_count,
+        .boot = l->boot,
+    };
+    guard_feed(g, &ev);
+}
+
+void bolt_lost(struct guard *g)
+{
+    struct lock_side *l = &g->lock;
+    l->is_up = false;
+    l->has_lock_nonce = false;
+    l->asks_sent = 0; /* a new adapter counts from nothing */
+    memset(l->has_nonce, 0, sizeof l->has_nonce);
+    l->boot++;
+    struct dw_event ev = {.type = DW_EV_LOCK_LOST};
+    guard_feed(g, &ev);
+}

@@ -1,0 +1,132 @@
+/* The checks on a courier's question that the core cannot see: keys, jobs, calendars. Each answer
+ * is a bit; what cannot be judged is neither passed nor failed, and does not open. */
+#include <string.h>
+#include <time.h>
+
+#include "hub/guard/guard.h"
+
+struct verdicts {
+    uint64_t passed, failed;
+};
+
+static void judge(struct verdicts *v, enum dw_check check, bool ok)
+{
+    uint64_t bit = UINT64_C(1) << check;
+    if (ok)
+        v->passed |= bit;
+    else
+        v->failed |= bit;
+}
+
+/* A civil moment of the home. The process runs in the home's zone (TZ is set at the start). */
+struct civil {
+    int32_t day;
+    uint32_t minute; /* rounded down */
+    bool is_known; /* false: out of range, or a time of day that comes twice (end of summer time) */
+};
+
+static int32_t days_from_civil(int year, int month, int day)
+{
+    /* Days since 1970-01-01 in the proleptic Gregorian calendar: years begin in March, so that the
+     * leap day is the last of its year. */
+    int64_t y = year - (month <= 2);
+    int64_t era = (y >= 0 ? y : y - 399) / 400;
+    int64_t of_era = y - era * 400;
+    int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    int64_t day_of_era = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
+    return (int32_t)(era * 146097 + day_of_era - 719468);
+}
+
+static bool same_clock_face(const struct tm *a, const struct tm *b)
+{
+    return a->tm_year == b->tm_year && a->tm_yday == b->tm_yday && a->tm_hour == b->tm_hour &&
+           a->tm_min == b->tm_min;
+}
+
+static struct civil civil_of(int64_t utc_ms)
+{
+    time_t t = (time_t)(utc_ms / 1000);
+    struct tm here, other;
+    if (!localtime_r(&t, &here))
+        return (struct civil){0};
+    /* Zones turn their clocks by half an hour or an hour [protocol 5.6: an ambiguous hour is
+     * outside]. */
+    static const int turns[] = {-3600, 3600, -1800, 1800};
+    for (size_t i = 0; i < DW_ARRAY_COUNT(turns); i++) {
+        time_t there = t + turns[i];
+        if (localtime_r(&there, &other) && same_clock_face(&here, &other))
+            return (struct civil){0};
+    }
+    return (struct civil){
+        .day = days_from_civil(here.tm_year + 1900, here.tm_mon + 1, here.tm_mday),
+        .minute = (uint32_t)(here.tm_hour * 60 + here.tm_min),
+        .is_known = true,
+    };
+}
+
+/* [I13]: the whole clock interval must lie inside. */
+static void judge_time(struct guard *g, const struct dw_job *j, struct verdicts *v)
+{
+    struct dw_utc now = guard_wall(g);
+    bool sure =
+        dw_utc_is_known(now) && now.hi_ms - now.lo_ms <= (int64_t)g->set.params.clock_width_ms;
+    struct civil lo = {0}, hi = {0};
+    if (sure) {
+        lo = civil_of(now.lo_ms);
+        hi = civil_of(now.hi_ms);
+        sure = lo.is_known && hi.is_known;
+    }
+    judge(v, DW_CHECK_CLOCK, sure);
+    if (!sure)
+        return;
+    const struct dw_civil_window *w = &j->window;
+    bool begun = now.lo_ms >= j->nbf_s * 1000 &&
+                 (lo.day > w->day || (lo.day == w->day && lo.minute >= w->from_min));
+    bool open = now.hi_ms < j->exp_s * 1000 && hi.day <= w->day &&
+                !(hi.day == w->day && hi.minute >= w->to_min);
+    judge(v, DW_CHECK_EARLY, begun);
+    judge(v, DW_CHECK_LATE, open);
+    judge(v, DW_CHECK_SCREENING, j->screening_from_day <= lo.day && hi.day <= j->screening_to_day);
+}
+
+void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, uint32_t *ret_parcel,
+                 uint64_t *ret_passed, uint64_t *ret_failed)
+{
+    struct verdicts v = {0};
+    *ret_job = JOBS_MAX;
+    *ret_parcel = DW_JOB_PARCELS_MAX;
+    judge(&v, DW_CHECK_HOME, dw_same(m->hub, g->secret.key.thumb, 32)); /* [I5] */
+    struct job_slot *slot = NULL;
+    for (uint32_t i = 0; i < JOBS_MAX && !slot; i++) {
+        if (g->jobs[i].is_used && dw_same(g->jobs[i].job.job, m->job, 16)) {
+            slot = &g->jobs[i];
+            *ret_job = i;
+        }
+    }
+    judge(&v, DW_CHECK_JOB, slot && !slot->is_recalled && slot->job.revision == m->revision);
+    if (slot) {
+        const struct dw_job *j = &slot->job;
+        judge(&v, DW_CHECK_DOOR, m->door == j->door);
+        judge(&v, DW_CHECK_ASSIGNED, dw_same(m->visitor, j->visitor, 16));
+        judge(&v, DW_CHECK_PERMISSION, !slot->is_recalled);
+        judge_time(g, j, &v);
+        if (j->parcel_count == 0) {
+            bool stays = j->kind == DW_VISIT_STAY;
+            judge(&v, DW_CHECK_PARCEL, stays);
+            judge(&v, DW_CHECK_PARCEL_USED, stays && slot->openings_used < j->openings);
+        } else {
+            uint8_t commitment[32];
+            dw_sha256_2(dw_view_of(m->salt, sizeof m->salt), dw_view_of(m->barcode, m->barcode_len),
+                        commitment);
+            for (uint32_t i = 0; i < j->parcel_count && i < DW_JOB_PARCELS_MAX; i++) {
+                if (dw_same(commitment, j->parcel[i], 32))
+                    *ret_parcel = i;
+            }
+            bool mine = *ret_parcel < DW_JOB_PARCELS_MAX;
+            judge(&v, DW_CHECK_PARCEL, mine);
+            judge(&v, DW_CHECK_PARCEL_USED, mine && !(slot->consumed & DW_BIT(*ret_parcel)));
+        }
+    }
+    *ret_passed = v.passed;
+    *ret_failed = v.failed;
+}

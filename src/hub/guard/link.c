@@ -1,0 +1,542 @@
+/* The service: jobs it stores with us, couriers it brings to the door, what we tell it. Everything
+ * is signed; what was had before is answered as before, so that a retry never asks twice. */
+#include <string.h>
+
+#include "crypto/signed.h"
+#include "hub/guard/guard.h"
+#include "os/os.h"
+
+#define HELLO_AGE_MS_MAX 10000u /* [wire/visit.h] */
+#define RESEND_MS        3000u
+
+struct hello *hello_of(struct guard *g, uint32_t handle)
+{
+    for (size_t i = 0; i < VISITS_MAX && handle != 0; i++) {
+        if (g->hellos[i].handle == handle)
+            return &g->hellos[i];
+    }
+    return NULL;
+}
+
+static struct hello *hello_by_visit(struct guard *g, uint64_t visit)
+{
+    for (size_t i = 0; i < VISITS_MAX; i++) {
+        if (g->hellos[i].handle != 0 && g->hellos[i].visit == visit)
+            return &g->hellos[i];
+    }
+    return NULL;
+}
+
+/* A free place, or that of the oldest question that is over. */
+static struct hello *hello_place(struct guard *g)
+{
+    struct hello *best = NULL;
+    for (size_t i = 0; i < VISITS_MAX; i++) {
+        struct hello *h = &g->hellos[i];
+        if (h->handle == 0)
+            return h;
+        if (h->is_ended && (!best || h->handle < best->handle))
+            best = h;
+    }
+    return best;
+}
+
+/* Signs `payload` as `kind` into `ret` (kind byte first). */
+static bool seal(struct guard *g, enum dw_link_kind kind, struct dw_view payload, uint8_t *ret,
+                 size_t cap, uint16_t *ret_len)
+{
+    struct dw_buf out = dw_buf_of(ret + 1, cap - 1);
+    ret[0] = (uint8_t)kind;
+    if (dw_failed(dw_signed_make(&g->secret, (enum dw_context)dw_link_context((uint8_t)kind),
+                                 payload, &out)))
+        return false;
+    *ret_len = (uint16_t)(out.len + 1);
+    return true;
+}
+
+static void send_out(struct guard *g, const uint8_t *bytes, uint16_t len, bool enrol)
+{
+    struct dw_ipc_link m = {.arrived_ms = dw_now().ms, .is_enrol = enrol, .len = len};
+    memcpy(m.bytes, bytes, len);
+    child_send(g, CHILD_FRONT, DW_IPC_LINK_OUT, &m);
+}
+
+/* ---- what must arrive
+ * ---------------------------------------------------------------------------- */
+
+static void post(struct guard *g, const uint8_t *bytes, uint16_t len, uint64_t visit,
+                 uint32_t number)
+{
+    struct out_message *m = NULL;
+    for (size_t i = 0; i < OUTBOX_MAX && !m; i++) {
+        if (!g->outbox[i].is_used)
+            m = &g->outbox[i];
+    }
+    if (m &&
+        len <= sizeof m->bytes) { /* full: it is in the database and goes out after a restart */
+        *m = (struct out_message){.is_used = true, .visit = visit, .number = number, .len = len};
+        memcpy(m->bytes, bytes, len);
+        m->sent_ms = g->is_link_up ? dw_now().ms : 0;
+    }
+    if (g->is_link_up)
+        send_out(g, bytes, len, false);
+}
+
+void link_send_outbox(struct guard *g)
+{
+    uint64_t now = dw_now().ms;
+    for (size_t i = 0; i < OUTBOX_MAX && g->is_link_up; i++) {
+        struct out_message *m = &g->outbox[i];
+        if (m->is_used && now - m->sent_ms >= RESEND_MS) {
+            m->sent_ms = now;
+            send_out(g, m->bytes, m->len, false);
+        }
+    }
+}
+
+static void on_ack(struct guard *g, const struct dw_ack *a)
+{
+    for (size_t i = 0; i < OUTBOX_MAX; i++) {
+        struct out_message *m = &g->outbox[i];
+        if (m->is_used && m->visit == a->visit && m->number == a->number)
+            m->is_used = false;
+    }
+    struct store_write w = {.ack = true, .visit = a->visit, .message_number = a->number};
+    (void)store_write(g->store, &w); /* not kept: it is sent once more after a restart, no harm */
+}
+
+/* ---- answers
+ * ------------------------------------------------------------------------------------- */
+
+void link_offer(struct guard *g, struct hello *h, enum dw_check check, uint32_t stands_ms)
+{
+    struct dw_offer o = {
+        .visit = h->visit,
+        .check = (uint8_t)check,
+        .expires_ms = stands_ms,
+        .passed = check == DW_CHECK_NONE ? g->door.passed : h->passed,
+    };
+    memcpy(o.hub, g->secret.key.thumb, 32);
+    memcpy(o.courier_nonce, h->courier_nonce, 32);
+    if (check == DW_CHECK_NONE) {
+        if (!h->has_hub_nonce)
+            dw_random(h->hub_nonce, 32); /* [I10] issued in this visit, once */
+        h->has_hub_nonce = true;
+        memcpy(o.hub_nonce, h->hub_nonce, 32);
+    } else {
+        h->has_hub_nonce = false;
+    }
+    uint8_t payload[400];
+    struct dw_buf p = dw_buf_of(payload, sizeof payload);
+    if (dw_failed(dw_offer_write(&o, &p)) ||
+        !seal(g, DW_LINK_KIND_OFFER, dw_view_of_buf(&p), h->offer, sizeof h->offer, &h->offer_len))
+        return;
+    h->has_offer = true;
+    h->check = (uint8_t)check;
+    send_out(g, h->offer, h->offer_len, false);
+}
+
+void link_news(struct guard *g, struct hello *h, enum dw_visit_state state)
+{
+    struct dw_news n = {
+        .visit = h->visit,
+        .number = ++h->news,
+        .state = (uint8_t)state,
+        .at = guard_wall(g),
+        .check = h->check,
+        .alarms = g->door.alarms,
+    };
+    memcpy(n.hub, g->secret.key.thumb, 32);
+    uint8_t payload[300], bytes[520];
+    uint16_t len = 0;
+    struct dw_buf p = dw_buf_of(payload, sizeof payload);
+    if (dw_failed(dw_news_write(&n, &p)) ||
+        !seal(g, DW_LINK_KIND_NEWS, dw_view_of_buf(&p), bytes, sizeof bytes, &len))
+        return;
+    post(g, bytes, len, h->visit, n.number);
+    struct store_write w = {
+        .visit = h->visit, .message = dw_view_of(bytes, len), .message_number = n.number};
+    (void)store_write(g->store, &w);
+}
+
+static void send_receipt(struct guard *g, const struct dw_receipt *r)
+{
+    uint8_t payload[400], bytes[600];
+    uint16_t len = 0;
+    struct dw_buf p = dw_buf_of(payload, sizeof payload);
+    if (dw_failed(dw_receipt_write(r, &p)) ||
+        !seal(g, DW_LINK_KIND_RECEIPT, dw_view_of_buf(&p), bytes, sizeof bytes, &len))
+        return;
+    uint32_t number = r->is_confirmed_later ? UINT32_MAX : 0;
+    post(g, bytes, len, r->visit, number);
+    struct store_write w = {.visit = r->visit,
+                            .message = dw_view_of(bytes, len),
+                            .message_number = number,
+                            .visit_mark = 2};
+    (void)store_write(g->store, &w);
+}
+
+void link_receipt(struct guard *g, struct hello *h, enum dw_outcome outcome, enum dw_check check,
+                  uint64_t leaf, bool later)
+{
+    struct dw_receipt r = {
+        .visit = h->visit,
+        .outcome = (uint8_t)outcome,
+        .check = (uint8_t)check,
+        .gap_ms = g->door.live.gap_worst_ms,
+        .opened = h->opened,
+        .secured = h->secured,
+        .inside_ms = h->inside_ms,
+        .evidence = (uint8_t)g->door.lock.lock_class,
+        .leaf = leaf,
+        .is_confirmed_later = later,
+    };
+    memcpy(r.hub, g->secret.key.thumb, 32);
+    memcpy(r.courier_nonce, h->courier_nonce, 32);
+    send_receipt(g, &r);
+}
+
+void link_aborted(struct guard *g, uint64_t visit, struct dw_view courier_nonce)
+{
+    struct dw_receipt r = {.visit = visit, .outcome = DW_OUTCOME_ABORTED};
+    memcpy(r.hub, g->secret.key.thumb, 32);
+    if (courier_nonce.len == 32)
+        memcpy(r.courier_nonce, courier_nonce.ptr, 32);
+    send_receipt(g, &r);
+}
+
+void link_enrol(struct guard *g)
+{
+    if (g->set.pairing_code[0] == 0 || g->has_service || !g->is_link_up)
+        return;
+    struct dw_enrol e = {0};
+    dw_sha256(dw_view_of(g->set.pairing_code, strlen(g->set.pairing_code)), e.pairing_hash);
+    memcpy(e.hub_pub, g->secret.key.pub, 32);
+    memcpy(e.zone, g->set.zone, sizeof e.zone);
+    for (size_t i = 0; i < 4 && g->set.door[i][0]; i++) {
+        memcpy(e.door[i], g->set.door[i], sizeof e.door[i]);
+        e.door_count++;
+    }
+    uint8_t payload[500], bytes[760];
+    uint16_t len = 0;
+    struct dw_buf p = dw_buf_of(payload, sizeof payload);
+    if (dw_failed(dw_enrol_write(&e, &p)) ||
+        !seal(g, DW_LINK_KIND_ENROL, dw_view_of_buf(&p), bytes, sizeof bytes, &len))
+        return;
+    send_out(g, bytes, len, true);
+}
+
+/* ---- jobs
+ * ---------------------------------------------------------------------------------------- */
+
+static struct job_slot *job_by_id(struct guard *g, const uint8_t id[16])
+{
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        if (g->jobs[i].is_used && dw_same(g->jobs[i].job.job, id, 16))
+            return &g->jobs[i];
+    }
+    return NULL;
+}
+
+/* A place for a new job: free, or one whose window is over and that no visit uses. */
+static struct job_slot *job_place(struct guard *g)
+{
+    struct dw_utc now = guard_wall(g);
+    struct job_slot *old = NULL;
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        struct job_slot *s = &g->jobs[i];
+        if (!s->is_used)
+            return s;
+        bool busy = false;
+        for (size_t v = 0; v < VISITS_MAX; v++)
+            busy |= g->hellos[v].handle != 0 && !g->hellos[v].is_ended && g->hellos[v].job == i;
+        if (!busy &&
+            (s->is_recalled || (dw_utc_is_known(now) && s->job.exp_s * 1000 < now.lo_ms)) &&
+            (!old || s->job.exp_s < old->job.exp_s))
+            old = s;
+    }
+    return old;
+}
+
+static void on_job(struct guard *g, const struct dw_job *j, struct dw_view payload)
+{
+    if (!dw_same(j->hub, g->secret.key.thumb, 32)) { /* [I5] */
+        dw_log("warn", "job", "refused=wrong_hub");
+        return;
+    }
+    struct job_slot *s = job_by_id(g, j->job);
+    if (s && j->revision <= s->job.revision)
+        return; /* had before, or older */
+    if (!s) {
+        s = job_place(g);
+        if (!s) {
+            dw_log("error", "job", "refused=full jobs=%u", JOBS_MAX);
+            return;
+        }
+        *s = (struct job_slot){.is_used = true};
+    } else {
+        /* Parcels that were used stay used, wherever they now stand in the list. */
+        uint32_t used = 0;
+        for (uint32_t i = 0; i < j->parcel_count; i++) {
+            for (uint32_t o = 0; o < s->job.parcel_count; o++) {
+                if ((s->consumed & DW_BIT(o)) && dw_same(j->parcel[i], s->job.parcel[o], 32))
+                    used |= DW_BIT(i);
+            }
+        }
+        s->consumed = used;
+    }
+    s->job = *j;
+    s->is_recalled = false;
+    struct store_write w = {
+        .kind = DW_STORY_JOB_STORED,
+        .at = guard_wall(g),
+        .boot_ms = dw_now().ms,
+        .job_id = dw_view_of(j->job, 16),
+        .job = payload,
+        .job_revision = j->revision,
+    };
+    if (dw_failed(store_write(g->store, &w)))
+        s->is_used = false;
+    show_story(g, DW_STORY_JOB_STORED, j->revision, 0);
+}
+
+static void on_recall(struct guard *g, const struct dw_recall *r)
+{
+    struct job_slot *s = job_by_id(g, r->job);
+    if (!dw_same(r->hub, g->secret.key.thumb, 32) || !s || r->revision < s->job.revision)
+        return;
+    s->is_recalled = true;
+    s->job.revision = r->revision;
+    struct store_write w = {
+        .kind = DW_STORY_JOB_RECALLED,
+        .at = guard_wall(g),
+        .boot_ms = dw_now().ms,
+        .job_id = dw_view_of(r->job, 16),
+        .job_revision = r->revision,
+        .job_recalled = true,
+    };
+    (void)store_write(g->store, &w);
+    show_story(g, DW_STORY_JOB_RECALLED, r->revision, 0);
+}
+
+static void load_job(void *ctx, struct dw_view id, struct dw_view bytes, int64_t revision,
+                     int64_t recalled)
+{
+    struct guard *g = ctx;
+    struct dw_job j;
+    (void)id;
+    if (dw_failed(dw_job_read(bytes, &j))) {
+        dw_log("error", "job", "stored=unreadable");
+        return;
+    }
+    struct job_slot *s = job_place(g);
+    if (!s)
+        return;
+    *s = (struct job_slot){.is_used = true, .is_recalled = recalled != 0};
+    s->job = j;
+    s->job.revision = (uint32_t)revision;
+}
+
+static void load_parcel(void *ctx, struct dw_view job, struct dw_view commitment, int64_t visit,
+                        int64_t unused)
+{
+    struct guard *g = ctx;
+    (void)visit;
+    (void)unused;
+    struct job_slot *s = job.len == 16 ? job_by_id(g, job.ptr) : NULL;
+    if (!s || commitment.len != 32)
+        return;
+    s->openings_used++;
+    for (uint32_t i = 0; i < s->job.parcel_count; i++) {
+        if (dw_same(commitment.ptr, s->job.parcel[i], 32))
+            s->consumed |= DW_BIT(i);
+    }
+}
+
+static void load_message(void *ctx, struct dw_view bytes, struct dw_view unused, int64_t visit,
+                         int64_t number)
+{
+    struct guard *g = ctx;
+    (void)unused;
+    if (bytes.len <= sizeof g->outbox[0].bytes)
+        post(g, bytes.ptr, (uint16_t)bytes.len, (uint64_t)visit, (uint32_t)number);
+}
+
+void link_load_jobs(struct guard *g)
+{
+    store_each_job(g->store, load_job, g);
+    store_each_parcel(g->store, load_parcel, g);
+    store_each_message(g->store, load_message, g);
+}
+
+/* ---- at the door
+ * --------------------------------------------------------------------------------- */
+
+static void on_hello(struct guard *g, const struct dw_hello *m)
+{
+    struct hello *h = hello_by_visit(g, m->visit);
+    bool again = h && dw_same(h->courier_nonce, m->courier_nonce, 32);
+    if (again) { /* the same question: the same answer, or the one that is being worked on */
+        if (h->has_offer)
+            send_out(g, h->offer, h->offer_len, false);
+        return;
+    }
+    bool further = h && g->door.state == DW_VISIT_BETWEEN && g->door.visit == h->handle;
+    if (h && !further) {
+        dw_log("warn", "hello", "refused=visit_reused");
+        return;
+    }
+    if (!h) {
+        h = hello_place(g);
+        if (!h) {
+            dw_log("warn", "hello", "refused=busy");
+            return;
+        }
+        *h = (struct hello){.handle = ++g->next_handle, .visit = m->visit};
+    }
+    h->has_offer = h->has_hub_nonce = false;
+    memcpy(h->courier_nonce, m->courier_nonce, 32);
+    struct dw_event ev = {.type = DW_EV_HELLO, .visit = h->handle};
+    judge_hello(g, m, &h->job, &h->parcel, &ev.passed, &ev.failed);
+    h->passed = ev.passed & ~ev.failed;
+    g->telling = h->handle;
+    tell(g, DW_STORY_VISIT_ASKED, 0, 0);
+    enum dw_check at_once = DW_CHECK_NONE;
+    if (g->is_rolled_back)
+        at_once = DW_CHECK_RECORD;
+    else if (m->age_ms > HELLO_AGE_MS_MAX)
+        at_once = DW_CHECK_EXPIRED;
+    if (at_once != DW_CHECK_NONE) {
+        link_offer(g, h, at_once, 0);
+        h->is_ended = true;
+        tell(g, DW_STORY_VISIT_REFUSED, at_once, 0);
+        return;
+    }
+    if (h->job < JOBS_MAX) {
+        const struct dw_job *j = &g->jobs[h->job].job;
+        ev.kind = j->kind;
+        ev.openings = j->openings;
+        ev.dwell_ms = j->dwell_ms;
+        ev.camera_class = j->camera_class;
+    }
+    guard_feed(g, &ev);
+}
+
+static void on_proof(struct guard *g, const struct dw_proof *p)
+{
+    struct hello *h = hello_by_visit(g, p->visit);
+    bool right = h && h->has_hub_nonce && dw_same(p->hub, g->secret.key.thumb, 32) &&
+                 dw_same(p->hub_nonce, h->hub_nonce, 32) &&
+                 dw_same(p->courier_nonce, h->courier_nonce, 32) && h->job < JOBS_MAX &&
+                 p->door == g->jobs[h->job].job.door;
+    if (!right) {
+        dw_log("warn", "proof", "refused=mismatch");
+        return;
+    }
+    h->has_hub_nonce = false; /* first match deletes [protocol 4.3] */
+    struct dw_event ev = {.type = DW_EV_PROOF, .visit = h->handle};
+    guard_feed(g, &ev);
+}
+
+static void on_welcome(struct guard *g, struct dw_view cose)
+{
+    /* It carries the key that it is signed with; believed only while we are open for pairing, and
+     * only if it names us. A service key in the settings is stronger: then nothing else is
+     * believed. */
+    struct dw_cose parts;
+    struct dw_welcome w;
+    struct dw_view payload;
+    struct dw_key key;
+    if (g->has_service || g->set.pairing_code[0] == 0)
+        return;
+    if (dw_failed(dw_cose_read(DW_CONTEXT_WELCOME, cose, &parts)) ||
+        dw_failed(dw_welcome_read(parts.payload, &w)))
+        return;
+    dw_key_from_pub(w.service_pub, &key);
+    if (dw_failed(dw_signed_open(&key, DW_CONTEXT_WELCOME, cose, &payload)) ||
+        !dw_same(w.hub, g->secret.key.thumb, 32)) {
+        dw_log("warn", "welcome", "refused=signature");
+        return;
+    }
+    g->service = key;
+    g->has_service = true;
+    memcpy(g->home, w.home, sizeof g->home);
+    struct store_write s = {.meta_key = "service", .meta = dw_view_of(key.pub, 32)};
+    (void)store_write(g->store, &s);
+    dw_log("info", "welcome", "enrolled=1");
+}
+
+void link_on_message(struct guard *g, const struct dw_ipc_link *m)
+{
+    if (m->len < 2 || m->len > sizeof m->bytes)
+        return;
+    uint8_t kind = m->bytes[0];
+    struct dw_view cose = dw_view_of(m->bytes + 1, m->len - 1u), payload;
+    if (kind == DW_LINK_KIND_WELCOME) {
+        on_welcome(g, cose);
+        return;
+    }
+    enum dw_context c = (enum dw_context)dw_link_context(kind);
+    bool ours = kind == DW_LINK_KIND_JOB || kind == DW_LINK_KIND_RECALL ||
+                kind == DW_LINK_KIND_HELLO || kind == DW_LINK_KIND_PROOF ||
+                kind == DW_LINK_KIND_ACK;
+    if (!ours || !g->has_service) {
+        dw_log("warn", "link_message", "refused=kind kind=%u", kind);
+        return;
+    }
+    dw_err e = dw_signed_open(&g->service, c, cose, &payload);
+    union {
+        struct dw_job job;
+        struct dw_recall recall;
+        struct dw_hello hello;
+        struct dw_proof proof;
+        struct dw_ack ack;
+    } u;
+    if (!dw_failed(e)) {
+        switch ((enum dw_link_kind)kind) {
+        case DW_LINK_KIND_JOB:
+            if (!dw_failed(e = dw_job_read(payload, &u.job)))
+                on_job(g, &u.job, payload);
+            break;
+        case DW_LINK_KIND_RECALL:
+            if (!dw_failed(e = dw_recall_read(payload, &u.recall)))
+                on_recall(g, &u.recall);
+            break;
+        case DW_LINK_KIND_HELLO:
+            if (!dw_failed(e = dw_hello_read(payload, &u.hello)))
+                on_hello(g, &u.hello);
+            break;
+        case DW_LINK_KIND_PROOF:
+            if (!dw_failed(e = dw_proof_read(payload, &u.proof)))
+                on_proof(g, &u.proof);
+            break;
+        case DW_LINK_KIND_ACK:
+            if (!dw_failed(e = dw_ack_read(payload, &u.ack)))
+                on_ack(g, &u.ack);
+            break;
+        case DW_LINK_KIND_NONE:
+        case DW_LINK_KIND_ENROL:
+        case DW_LINK_KIND_WELCOME:
+        case DW_LINK_KIND_OFFER:
+        case DW_LINK_KIND_NEWS:
+        case DW_LINK_KIND_RECEIPT:
+        case DW_LINK_KIND_COUNT: break;
+        }
+    }
+    if (dw_failed(e))
+        dw_log("warn", "link_message", "refused=%s kind=%u", dw_err_name(e), kind);
+}
+
+void link_on_state(struct guard *g, bool is_up)
+{
+    bool was = g->is_link_up;
+    g->is_link_up = is_up;
+    if (was != is_up)
+        tell(g, DW_STORY_LINK, is_up, 0);
+    if (is_up && !was) {
+        link_enrol(g);
+        for (size_t i = 0; i < OUTBOX_MAX; i++)
+            g->outbox[i].sent_ms = 0;
+        link_send_outbox(g);
+    }
+}

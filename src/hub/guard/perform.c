@@ -1,0 +1,254 @@
+/* The effects of the core, performed in the order given. */
+#include <string.h>
+
+#include "hub/guard/guard.h"
+#include "os/os.h"
+
+/* ---- writes that are answered later -------------------------------------------------------------
+ */
+
+/* What a write was for. A ring: there is one visit, so few are out at a time. */
+struct errand {
+    struct guard *g;
+    uint32_t handle, intent;
+    enum dw_outcome outcome;
+    enum dw_check check;
+    bool later;
+};
+
+static struct errand *errand(struct guard *g, uint32_t handle)
+{
+    static struct errand ring[64];
+    static size_t next;
+    struct errand *e = &ring[next++ % DW_ARRAY_COUNT(ring)];
+    *e = (struct errand){.g = g, .handle = handle};
+    return e;
+}
+
+static void on_intent_written(void *ctx, dw_err err, uint64_t leaf)
+{
+    struct errand *e = ctx;
+    (void)leaf;
+    struct dw_event ev = {
+        .type = dw_failed(err) ? DW_EV_RECORD_FAILED : DW_EV_RECORDED,
+        .visit = e->handle,
+        .value = e->intent,
+    };
+    struct hello *h = hello_of(e->g, e->handle);
+    if (h && !dw_failed(err))
+        h->is_consumed = true;
+    guard_feed(e->g, &ev);
+}
+
+static void on_end_written(void *ctx, dw_err err, uint64_t leaf)
+{
+    struct errand *e = ctx;
+    struct hello *h = hello_of(e->g, e->handle);
+    if (!h)
+        return;
+    /* A record that cannot be written is said in the log; the courier's receipt goes out all the
+     * same. */
+    link_receipt(e->g, h, e->outcome, e->check, dw_failed(err) ? 0 : leaf, e->later);
+}
+
+/* What stands for this opening in the durable facts: the parcel, or for a stay the question itself.
+ */
+static void use_of(struct guard *g, const struct hello *h, uint8_t ret[32])
+{
+    if (h->job < JOBS_MAX && h->parcel < DW_JOB_PARCELS_MAX)
+        memcpy(ret, g->jobs[h->job].job.parcel[h->parcel], 32);
+    else
+        dw_sha256(dw_view_of(h->courier_nonce, 32), ret);
+}
+
+/* VIS-5 [I11, I35]: the intent names everything that the opening rests on. */
+static void write_intent(struct guard *g, uint32_t handle, uint32_t intent)
+{
+    struct hello *h = hello_of(g, handle);
+    struct errand *e = errand(g, handle);
+    e->intent = intent;
+    if (!h || h->job >= JOBS_MAX) {
+        on_intent_written(e, dw_fail(DW_E_NOT_FOUND), 0);
+        return;
+    }
+    struct job_slot *s = &g->jobs[h->job];
+    uint8_t use[32];
+    use_of(g, h, use);
+    uint8_t detail[16 + 32 + 32 + 32 + 32];
+    memcpy(detail, s->job.job, 16);
+    memcpy(detail + 16, h->courier_nonce, 32);
+    memcpy(detail + 48, h->hub_nonce, 32);
+    memcpy(detail + 80, use, 32);
+    memcpy(detail + 112, g->camera.chain, 32); /* newest verified frame record */
+    struct store_write w = {
+        .kind = DW_STORY_UNLOCK_INTENT,
+        .visit = h->visit,
+        .at = guard_wall(g),
+        .boot_ms = dw_now().ms,
+        .detail = dw_view_of(detail, sizeof detail),
+        .job_id = dw_view_of(s->job.job, 16),
+        .parcel = dw_view_of(use, 32),
+        .visit_mark = 1,
+        .courier_nonce = dw_view_of(h->courier_nonce, 32),
+        .done = on_intent_written,
+        .ctx = e,
+    };
+    if (h->parcel < DW_JOB_PARCELS_MAX)
+        s->consumed |= DW_BIT(h->parcel);
+    s->openings_used++;
+    if (dw_failed(store_write(g->store, &w)))
+        on_intent_written(e, dw_fail(DW_E_IO), 0);
+    show_story(g, DW_STORY_UNLOCK_INTENT, 0, 0);
+}
+
+/* Refused after the intent: the bolt was never withdrawn, so the parcel may be tried again. */
+static void give_back(struct guard *g, struct hello *h)
+{
+    if (!h->is_consumed || h->job >= JOBS_MAX)
+        return;
+    struct job_slot *s = &g->jobs[h->job];
+    uint8_t use[32];
+    use_of(g, h, use);
+    if (h->parcel < DW_JOB_PARCELS_MAX)
+        s->consumed &= ~DW_BIT(h->parcel);
+    if (s->openings_used)
+        s->openings_used--;
+    h->is_consumed = false;
+    struct store_write w = {
+        .visit = h->visit,
+        .job_id = dw_view_of(s->job.job, 16),
+        .parcel = dw_view_of(use, 32),
+        .release = true,
+    };
+    (void)store_write(g->store, &w);
+}
+
+static void end_visit(struct guard *g, uint32_t handle, enum dw_outcome outcome,
+                      enum dw_check check, bool later)
+{
+    struct hello *h = hello_of(g, handle);
+    if (!h)
+        return;
+    if (outcome == DW_OUTCOME_REFUSED) {
+        give_back(g, h);
+        h->check = (uint8_t)check;
+    }
+    h->outcome = (uint8_t)outcome;
+    h->is_ended = true;
+    if (h->opened_ms && !h->inside_ms)
+        h->inside_ms = (uint32_t)(dw_now().ms - h->opened_ms);
+    struct errand *e = errand(g, handle);
+    e->outcome = outcome;
+    e->check = check;
+    e->later = later;
+    uint8_t detail[8] = {(uint8_t)outcome, (uint8_t)check};
+    uint32_t gap = g->door.live.gap_worst_ms;
+    for (size_t i = 0; i < 4; i++)
+        detail[4 + i] = (uint8_t)(gap >> (24 - 8 * i));
+    enum dw_story kind = later                           ? DW_STORY_CONFIRMED_LATE
+                         : outcome == DW_OUTCOME_REFUSED ? DW_STORY_VISIT_REFUSED
+                                                         : DW_STORY_VISIT_ENDED;
+    struct store_write w = {
+        .kind = (uint8_t)kind,
+        .visit = h->visit,
+        .at = guard_wall(g),
+        .boot_ms = dw_now().ms,
+        .detail = dw_view_of(detail, sizeof detail),
+        .done = on_end_written,
+        .ctx = e,
+    };
+    if (dw_failed(store_write(g->store, &w)))
+        on_end_written(e, dw_fail(DW_E_IO), 0);
+    show_story(g, kind, outcome == DW_OUTCOME_REFUSED ? (uint32_t)check : (uint32_t)outcome, gap);
+}
+
+/* ---- notes
+ * --------------------------------------------------------------------------------------- */
+
+static void on_note(struct guard *g, enum dw_story_note n, uint32_t value)
+{
+    struct hello *h = hello_of(g, g->telling);
+    switch (n) {
+    case DW_NOTE_CAMERA:
+        /* late and live come and go with the air; they are told, and recorded only in a visit */
+        if (g->door.visit != 0 || (value != DW_CAMERA_LATE && value != DW_CAMERA_LIVE))
+            tell(g, DW_STORY_CAMERA_STATE, value, dw_live_age_ms(&g->door.live, dw_now()));
+        else
+            show_story(g, DW_STORY_CAMERA_STATE, value, dw_live_age_ms(&g->door.live, dw_now()));
+        break;
+    case DW_NOTE_DOOR: tell(g, DW_STORY_LOCK_STATE, value, 0); break;
+    case DW_NOTE_DEGRADED: tell(g, DW_STORY_DEGRADED, value, 0); break;
+    case DW_NOTE_EGRESS: tell(g, DW_STORY_EGRESS, 0, 0); break;
+    case DW_NOTE_OPENING:
+        tell(g, DW_STORY_OPENING, value, 0);
+        if (h && !dw_utc_is_known(h->opened)) {
+            h->opened = guard_wall(g);
+            h->opened_ms = dw_now().ms;
+        }
+        break;
+    case DW_NOTE_SECURED:
+        tell(g, DW_STORY_SECURED, 0, 0);
+        if (h) {
+            h->secured = guard_wall(g);
+            if (h->opened_ms && !h->inside_ms)
+                h->inside_ms = (uint32_t)(dw_now().ms - h->opened_ms);
+        }
+        break;
+    case DW_NOTE_NONE:
+    case DW_NOTE_COUNT: break;
+    }
+}
+
+/* ---- the effects --------------------------------------------------------------------------------
+ */
+
+void guard_perform(struct guard *g, const struct dw_effects *fx)
+{
+    for (uint32_t i = 0; i < fx->count; i++) {
+        uint32_t handle = fx->at[i].visit, a = fx->at[i].a, b = fx->at[i].b;
+        struct hello *h = hello_of(g, handle);
+        uint64_t visit = h ? h->visit : 0;
+        g->telling = handle;
+        switch ((enum dw_fx_type)fx->at[i].type) {
+        case DW_FX_ASK_CAMERA: eyes_ask(g, a, b != 0); break;
+        case DW_FX_ASK_LOCK: bolt_ask(g, a); break;
+        case DW_FX_RECORD_START: {
+            struct dw_ipc_record m = {.visit = visit};
+            child_send(g, CHILD_CAMERA, DW_IPC_RECORD_START, &m);
+            break;
+        }
+        case DW_FX_RECORD_STOP: {
+            struct dw_ipc_record m = {.visit = visit};
+            child_send(g, CHILD_CAMERA, DW_IPC_RECORD_STOP, &m);
+            break;
+        }
+        case DW_FX_INTENT: write_intent(g, handle, a); break;
+        case DW_FX_RETRACT: dw_actuate_retract(g, visit, a, b, fx->at[i].expires); break;
+        case DW_FX_THROW: bolt_throw(g, visit, fx->at[i].expires); break;
+        case DW_FX_OFFER:
+            if (h)
+                link_offer(g, h, (enum dw_check)a, b);
+            break;
+        case DW_FX_NEWS:
+            tell(g, DW_STORY_VISIT_STATE, a, 0);
+            if (h && a != DW_VISIT_NONE)
+                link_news(g, h, (enum dw_visit_state)a);
+            break;
+        case DW_FX_RECEIPT:
+            end_visit(g, handle, (enum dw_outcome)a, (enum dw_check)b, false);
+            break;
+        case DW_FX_CONFIRMED: end_visit(g, handle, (enum dw_outcome)a, DW_CHECK_NONE, true); break;
+        case DW_FX_DISPLAY: show_display(g, a, b); break;
+        case DW_FX_OPENING: show_state(g, true); break;
+        case DW_FX_ALARM:
+            tell(g, DW_STORY_ALARM, a, 0);
+            if (h)
+                link_news(g, h, (enum dw_visit_state)g->door.state);
+            break;
+        case DW_FX_ALARM_OVER: tell(g, DW_STORY_ALARM_OVER, a, 0); break;
+        case DW_FX_STORY: on_note(g, (enum dw_story_note)a, b); break;
+        case DW_FX_NONE:
+        case DW_FX_COUNT: break;
+        }
+    }
+}

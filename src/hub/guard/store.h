@@ -1,0 +1,74 @@
+/* hub/guard/store.h - durable facts of the hub (SQLite, WAL, synchronous=FULL) and the record.
+ *
+ * "Consume durably, then act": every write happens on one writer thread in the order asked; what
+ * waited while a commit ran is committed together. The record's leaf is appended and synced before
+ * the rows that mention it, so the file is never behind the database. Reading happens once, at the
+ * start.
+ */
+#ifndef DW_HUB_GUARD_STORE_H
+#define DW_HUB_GUARD_STORE_H
+
+#include <uv.h>
+
+#include "core/base.h"
+#include "crypto/crypto.h"
+#include "hub/ipc.h"
+
+struct store;
+
+/* Opens or makes <folder>/hub.sqlite and <folder>/record/leaves. `why` says in words what is wrong.
+ * DW_E_CORRUPT: the record is shorter than the database knows, or damaged: a backup was restored or
+ * the disk lies. The hub then serves no visitors (`*ret_rolled_back`), but runs. */
+dw_err store_open(const char *folder, uv_loop_t *loop, const struct dw_secret *secret,
+                  struct store **ret_store, bool *ret_rolled_back, char *why, size_t why_cap);
+/* Waits for what was asked. */
+void store_close(struct store *s);
+
+/* Called on the loop when the write is durable (`err` DW_OK) or failed. `leaf` is the record's
+ * number when the write had an event, else 0. */
+typedef void store_done(void *ctx, dw_err err, uint64_t leaf);
+
+/* One write: a list of rows that become durable together, with one event of the record. All views
+ * are copied. Any part may be empty. */
+struct store_write {
+    /* event of the record: kind 0 means none */
+    uint8_t kind; /* enum dw_story */
+    uint64_t visit;
+    struct dw_utc at;
+    uint64_t boot_ms;
+    struct dw_view detail;
+    /* a job: bytes non-empty */
+    struct dw_view job_id, job;
+    uint32_t job_revision;
+    bool job_recalled;
+    /* a parcel: used up by a visit; `release` takes that back (the bolt was never withdrawn) */
+    struct dw_view parcel; /* commitment, 32 bytes; with job_id */
+    bool release;
+    /* a message to the service that must arrive: kept until acknowledged */
+    struct dw_view message;
+    uint32_t message_number;
+    /* acknowledge: forget that message */
+    bool ack;
+    /* a visit is open (1) or over (2) */
+    uint8_t visit_mark;
+    struct dw_view courier_nonce; /* with visit_mark 1 */
+    /* a named value */
+    const char *meta_key;
+    struct dw_view meta;
+    store_done *done;
+    void *ctx;
+};
+/* DW_E_BUSY: more than 1,024 writes wait: nothing was taken; treat as failed. */
+dw_err store_write(struct store *s, const struct store_write *w);
+
+/* Reading at the start; each calls `row` for every row. */
+typedef void store_row(void *ctx, struct dw_view a, struct dw_view b, int64_t c, int64_t d);
+void store_each_job(struct store *s, store_row *row, void *ctx); /* id, bytes, revision, recalled */
+void store_each_parcel(struct store *s, store_row *row, void *ctx); /* job id, commitment, visit */
+void store_each_open_visit(struct store *s, store_row *row,
+                           void *ctx); /* courier nonce, -, visit */
+/* The outbox as it is now, oldest first; on the loop thread, read-only connection. */
+void store_each_message(struct store *s, store_row *row, void *ctx); /* bytes, -, visit, number */
+dw_err store_meta(struct store *s, const char *key, struct dw_buf *out);
+
+#endif
