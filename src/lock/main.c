@@ -146,9 +146,11 @@ static bool start(uv_loop_t *loop)
     return true;
 }
 
+/* Static: it lives until the very end, like all that hangs on it. */
+static uv_loop_t loop;
+
 int main(int argc, char **argv)
 {
-    uv_loop_t loop;
     uv_timer_t tick;
     uv_signal_t signals[2];
     const char *file = NULL;

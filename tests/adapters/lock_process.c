@@ -182,6 +182,7 @@ static void closing_throws_with_the_link_cut(void **state)
     assert_true(AWAIT(bolt() >= 990, LOCK_HOME_SETTLE_MS + LOCK_HOME_BOLT_MS + SLACK_MS));
 }
 
+/* [I18] */
 static void throw_on_an_open_door_is_refused(void **state)
 {
     (void)state;
@@ -308,6 +309,7 @@ static void handle_works_without_power(void **state)
     assert_true(AWAIT(bolt() == 0, SLACK_MS));
 }
 
+/* [I19] each opening has its cause */
 static void key_is_told_apart(void **state)
 {
     (void)state;
@@ -359,6 +361,7 @@ static void change_dwell_long(struct dw_lock_command *c)
     c->dwell_ms = 180001;
 }
 
+/* [I8] nonce and counter, [I21] battery, [I32] an unknown contact is not a closed one */
 static void refusals_of_a_locked_door(void **state)
 {
     static const struct {
@@ -409,7 +412,7 @@ static void second_command_while_moving_is_refused(void **state)
     assert_true(r == DW_LOCK_RESULT_BUSY || r == DW_LOCK_RESULT_NOT_THROWN);
 }
 
-/* A retract that answers an old status is late, whatever delayed it. */
+/* [I8] A retract that answers an old status is late, whatever delayed it. */
 static void retract_on_an_old_status_is_refused(void **state)
 {
     uint8_t bytes[512];
@@ -600,7 +603,7 @@ static size_t mutate(uint8_t *bytes, size_t len, size_t cap)
     }
 }
 
-/* 10,000 changed commands, each of them made from one that would have opened the door. */
+/* [I44] 10,000 changed commands, each of them made from one that would have opened the door. */
 static void mutated_commands_never_move_the_bolt(void **state)
 {
     const char *given = getenv("DW_SEED");
@@ -638,6 +641,7 @@ static void mutated_commands_never_move_the_bolt(void **state)
 
 /* ---- crashes and power ---- */
 
+/* [I11] used up before it acts, [I12] nothing survives, [I37] movements are never too few */
 static void crash_while_moving_ends_locked(void **state)
 {
     (void)state;
@@ -669,6 +673,7 @@ static void crash_while_moving_ends_locked(void **state)
     }
 }
 
+/* [I12] */
 static void power_cut_voids_the_lease(void **state)
 {
     uint8_t bytes[512];
@@ -706,6 +711,7 @@ static void started_ajar_it_waits(void **state)
     assert_true(ALWAYS(bolt() == 400, LOCK_HOME_SETTLE_MS + LOCK_HOME_BOLT_MS + 300));
 }
 
+/* [I49] */
 static void new_epoch_voids_old_commands(void **state)
 {
     (void)state;
