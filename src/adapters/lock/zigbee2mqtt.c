@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <mosquitto.h>
-#include <mqtt_protocol.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -18,11 +17,12 @@
 #define TICK_MS        100u  /* deadlines are looked at this often */
 #define CONNECT_MS     5000u /* dial to CONNACK */
 #define BACKOFF_MIN_MS 200u  /* first wait before dialling again; doubles up to the maximum */
-#define BACKOFF_MAX_MS 10000u
+#define BACKOFF_MAX_MS 3000u
 #define KEEPALIVE_S    5     /* a silent broker is noticed after at most twice this */
 #define UNACKED_MS     3000u /* bytes that TCP could not deliver for this long end the connection */
 #define HELLO_MS       3000u /* the bridge's answer to our options; then we ask it again */
 #define LIST_MS        500u  /* the retained list of devices comes at once or not at all */
+#define FENCE_MS       2000u /* the bridge itself answers within milliseconds */
 #define ANSWER_MS      5000u /* a battery lock answers a read within 1-2 s; one retry of the radio */
 #define RELOCK_AGE_MS \
     15000u /* an older read-back of the relock time is read anew with the next ask */
@@ -140,33 +140,18 @@ static bool is_answer_to(const struct z2m *z, const json_t *answer, uint32_t num
 
 static void poll_update(struct z2m *z);
 
-/* `expires_s` 0: no expiry. Never retained, quality of service 0: a lost
- * command is better than one that comes late. */
-static bool publish(struct z2m *z, const char *topic, const char *payload, uint32_t expires_s)
+/* Never retained, quality of service 0: a lost command is better than one that comes late. */
+static bool publish(struct z2m *z, const char *topic, const char *payload)
 {
-    mosquitto_property *props = NULL;
-    int rc = MOSQ_ERR_SUCCESS;
+    int rc;
 
     if (z->step < STEP_LISTEN)
         return false;
-    if (expires_s > 0)
-        rc = mosquitto_property_add_int32(&props, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL, expires_s);
     z->depth++;
-    if (rc == MOSQ_ERR_SUCCESS)
-        rc = mosquitto_publish_v5(z->mosq, NULL, topic, (int)strlen(payload), payload, 0, false,
-                                  props);
+    rc = mosquitto_publish(z->mosq, NULL, topic, (int)strlen(payload), payload, 0, false);
     z->depth--;
-    mosquitto_property_free_all(&props);
     poll_update(z);
     return rc == MOSQ_ERR_SUCCESS;
-}
-
-/* For the broker, which counts whole seconds. Our own clock decides before that. */
-static uint32_t expiry_s(dw_mono now, dw_mono expires)
-{
-    uint64_t left_ms = dw_mono_since(expires, now);
-
-    return left_ms > 60000 ? 60 : (uint32_t)((left_ms + 999) / 1000);
 }
 
 /* A numbered request that the bridge answers at once: what comes after the answer, it did after. */
@@ -177,7 +162,7 @@ static uint32_t publish_fence(struct z2m *z)
     topic_of(z, topic, "bridge", "/request/health_check");
     request_name(z, number, sizeof(number), ++z->requests);
     (void)snprintf(payload, sizeof(payload), "{\"transaction\":\"%s\"}", number);
-    return publish(z, topic, payload, 0) ? z->requests : 0;
+    return publish(z, topic, payload) ? z->requests : 0;
 }
 
 /* ---- reports ---- */
@@ -287,7 +272,7 @@ static void round_start(struct z2m *z, dw_mono now, bool counts)
     z->round.is_on = true;
     z->round.counts = counts;
     z->round.fence = fence;
-    z->round.deadline = dw_mono_add(now, ANSWER_MS);
+    z->round.deadline = dw_mono_add(now, FENCE_MS);
     z->round.wants_relock =
         z->lock.has_relock &&
         (!z->is_relock_read || dw_mono_since(now, z->relock_at) >= RELOCK_AGE_MS);
@@ -300,9 +285,9 @@ static void round_read(struct z2m *z)
 
     topic_of(z, topic, z->lock.name, "/get");
     if (!z->round.has_state)
-        (void)publish(z, topic, "{\"state\":\"\"}", 0);
+        (void)publish(z, topic, "{\"state\":\"\"}");
     if (z->round.wants_relock && !z->round.has_relock)
-        (void)publish(z, topic, "{\"auto_relock_time\":\"\"}", 0);
+        (void)publish(z, topic, "{\"auto_relock_time\":\"\"}");
 }
 
 /* Off, or never set: written once in the life of this adapter, then read back like any other value.
@@ -316,10 +301,10 @@ static bool relock_write(struct z2m *z)
     z->is_relock_written = true;
     topic_of(z, topic, z->lock.name, "/set");
     (void)snprintf(payload, sizeof(payload), "{\"auto_relock_time\":%" PRIu32 "}", z->relock_max_s);
-    if (!publish(z, topic, payload, 0))
+    if (!publish(z, topic, payload))
         return false;
     topic_of(z, topic, z->lock.name, "/get");
-    return publish(z, topic, "{\"auto_relock_time\":\"\"}", 0);
+    return publish(z, topic, "{\"auto_relock_time\":\"\"}");
 }
 
 static void round_end(struct z2m *z, dw_mono now)
@@ -530,7 +515,7 @@ static void options_send(struct z2m *z, dw_mono now)
                    "{\"id\":\"%s\",\"options\":{\"optimistic\":false,\"filtered_cache\":[\"state\","
                    "\"lock_state\",\"auto_relock_time\"]},\"transaction\":\"%s\"}",
                    z->lock.ieee, number);
-    z->options_open = publish(z, topic, payload, 0) ? z->requests : 0;
+    z->options_open = publish(z, topic, payload) ? z->requests : 0;
     z->contact_open = 0;
     if (z->contact.is_listed) {
         request_name(z, number, sizeof(number), ++z->requests);
@@ -538,7 +523,7 @@ static void options_send(struct z2m *z, dw_mono now)
                        "{\"id\":\"%s\",\"options\":{\"optimistic\":false,\"filtered_cache\":["
                        "\"contact\"]},\"transaction\":\"%s\"}",
                        z->contact.ieee, number);
-        z->contact_open = publish(z, topic, payload, 0) ? z->requests : 0;
+        z->contact_open = publish(z, topic, payload) ? z->requests : 0;
     }
     z->step_deadline = dw_mono_add(now, HELLO_MS);
 }
@@ -627,6 +612,7 @@ static void on_fence(struct z2m *z, const json_t *answer, dw_mono now)
 {
     if (z->round.is_on && !z->round.is_fenced && is_answer_to(z, answer, z->round.fence)) {
         z->round.is_fenced = true;
+        z->round.deadline = dw_mono_add(now, ANSWER_MS);
         round_read(z);
     }
     if (z->retract.is_on && is_answer_to(z, answer, z->retract.fence)) {
@@ -637,7 +623,7 @@ static void on_fence(struct z2m *z, const json_t *answer, dw_mono now)
         /* On a stalled link it could arrive at any time. */
         if (is_due(now, z->retract.expires) || z->step != STEP_UP || z->is_stalled) {
             dw_log("warn", "lock_retract_dropped", "family=zigbee2mqtt reason=too_late");
-        } else if (publish(z, topic, "{\"state\":\"UNLOCK\"}", expiry_s(now, z->retract.expires))) {
+        } else if (publish(z, topic, "{\"state\":\"UNLOCK\"}")) {
             z->commanded = now;
             z->commanded_retract = true;
             z->look_at = dw_mono_add(now, LOOK_AFTER_MS);
@@ -782,7 +768,7 @@ static void on_command_topic(struct z2m *z, const char *topic)
     dw_log("error", "lock_retained_command", "family=zigbee2mqtt removed=1");
     z->has_retained_command = true;
     z->depth++;
-    (void)mosquitto_publish_v5(z->mosq, NULL, topic, 0, NULL, 0, true, NULL);
+    (void)mosquitto_publish(z->mosq, NULL, topic, 0, NULL, 0, true);
     z->depth--;
     poll_update(z);
     report(z, false);
@@ -1020,7 +1006,7 @@ static void work(struct z2m *z, dw_mono now)
         bool was_fenced = z->round.is_fenced;
         round_end(z, now);
         if (!was_fenced)
-            hello_again(z, now); /* the bridge itself is silent */
+            disconnect(z, now); /* the bridge is silent, or what it says does not get here */
     }
     switch (z->step) {
     case STEP_WAIT:
@@ -1213,10 +1199,10 @@ static dw_err z2m_open(uv_loop_t *loop, const char *settings, const struct dw_lo
         random = dw_now_us();
     (void)snprintf(z->session, sizeof(z->session), "%016" PRIx64, random);
     (void)mosquitto_lib_init();
+    /* MQTT 3.1.1 on purpose: libmosquitto 2.0.11 aborts on a malformed property of version 5, and
+     * message expiry does not help where the fence has passed. */
     z->mosq = mosquitto_new(NULL, true, z);
     if (z->mosq == NULL ||
-        mosquitto_int_option(z->mosq, MOSQ_OPT_PROTOCOL_VERSION, MQTT_PROTOCOL_V5) !=
-            MOSQ_ERR_SUCCESS ||
         mosquitto_int_option(z->mosq, MOSQ_OPT_TCP_NODELAY, 1) != MOSQ_ERR_SUCCESS ||
         (z->user[0] != '\0' &&
          mosquitto_username_pw_set(z->mosq, z->user, z->password) != MOSQ_ERR_SUCCESS) ||
@@ -1273,7 +1259,7 @@ static dw_err z2m_command(void *self, enum dw_lock_action action, struct dw_view
     if (z->leaf == DW_CONTACT_OPEN)
         return dw_fail(DW_E_DENIED); /* [I18] */
     topic_of(z, topic, z->lock.name, "/set");
-    if (!publish(z, topic, "{\"state\":\"LOCK\"}", expiry_s(now, expires)))
+    if (!publish(z, topic, "{\"state\":\"LOCK\"}"))
         return dw_fail(DW_E_IO);
     z->commanded = now;
     z->commanded_retract = false;
