@@ -10,10 +10,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "adapters/lock/zigbee2mqtt.h"
+#include "hub/ipc.h"
 #include "os/os.h"
 #include "zigbee_home.h"
 
@@ -727,6 +732,77 @@ static void close_at_any_time_leaves_nothing_behind(void **state)
     shut(&d);
 }
 
+/* ---- the lock process ---- */
+
+static pid_t start_hub_lock(int *ret_fd)
+{
+    const char *bin = getenv("DW_HUB_LOCK_BIN");
+    char settings[256];
+    int pair[2];
+    pid_t pid;
+
+    assert_non_null(bin);
+    (void)snprintf(settings, sizeof(settings),
+                   "broker=127.0.0.1:%u device=" ZIGBEE_YALE " contact=" ZIGBEE_CONTACT,
+                   home.mqtt_port);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)dup3(pair[1], DW_IPC_FD, 0);
+        (void)execl(bin, bin, "--adapter", "zigbee2mqtt", "--settings", settings, (char *)NULL);
+        _exit(127);
+    }
+    (void)close(pair[1]);
+    *ret_fd = pair[0];
+    return pid;
+}
+
+/* Waits until the newest report satisfies `bolt` and class B. */
+static void await_report(int fd, enum dw_bolt bolt)
+{
+    static union {
+        struct dw_ipc_head head;
+        struct dw_ipc_lock_report report;
+        uint8_t any[65536];
+    } got;
+    const struct timeval limit = {.tv_sec = UP_MS / 1000};
+
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
+    for (;;) {
+        ssize_t n = recv(fd, &got, sizeof(got), 0);
+
+        assert_true(n >= (ssize_t)sizeof(got.head)); /* a time-out, or the child has died */
+        if (got.head.type == DW_IPC_LOCK_REPORT && got.report.bolt == bolt &&
+            got.report.lock_class == DW_LOCK_B)
+            return;
+    }
+}
+
+static void lock_process_drives_it_from_inside_its_sandbox(void **state)
+{
+    struct dw_ipc_lock_command c = {.expires_ms = dw_now().ms + UP_MS};
+    int fd, status = 0;
+    pid_t pid = start_hub_lock(&fd);
+
+    (void)state;
+    await_report(fd, DW_BOLT_THROWN);
+    c.action = DW_LOCK_ACTION_RETRACT;
+    assert_false(dw_failed(dw_ipc_send(fd, DW_IPC_LOCK_COMMAND, &c)));
+    await_report(fd, DW_BOLT_RETRACTED);
+    c.action = DW_LOCK_ACTION_THROW;
+    assert_false(dw_failed(dw_ipc_send(fd, DW_IPC_LOCK_COMMAND, &c)));
+    await_report(fd, DW_BOLT_THROWN);
+    /* Reconnecting works from in there too. */
+    assert_true(zigbee_act(&home, "broker/stop"));
+    assert_true(zigbee_act(&home, "broker/start"));
+    await_report(fd, DW_BOLT_THROWN);
+    (void)close(fd); /* the guard is gone: the child ends */
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 #define CASE(f) cmocka_unit_test_setup(f, reset)
 
 int main(void)
@@ -757,6 +833,7 @@ int main(void)
         CASE(retained_unlock_is_removed_before_the_bridge_starts),
         CASE(bridge_killed_in_the_middle_is_news_and_heals),
         CASE(broker_restart_is_news_and_heals),
+        CASE(lock_process_drives_it_from_inside_its_sandbox),
         CASE(close_at_any_time_leaves_nothing_behind),
     };
 
