@@ -1,0 +1,525 @@
+/* A stand-in for guard and camera around a real doorward-front, led line by line from a test
+ * script.
+ *
+ *   front_rig FRONT CONFIG [STREAM.h264]
+ *
+ * Starts FRONT with its socket on descriptor 3, gives it a live pipe, then reads commands on stdin
+ * and writes what it sees on stdout, one line each. STREAM: Annex B with an access unit delimiter
+ * before each picture; played in a loop as signed frames.
+ *
+ * Commands: state [key=number|text]...   story KIND VALUE VALUE2 VISIT   opening 0|1   play FPS (0:
+ * stop) tamper N   swap N (signed by another key)   replay N   still-nonce 0|1 (frames keep an old
+ * list) display 0|1 (answer screens)   plain 0|1 (class K0)   frame BYTES KEY (bytes of no picture)
+ *   link_out ENROL HEX   piece TOTAL OFFSET BYTES (raw piece)   garbage N (bytes on the guard's
+ * socket) pipe (a new live pipe)   quit
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "crypto/crypto.h"
+#include "crypto/signed.h"
+#include "hub/ipc.h"
+#include "media/h264.h"
+#include "os/os.h"
+#include "wire/camera.h"
+#include "wire/visit.h"
+
+#define UNITS_MAX 2000u
+#define KEPT      64u /* sent frames kept for a replay */
+
+static uv_loop_t loop;
+static uv_poll_t guard_poll, stdin_poll;
+static uv_timer_t frame_timer, hub_timer;
+static int guard_fd = -1, live_fd = -1;
+static pid_t front;
+static struct dw_secret hub, camera, stranger;
+static struct dw_ipc_state state;
+static uint64_t story_number;
+static bool answers_screens = true, keeps_old_list, is_plain;
+
+static uint8_t *stream;
+static struct dw_view unit[UNITS_MAX];
+static uint32_t unit_count, unit_next;
+static uint32_t to_tamper, to_swap;
+
+static uint8_t hub_nonce[32], viewer[DW_VIEWERS_MAX][32], old_viewer[DW_VIEWERS_MAX][32];
+static bool has_viewer[DW_VIEWERS_MAX];
+static uint64_t t_rx_us, seq, live_frame;
+static uint8_t chain[32], pset_hash[32], boot_seed[16];
+
+struct kept {
+    struct dw_live_head head;
+    uint8_t *body;
+};
+static struct kept kept[KEPT];
+static uint32_t kept_count;
+
+static void fatal(const char *what)
+{
+    fprintf(stderr, "front_rig: %s: %s\n", what, strerror(errno));
+    if (front > 0)
+        kill(front, SIGKILL);
+    exit(1);
+}
+
+static void say_hex(const char *word, const void *bytes, size_t len)
+{
+    printf("%s ", word);
+    for (size_t i = 0; i < len; i++)
+        printf("%02x", ((const uint8_t *)bytes)[i]);
+    printf("\n");
+    fflush(stdout);
+}
+
+/* ---- camera ---- */
+
+static void send_pieces(struct dw_live_head head, const uint8_t *body)
+{
+    static uint8_t out[sizeof(struct dw_live_head) + 32768];
+    for (uint32_t at = 0; at < head.total;) {
+        uint32_t n = head.total - at < 32768 ? head.total - at : 32768;
+        head.offset = at;
+        memcpy(out, &head, sizeof(head));
+        memcpy(out + sizeof(head), body + at, n);
+        if (send(live_fd, out, sizeof(head) + n, MSG_NOSIGNAL) < 0)
+            return;
+        at += n;
+    }
+}
+
+static size_t make_record(struct dw_view au, const uint8_t *viewers, uint32_t count,
+                          uint8_t *ret_record)
+{
+    struct dw_au_info info;
+    uint8_t payload[DW_FRAME_RECORD_MAX], echoed[32];
+    if (dw_failed(dw_au_inspect(au, &info)))
+        fatal("access unit");
+    if (info.has_pset)
+        memcpy(pset_hash, info.pset_hash, 32);
+    dw_sha256_2(dw_view_of(hub_nonce, 32), dw_view_of(viewers, 32u * count), echoed);
+    struct dw_frame_record r = {.boot_count = 7,
+                                .visit = state.visit,
+                                .seq = ++seq,
+                                .t_rx_us = t_rx_us,
+                                .t_exp_us = dw_now_us(),
+                                .luma = 120,
+                                .spread = 40};
+    memcpy(r.echo, echoed, 32);
+    memcpy(r.boot_seed, boot_seed, 16);
+    snprintf(r.software, sizeof(r.software), "rig");
+    memcpy(r.au_hash, info.au_hash, 32);
+    memcpy(r.pset_hash, pset_hash, 32);
+    memcpy(r.chain, chain, 32);
+    struct dw_buf p = dw_buf_of(payload, sizeof(payload));
+    struct dw_buf out = dw_buf_of(ret_record, DW_FRAME_RECORD_MAX);
+    const struct dw_secret *by = to_swap > 0 ? (to_swap--, &stranger) : &camera;
+    if (dw_failed(dw_frame_record_write(&r, &p)) ||
+        dw_failed(dw_signed_make(by, DW_CONTEXT_FRAME, dw_view_of_buf(&p), &out)))
+        fatal("record");
+    dw_sha256(dw_view_of_buf(&out), chain);
+    return out.len;
+}
+
+static void send_unit(struct dw_view au)
+{
+    uint8_t record[DW_FRAME_RECORD_MAX], viewers[DW_VIEWERS_MAX * 32];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < DW_VIEWERS_MAX; i++) {
+        if (has_viewer[i])
+            memcpy(viewers + 32 * count++, keeps_old_list ? old_viewer[i] : viewer[i], 32);
+    }
+    size_t record_len = is_plain ? 0 : make_record(au, viewers, count, record);
+    if (is_plain)
+        count = 0;
+    size_t before = record_len + 32u * count, total = before + au.len;
+    uint8_t *body = malloc(total);
+    if (!body)
+        fatal("memory");
+    memcpy(body, record, record_len);
+    memcpy(body + record_len, viewers, 32u * count);
+    memcpy(body + before, au.ptr, au.len);
+    if (to_tamper > 0) {
+        to_tamper--;
+        body[before + au.len / 2] ^= 1; /* after it was signed */
+    }
+    struct dw_au_info info;
+    bool is_key = !dw_failed(dw_au_inspect(au, &info)) && info.is_key;
+    struct dw_live_head head = {.frame = ++live_frame,
+                                .arrived_ms = dw_now().ms,
+                                .total = (uint32_t)total,
+                                .record_len = (uint16_t)record_len,
+                                .viewers = (uint8_t)count,
+                                .is_key = is_key,
+                                .camera_class = is_plain ? DW_CAMERA_K0 : DW_CAMERA_K2};
+    send_pieces(head, body);
+    struct kept *k = &kept[kept_count++ % KEPT];
+    free(k->body);
+    *k = (struct kept){head, body};
+}
+
+static void on_frame(uv_timer_t *t)
+{
+    (void)t;
+    send_unit(unit[unit_next]);
+    unit_next = (unit_next + 1) % unit_count;
+}
+
+/* Splits at access unit delimiters (NAL type 9). */
+static void load_stream(const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        fatal(path);
+    fseek(f, 0, SEEK_END);
+    size_t len = (size_t)ftell(f), from = 0;
+    rewind(f);
+    stream = malloc(len);
+    if (!stream || fread(stream, 1, len, f) != len)
+        fatal(path);
+    fclose(f);
+    for (size_t i = 1; i + 5 < len && unit_count < UNITS_MAX; i++) {
+        if (memcmp(stream + i, "\0\0\0\1", 4) == 0 && (stream[i + 4] & 0x1f) == 9) {
+            unit[unit_count++] = dw_view_of(stream + from, i - from);
+            from = i;
+        }
+    }
+    unit[unit_count++] = dw_view_of(stream + from, len - from);
+}
+
+/* ---- guard ---- */
+
+static void send_front(enum dw_ipc_type type, void *m)
+{
+    if (dw_failed(dw_ipc_send(guard_fd, type, m)))
+        fprintf(stderr, "front_rig: front does not take type %d\n", (int)type);
+}
+
+static void new_nonce(uv_timer_t *t)
+{
+    (void)t;
+    struct dw_ipc_hub_nonce m = {0};
+    dw_random(hub_nonce, 32);
+    t_rx_us = dw_now_us();
+    memcpy(m.nonce, hub_nonce, 32);
+    send_front(DW_IPC_HUB_NONCE, &m);
+}
+
+static void send_state(void)
+{
+    state.at_ms = dw_now().ms;
+    struct dw_ipc_state copy = state;
+    send_front(DW_IPC_STATE, &copy);
+}
+
+static void send_display(uint32_t slot, const uint8_t nonce[32])
+{
+    uint8_t payload[512];
+    struct dw_ipc_display m = {.slot = slot};
+    struct dw_display d = {.bolt = state.bolt,
+                           .contact = state.contact,
+                           .strike = state.strike,
+                           .is_secured = state.is_secured,
+                           .lease_ms = 3000,
+                           .visit_state = state.visit_state};
+    memcpy(d.hub, hub.key.thumb, 32);
+    memcpy(d.viewer_nonce, nonce, 32);
+    struct dw_buf p = dw_buf_of(payload, sizeof(payload)),
+                  out = dw_buf_of(m.bytes, sizeof(m.bytes));
+    if (dw_failed(dw_display_write(&d, &p)) ||
+        dw_failed(dw_signed_make(&hub, DW_CONTEXT_DISPLAY, dw_view_of_buf(&p), &out)))
+        fatal("display");
+    m.len = (uint16_t)out.len;
+    send_front(DW_IPC_DISPLAY, &m);
+}
+
+static void on_viewer(const struct dw_ipc_viewer *m)
+{
+    char word[64];
+    snprintf(word, sizeof(word), "viewer %u %u", m->slot, m->word);
+    say_hex(word, m->nonce, 32);
+    if (m->slot >= DW_VIEWERS_MAX)
+        return;
+    if (m->word == DW_VIEWER_GONE)
+        has_viewer[m->slot] = false;
+    if (m->word != DW_VIEWER_ASKS)
+        return;
+    if (!has_viewer[m->slot])
+        memcpy(old_viewer[m->slot], m->nonce, 32);
+    has_viewer[m->slot] = true;
+    memcpy(viewer[m->slot], m->nonce, 32);
+    if (answers_screens) {
+        send_display(m->slot, m->nonce);
+        send_state();
+    }
+}
+
+static void ended(const char *why)
+{
+    int status = 0;
+    kill(front, SIGTERM);
+    waitpid(front, &status, 0);
+    printf("ended %s %d\n", why, status);
+    fflush(stdout);
+    exit(0);
+}
+
+static void new_pipe(void)
+{
+    int pair[2];
+    struct dw_ipc_pipe m = {0};
+    if (live_fd >= 0)
+        close(live_fd);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+        fatal("socketpair");
+    if (dw_failed(dw_ipc_send_fd(guard_fd, DW_IPC_PIPE, &m, pair[1])))
+        fatal("pipe");
+    close(pair[1]);
+    live_fd = pair[0];
+}
+
+static void on_guard(uv_poll_t *poll, int status, int events)
+{
+    (void)poll;
+    (void)status;
+    (void)events;
+    for (;;) {
+        static union {
+            struct dw_ipc_head head;
+            struct dw_ipc_viewer viewer;
+            struct dw_ipc_owner owner;
+            struct dw_ipc_link link;
+            struct dw_ipc_link_state link_state;
+            uint8_t room[8192];
+        } in;
+        enum dw_ipc_type type;
+        int fd;
+        dw_err e = dw_ipc_receive(guard_fd, &in, sizeof(in), &type, &fd);
+        if (dw_is(e, DW_E_BUSY))
+            return;
+        if (dw_failed(e))
+            ended("front-gone");
+        if (type == DW_IPC_READY) {
+            new_pipe();
+            printf("ready\n");
+        } else if (type == DW_IPC_VIEWER) {
+            on_viewer(&in.viewer);
+        } else if (type == DW_IPC_OWNER) {
+            printf("owner %u\n", in.owner.word);
+        } else if (type == DW_IPC_LINK_STATE) {
+            printf("link_state %u\n", in.link_state.is_up);
+        } else if (type == DW_IPC_LINK_IN) {
+            say_hex("link_in", in.link.bytes, in.link.len);
+        } else {
+            printf("unexpected %d\n", (int)type);
+        }
+        fflush(stdout);
+    }
+}
+
+/* ---- commands ---- */
+
+static uint64_t number(const char *s)
+{
+    return s ? strtoull(s, NULL, 0) : 0;
+}
+
+static void set_state(char *words)
+{
+    for (char *w = strtok_r(words, " ", &words); w; w = strtok_r(NULL, " ", &words)) {
+        char *v = strchr(w, '=');
+        if (!v)
+            continue;
+        *v++ = '\0';
+        uint64_t n = number(v);
+#define FIELD(name)            \
+    if (strcmp(w, #name) == 0) \
+        state.name = (__typeof__(state.name))n;
+        FIELD(visit)
+        FIELD(bolt)
+        FIELD(contact)
+        FIELD(strike)
+        FIELD(lock_class)
+        FIELD(is_secured)
+        FIELD(visit_state)
+        FIELD(outcome)
+        FIELD(check)
+        FIELD(camera)
+        FIELD(camera_class)
+        FIELD(battery_pct)
+        FIELD(lock_age_ms)
+        FIELD(alarms)
+        FIELD(inside_ms)
+        FIELD(is_degraded)
+        FIELD(is_opening)
+        if (strcmp(w, "visitor") == 0)
+            snprintf(state.visitor, sizeof(state.visitor), "%s", v);
+        if (strcmp(w, "agency") == 0)
+            snprintf(state.agency, sizeof(state.agency), "%s", v);
+        if (strcmp(w, "camera_key") == 0)
+            memset(state.camera_pub, 0, 32);
+        if (strcmp(w, "camera_key") == 0 && n)
+            memcpy(state.camera_pub, camera.key.pub, 32);
+    }
+    send_state();
+}
+
+static void command(char *line)
+{
+    char *rest = NULL;
+    char *word = strtok_r(line, " ", &rest);
+    if (!word)
+        return;
+    if (strcmp(word, "quit") == 0)
+        ended("quit");
+    if (strcmp(word, "state") == 0) {
+        set_state(rest);
+        return;
+    }
+    char *arg[4] = {0};
+    for (int i = 0; i < 4; i++)
+        arg[i] = strtok_r(NULL, " ", &rest);
+    if (strcmp(word, "story") == 0) {
+        struct dw_utc now = dw_wall(true);
+        struct dw_ipc_story m = {.number = ++story_number,
+                                 .at_ms = dw_now().ms,
+                                 .utc_ms = now.lo_ms,
+                                 .kind = (uint32_t)number(arg[0]),
+                                 .value = (uint32_t)number(arg[1]),
+                                 .value2 = (uint32_t)number(arg[2]),
+                                 .visit = number(arg[3])};
+        send_front(DW_IPC_STORY, &m);
+    } else if (strcmp(word, "play") == 0) {
+        uint64_t fps = number(arg[0]);
+        uv_timer_stop(&frame_timer);
+        if (fps > 0 && unit_count > 0)
+            uv_timer_start(&frame_timer, on_frame, 0, 1000 / fps);
+    } else if (strcmp(word, "tamper") == 0) {
+        to_tamper = (uint32_t)number(arg[0]);
+    } else if (strcmp(word, "swap") == 0) {
+        to_swap = (uint32_t)number(arg[0]);
+    } else if (strcmp(word, "replay") == 0) {
+        for (uint32_t i = 0; i < number(arg[0]) && i < kept_count && i < KEPT; i++) {
+            struct kept *k = &kept[(kept_count - 1 - i) % KEPT];
+            k->head.frame = ++live_frame;
+            send_pieces(k->head, k->body);
+        }
+    } else if (strcmp(word, "still-nonce") == 0) {
+        memcpy(old_viewer, viewer, sizeof(viewer));
+        keeps_old_list = number(arg[0]) != 0;
+    } else if (strcmp(word, "display") == 0) {
+        answers_screens = number(arg[0]) != 0;
+    } else if (strcmp(word, "plain") == 0) {
+        is_plain = number(arg[0]) != 0;
+    } else if (strcmp(word, "frame") == 0) {
+        uint32_t len = (uint32_t)number(arg[0]);
+        uint8_t *body = calloc(1, len);
+        struct dw_live_head h = {
+            .frame = ++live_frame, .total = len, .is_key = number(arg[1]) != 0};
+        if (body)
+            send_pieces(h, body);
+        free(body);
+    } else if (strcmp(word, "piece") == 0) {
+        static uint8_t out[sizeof(struct dw_live_head) + 65536];
+        struct dw_live_head h = {.frame = ++live_frame,
+                                 .total = (uint32_t)number(arg[0]),
+                                 .offset = (uint32_t)number(arg[1])};
+        memcpy(out, &h, sizeof(h));
+        (void)!send(live_fd, out, sizeof(h) + number(arg[2]) % 65536, MSG_NOSIGNAL);
+    } else if (strcmp(word, "link_out") == 0 && arg[1]) {
+        struct dw_ipc_link m = {.is_enrol = (uint32_t)number(arg[0])};
+        m.len = (uint16_t)(strlen(arg[1]) / 2);
+        if (m.len <= sizeof(m.bytes) && !dw_failed(dw_unhex(arg[1], m.bytes, m.len)))
+            send_front(DW_IPC_LINK_OUT, &m);
+    } else if (strcmp(word, "garbage") == 0) {
+        uint8_t bytes[256] = {0xff};
+        (void)!send(guard_fd, bytes, number(arg[0]) % sizeof(bytes), MSG_NOSIGNAL);
+    } else if (strcmp(word, "pipe") == 0) {
+        new_pipe();
+    } else {
+        printf("unknown %s\n", word);
+    }
+    fflush(stdout);
+}
+
+static void on_stdin(uv_poll_t *poll, int status, int events)
+{
+    static char text[8192];
+    static size_t len;
+    (void)poll;
+    (void)status;
+    (void)events;
+    ssize_t n = read(0, text + len, sizeof(text) - 1 - len);
+    if (n <= 0)
+        ended("stdin");
+    len += (size_t)n;
+    text[len] = '\0';
+    char *from = text, *end;
+    while ((end = strchr(from, '\n'))) {
+        *end = '\0';
+        command(from);
+        from = end + 1;
+    }
+    len = strlen(from);
+    memmove(text, from, len + 1);
+}
+
+int main(int argc, char **argv)
+{
+    int pair[2];
+    uint8_t seed[32] = {1};
+    dw_os_init("front_rig");
+    if (argc < 3 || dw_failed(dw_crypto_init()))
+        return 2;
+    dw_secret_from_seed(seed, &hub);
+    seed[0] = 2;
+    dw_secret_from_seed(seed, &camera);
+    seed[0] = 3;
+    dw_secret_from_seed(seed, &stranger);
+    dw_random(boot_seed, 16);
+    dw_sha256(dw_view_of(boot_seed, 16), chain);
+    if (argc > 3)
+        load_stream(argv[3]);
+    state = (struct dw_ipc_state){.lock_class = DW_LOCK_A,
+                                  .camera_class = DW_CAMERA_K2,
+                                  .battery_pct = 87,
+                                  .is_link_up = 1,
+                                  .has_room = 1,
+                                  .is_clock_sure = 1,
+                                  .picture_age_ms = 80};
+    memcpy(state.hub_pub, hub.key.pub, 32);
+    memcpy(state.camera_pub, camera.key.pub, 32);
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0)
+        fatal("socketpair");
+    front = fork();
+    if (front == 0) {
+        if (pair[1] != DW_IPC_FD)
+            dup2(pair[1], DW_IPC_FD);
+        for (int fd = DW_IPC_FD + 1; fd < 64; fd++)
+            close(fd);
+        execl(argv[1], argv[1], "--config", argv[2], (char *)NULL);
+        _exit(127);
+    }
+    close(pair[1]);
+    guard_fd = pair[0];
+    fcntl(guard_fd, F_SETFD, FD_CLOEXEC);
+
+    uv_loop_init(&loop);
+    uv_poll_init(&loop, &guard_poll, guard_fd);
+    uv_poll_start(&guard_poll, UV_READABLE, on_guard);
+    uv_poll_init(&loop, &stdin_poll, 0);
+    uv_poll_start(&stdin_poll, UV_READABLE, on_stdin);
+    uv_timer_init(&loop, &frame_timer);
+    uv_timer_init(&loop, &hub_timer);
+    uv_timer_start(&hub_timer, new_nonce, 100, 500);
+    uv_run(&loop, UV_RUN_DEFAULT);
+    return 0;
+}
