@@ -1,0 +1,33 @@
+/* service/homes/homes.h - homes, their hubs and doors, and which agencies they permit. */
+#ifndef DW_SERVICE_HOMES_HOMES_H
+#define DW_SERVICE_HOMES_HOMES_H
+
+#include "service/api.h"
+#include "wire/visit.h"
+
+/* A verified message from a hub on its way through the writer. */
+struct dw_message {
+    struct dw_work work; /* first */
+    uint8_t kind;        /* enum dw_link_kind */
+    struct dw_key hub;
+    uint8_t home[DW_ID_BYTES]; /* not for ENROL */
+    bool is_refused;           /* out: not about anything of ours; counted */
+    union {
+        struct dw_enrol enrol;
+        struct dw_offer offer;
+        struct dw_news news;
+        struct dw_receipt receipt;
+    };
+};
+
+/* ENROL: pairs the hub with the home that waits for its code; to an enrolled hub it answers WELCOME
+ * and sends everything that the hub must have. dw_work.run. */
+bool dw_homes_hear(struct dw_work *w);
+
+void dw_homes_post(struct dw_call *c);
+void dw_homes_list(struct dw_call *c);
+void dw_homes_get(struct dw_call *c);
+void dw_permissions_list(struct dw_call *c);
+void dw_permissions_put(struct dw_call *c);
+
+#endif

@@ -1,0 +1,236 @@
+/* Jobs on their way to the hubs. */
+#include <stdio.h>
+#include <string.h>
+
+#include "os/os.h"
+#include "service/jobs/jobs.h"
+#include "wire/visit.h"
+
+/* A home has a few open jobs; more than this at once waits for the next change. */
+#define OF_ONE_MAX 256
+/* Of one step of dw_jobs_send_all: 5,000 jobs a second at the link's tick. */
+#define STEP_MAX 256
+
+void dw_parcel_commit(const uint8_t salt[16], const char *barcode, uint8_t ret_commitment[32])
+{
+    dw_sha256_2(dw_view_of(salt, 16), dw_view_of(barcode, strlen(barcode)), ret_commitment);
+}
+
+static void copy_name(char ret_name[DW_NAME_MAX], sqlite3_stmt *q, int i)
+{
+    (void)snprintf(ret_name, DW_NAME_MAX, "%.47s", dw_col_text(q, i));
+}
+
+static void send_recall(struct dw_work *w, const uint8_t hub[32], const uint8_t job[DW_ID_BYTES],
+                        uint32_t revision)
+{
+    struct dw_recall out = {.revision = revision};
+    uint8_t bytes[128];
+    struct dw_buf buf = dw_buf_of(bytes, sizeof(bytes));
+    memcpy(out.hub, hub, sizeof(out.hub));
+    memcpy(out.job, job, sizeof(out.job));
+    if (!dw_failed(dw_recall_write(&out, &buf)))
+        dw_post(w, hub, DW_LINK_KIND_RECALL, dw_view_of_buf(&buf));
+}
+
+/* The screening that is best for the day: one that is valid then, else the one that ends last. The
+ * hub checks it again; with none, the day it gets ended in 1970. */
+static void add_screening(struct dw_work *w, struct dw_job *out)
+{
+    sqlite3_stmt *q = dw_db_ask(w->db,
+                                "SELECT issuer, kind, from_day, to_day FROM screenings"
+                                " WHERE visitor = ? ORDER BY ? BETWEEN from_day AND to_day DESC,"
+                                " to_day DESC LIMIT 1",
+                                "ki", out->visitor, (int64_t)out->window.day);
+    (void)snprintf(out->screening_issuer, sizeof(out->screening_issuer), "none");
+    (void)snprintf(out->screening_kind, sizeof(out->screening_kind), "none");
+    if (!dw_db_next(w->db, q))
+        return;
+    copy_name(out->screening_issuer, q, 0);
+    copy_name(out->screening_kind, q, 1);
+    out->screening_from_day = sqlite3_column_int(q, 2);
+    out->screening_to_day = sqlite3_column_int(q, 3);
+}
+
+static void add_parcels(struct dw_work *w, struct dw_job *out, const uint8_t salt[16])
+{
+    sqlite3_stmt *q = dw_db_ask(w->db, "SELECT barcode FROM parcels WHERE job = ? ORDER BY number",
+                                "k", out->job);
+    while (out->parcel_count < DW_JOB_PARCELS_MAX && dw_db_next(w->db, q))
+        dw_parcel_commit(salt, dw_col_text(q, 0), out->parcel[out->parcel_count++]);
+}
+
+#define JOB_QUERY                                                                              \
+    "SELECT h.hub_thumb, h.zone, j.nbf_s, j.exp_s, j.agency, a.name, j.kind, j.door, j.day,"   \
+    " j.from_min, j.to_min, j.revision, j.visitor, v.name, j.notes, j.salt,"                   \
+    " j.is_recalled = 0 AND j.exp_s > ?2 AND v.is_active = 1 AND p.is_active = 1, j.is_at_hub" \
+    " FROM jobs j JOIN homes h ON h.id = j.home JOIN agencies a ON a.id = j.agency"            \
+    " LEFT JOIN visitors v ON v.id = j.visitor"                                                \
+    " LEFT JOIN permissions p ON p.home = j.home AND p.agency = j.agency"                      \
+    " WHERE j.id = ?1 AND h.hub_thumb IS NOT NULL"
+
+void dw_job_send(struct dw_work *w, const uint8_t job[DW_ID_BYTES])
+{
+    struct dw_job out = {0};
+    uint8_t salt[16], bytes[DW_LINK_PAYLOAD_MAX];
+    struct dw_buf buf = dw_buf_of(bytes, sizeof(bytes));
+    sqlite3_stmt *q = dw_db_ask(w->db, JOB_QUERY, "ki", job, dw_service_now_ms() / 1000);
+    if (!dw_db_next(w->db, q) || !dw_col_blob(q, 0, out.hub, sizeof(out.hub)) ||
+        !dw_col_blob(q, 15, salt, sizeof(salt)))
+        return;
+    bool is_due = sqlite3_column_int(q, 16) == 1, is_at_hub = sqlite3_column_int(q, 17) == 1;
+    out.revision = (uint32_t)sqlite3_column_int64(q, 11);
+    if (!is_due) {
+        if (is_at_hub)
+            send_recall(w, out.hub, job, out.revision);
+        return;
+    }
+    copy_name(out.zone, q, 1);
+    out.nbf_s = sqlite3_column_int64(q, 2);
+    out.exp_s = sqlite3_column_int64(q, 3);
+    memcpy(out.job, job, sizeof(out.job));
+    (void)dw_col_blob(q, 4, out.agency, sizeof(out.agency));
+    copy_name(out.agency_name, q, 5);
+    out.kind = (uint8_t)sqlite3_column_int(q, 6);
+    out.door = (uint8_t)sqlite3_column_int(q, 7);
+    out.openings = out.kind == DW_VISIT_DROP ? 1 : 16;
+    out.window.day = sqlite3_column_int(q, 8);
+    out.window.from_min = (uint16_t)sqlite3_column_int(q, 9);
+    out.window.to_min = (uint16_t)sqlite3_column_int(q, 10);
+    out.dwell_ms = 60000; /* T_dwell; the home may tighten it */
+    (void)dw_col_blob(q, 12, out.visitor, sizeof(out.visitor));
+    copy_name(out.visitor_name, q, 13);
+    (void)snprintf(out.notes, sizeof(out.notes), "%.255s", dw_col_text(q, 14));
+    out.camera_class = DW_CAMERA_K1;
+    add_screening(w, &out);
+    add_parcels(w, &out, salt);
+    dw_err e = dw_job_write(&out, &buf);
+    if (dw_failed(e)) {
+        dw_log("error", "job-unsent", "why=%s", dw_err_name(e));
+        return;
+    }
+    dw_post(w, out.hub, DW_LINK_KIND_JOB, dw_view_of_buf(&buf));
+    if (!is_at_hub)
+        (void)dw_db_do(w->db, "UPDATE jobs SET is_at_hub = 1 WHERE id = ?", "k", job);
+}
+
+static void send_rows(struct dw_work *w, sqlite3_stmt *q, bool is_change)
+{
+    uint8_t id[OF_ONE_MAX][DW_ID_BYTES];
+    size_t count = 0;
+    while (count < OF_ONE_MAX && dw_db_next(w->db, q))
+        (void)dw_col_blob(q, 0, id[count++], DW_ID_BYTES);
+    for (size_t i = 0; i < count; i++) {
+        if (is_change)
+            (void)dw_db_do(w->db, "UPDATE jobs SET revision = revision + 1 WHERE id = ?", "k",
+                           id[i]);
+        dw_job_send(w, id[i]);
+    }
+}
+
+void dw_jobs_send_of_visitor(struct dw_work *w, const uint8_t visitor[DW_ID_BYTES])
+{
+    sqlite3_stmt *q = dw_db_ask(w->db,
+                                "SELECT id FROM jobs WHERE visitor = ? AND is_recalled = 0"
+                                " AND exp_s > ? ORDER BY exp_s LIMIT ?",
+                                "kii", visitor, dw_service_now_ms() / 1000, (int64_t)OF_ONE_MAX);
+    send_rows(w, q, true);
+}
+
+void dw_jobs_send_of_permission(struct dw_work *w, const uint8_t home[DW_ID_BYTES],
+                                const uint8_t agency[DW_ID_BYTES])
+{
+    sqlite3_stmt *q =
+        dw_db_ask(w->db,
+                  "SELECT id FROM jobs WHERE home = ? AND agency = ?"
+                  " AND is_recalled = 0 AND exp_s > ? ORDER BY exp_s LIMIT ?",
+                  "kkii", home, agency, dw_service_now_ms() / 1000, (int64_t)OF_ONE_MAX);
+    send_rows(w, q, true);
+}
+
+void dw_jobs_send_of_home(struct dw_work *w, const uint8_t home[DW_ID_BYTES])
+{
+    sqlite3_stmt *q =
+        dw_db_ask(w->db, "SELECT id FROM jobs WHERE home = ? AND exp_s > ? ORDER BY exp_s LIMIT ?",
+                  "kii", home, dw_service_now_ms() / 1000, (int64_t)OF_ONE_MAX);
+    send_rows(w, q, false);
+}
+
+/* -- everything to everybody --------------------------------------------------------------------
+ */
+
+struct step {
+    struct dw_work work; /* first */
+    int64_t exp_s;
+    uint8_t id[DW_ID_BYTES];
+    bool is_last;
+};
+
+static bool run_step(struct dw_work *w)
+{
+    struct step *step = (struct step *)w;
+    uint8_t id[STEP_MAX][DW_ID_BYTES];
+    size_t count = 0;
+    sqlite3_stmt *q = dw_db_ask(w->db,
+                                "SELECT id, exp_s FROM jobs WHERE (exp_s, id) > (?, ?)"
+                                " ORDER BY exp_s, id LIMIT ?",
+                                "iki", step->exp_s, step->id, (int64_t)STEP_MAX);
+    while (count < STEP_MAX && dw_db_next(w->db, q)) {
+        (void)dw_col_blob(q, 0, id[count], DW_ID_BYTES);
+        memcpy(step->id, id[count++], DW_ID_BYTES);
+        step->exp_s = sqlite3_column_int64(q, 1);
+    }
+    step->is_last = count < STEP_MAX;
+    for (size_t i = 0; i < count; i++)
+        dw_job_send(w, id[i]);
+    return true;
+}
+
+static void step_done(struct dw_work *w, bool is_stored)
+{
+    struct step *step = (struct step *)w;
+    struct dw_sweep *sweep = &w->service->sweep;
+    if (is_stored) {
+        dw_service_after(w);
+        sweep->exp_s = step->exp_s;
+        memcpy(sweep->id, step->id, sizeof(sweep->id));
+        sweep->is_on = !step->is_last;
+    }
+    sweep->is_busy = false;
+    if (sweep->must_restart)
+        dw_jobs_send_all(w->service);
+    struct dw_arena arena = w->arena;
+    dw_arena_done(&arena);
+}
+
+void dw_jobs_tick(struct dw_service *s)
+{
+    if (!s->sweep.is_on || s->sweep.is_busy || !s->is_link_up)
+        return;
+    struct dw_arena arena = {0};
+    struct step *step = dw_arena_take(&arena, sizeof(*step));
+    step->work.arena = arena;
+    step->work.service = s;
+    step->work.posts_end = &step->work.posts;
+    step->work.run = run_step;
+    step->work.done = step_done;
+    step->exp_s = s->sweep.exp_s;
+    memcpy(step->id, s->sweep.id, sizeof(step->id));
+    s->sweep.is_busy = true;
+    if (dw_failed(dw_store_write(s->store, &step->work))) {
+        s->sweep.is_busy = false;
+        arena = step->work.arena;
+        dw_arena_done(&arena);
+    }
+}
+
+void dw_jobs_send_all(struct dw_service *s)
+{
+    s->sweep.must_restart = s->sweep.is_busy;
+    if (s->sweep.is_busy)
+        return;
+    s->sweep.is_on = true;
+    s->sweep.exp_s = dw_service_now_ms() / 1000;
+    memset(s->sweep.id, 0, sizeof(s->sweep.id));
+    dw_jobs_tick(s);
+}

@@ -1,0 +1,69 @@
+/* service/problems.h - every error of the API: code, status, title, sentence, what the person can
+ * do.
+ *
+ * Codes are part of the API and never change their meaning [RFC 9457]. Refusals at the door are not
+ * errors: their list is DW_CHECK_LIST.
+ */
+#ifndef DW_SERVICE_PROBLEMS_H
+#define DW_SERVICE_PROBLEMS_H
+
+#define DW_PROBLEM_LIST(X)                                                                         \
+    X(BAD_REQUEST, 400, "bad_request", "Bad request", "The request could not be read.",            \
+      "Check the request against /v1/openapi.json.")                                               \
+    X(BAD_JSON, 400, "bad_json", "Not JSON", "The body is not valid JSON.",                        \
+      "Send one JSON object in UTF-8, each field once.")                                           \
+    X(NO_TOKEN, 401, "no_token", "Not signed in", "The token is missing or not valid.",            \
+      "Send the header Authorization: Bearer with your token.")                                    \
+    X(NOT_PERMITTED, 403, "not_permitted", "Not permitted", "Your token is not for this.",         \
+      "Use the token of the right role.")                                                          \
+    X(NOT_FOUND, 404, "not_found", "Not found", "There is no such thing, or it is not yours.",     \
+      "Check the address and the token.")                                                          \
+    X(METHOD, 405, "method", "Method not allowed", "This address does not take that method.",      \
+      "See the header Allow.")                                                                     \
+    X(CONFLICT, 409, "conflict", "Not in this state", "This cannot be done in its present state.", \
+      "Read it again and decide anew.")                                                            \
+    X(EXISTS, 409, "exists", "Exists already", "There is one already.",                            \
+      "Use the one that exists.")                                                                  \
+    X(NO_HUB, 409, "no_hub", "No hub yet", "The home's hub has not been enrolled yet.",            \
+      "Start the hub with the pairing code and try again.")                                        \
+    X(NOT_READY, 409, "not_ready", "Not ready", "The visit is not ready to open.",                 \
+      "Wait until its state is ready.")                                                            \
+    X(KEY_REUSED, 409, "idempotency_key_reused", "Idempotency key used",                           \
+      "This Idempotency-Key was used with another request.", "Draw a new key for a new request.")  \
+    X(NO_LENGTH, 411, "length_required", "Length required",                                        \
+      "The header Content-Length is missing.", "Send the body with its length, not in chunks.")    \
+    X(TOO_LARGE, 413, "too_large", "Too large", "The body is larger than 65,536 bytes.",           \
+      "Send less at once.")                                                                        \
+    X(NOT_JSON, 415, "unsupported_media_type", "Not JSON", "The body must be application/json.",   \
+      "Set the header Content-Type to application/json.")                                          \
+    X(BAD_FIELD, 422, "bad_field", "A field is wrong", "A field has a wrong value.",               \
+      "Correct the field.")                                                                        \
+    X(UNKNOWN_FIELD, 422, "unknown_field", "Unknown field", "A field is not known.",               \
+      "Leave it out.")                                                                             \
+    X(MISSING_FIELD, 422, "missing_field", "Missing field", "A field is missing.", "Add it.")      \
+    X(BAD_BARCODE, 422, "bad_barcode", "Barcode not usable", "The barcode cannot be used.",        \
+      "A barcode has 1 to 128 bytes of UTF-8 without control characters.")                         \
+    X(TIME_MISSING, 422, "local_time_missing", "No such local time",                               \
+      "This time is skipped that day in the home's zone: the clocks go forward.",                  \
+      "Choose a time before or after the change of the clocks.")                                   \
+    X(TIME_AMBIGUOUS, 422, "local_time_ambiguous", "Local time comes twice",                       \
+      "This time comes twice that day in the home's zone: the clocks go back.",                    \
+      "Choose a time before or after the change of the clocks.")                                   \
+    X(BAD_WINDOW, 422, "bad_window", "Window not usable", "The window cannot be used.",            \
+      "Give a date from yesterday on, and an end after the start.")                                \
+    X(HEADERS, 431, "headers_too_large", "Headers too large", "A header is too long.",             \
+      "Send fewer or shorter headers.")                                                            \
+    X(BUSY, 503, "busy", "Busy", "Too much is waiting.", "Try again in a moment.")                 \
+    X(STORAGE, 503, "storage", "Cannot store", "The service cannot store anything now.",           \
+      "Try again; tell the operator if it stays.")                                                 \
+    X(INTERNAL, 500, "internal", "Our mistake", "Something went wrong here.", "Tell the operator.")
+
+enum dw_problem {
+    DW_PROBLEM_NONE = 0,
+#define X(name, status, code, title, detail, next) DW_PROBLEM_##name,
+    DW_PROBLEM_LIST(X)
+#undef X
+        DW_PROBLEM_COUNT
+};
+
+#endif

@@ -1,0 +1,81 @@
+-- Times are Unix milliseconds unless the name ends in _s or _day (civil days since 1970-01-01).
+CREATE TABLE IF NOT EXISTS tokens (
+    hash BLOB PRIMARY KEY, role INTEGER NOT NULL, subject BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS agencies (
+    id BLOB PRIMARY KEY, name TEXT NOT NULL, created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS visitors (
+    id BLOB PRIMARY KEY, agency BLOB NOT NULL REFERENCES agencies, name TEXT NOT NULL,
+    is_active INTEGER NOT NULL DEFAULT 1, created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS visitors_agency ON visitors (agency, id);
+CREATE TABLE IF NOT EXISTS screenings (
+    id BLOB PRIMARY KEY, visitor BLOB NOT NULL REFERENCES visitors, issuer TEXT NOT NULL,
+    kind TEXT NOT NULL, from_day INTEGER NOT NULL, to_day INTEGER NOT NULL, created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS screenings_visitor ON screenings (visitor, to_day);
+-- A home waits for its hub until hub_pub is set.
+CREATE TABLE IF NOT EXISTS homes (
+    id BLOB PRIMARY KEY, name TEXT NOT NULL, pairing_hash BLOB UNIQUE, hub_pub BLOB, hub_thumb BLOB,
+    hub_id TEXT UNIQUE, zone TEXT, latitude REAL, longitude REAL, heard INTEGER,
+    created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS doors (
+    home BLOB NOT NULL REFERENCES homes, door INTEGER NOT NULL, name TEXT NOT NULL,
+    code TEXT NOT NULL, PRIMARY KEY (home, door)
+) STRICT, WITHOUT ROWID;
+-- Hubs that asked before anybody typed their pairing code; a bounded number, newest kept.
+CREATE TABLE IF NOT EXISTS enrolments (
+    pairing_hash BLOB PRIMARY KEY, message BLOB NOT NULL, asked INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS permissions (
+    home BLOB NOT NULL REFERENCES homes, agency BLOB NOT NULL REFERENCES agencies,
+    is_active INTEGER NOT NULL, from_min INTEGER NOT NULL, to_min INTEGER NOT NULL,
+    changed INTEGER NOT NULL, PRIMARY KEY (home, agency)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS jobs (
+    id BLOB PRIMARY KEY, home BLOB NOT NULL REFERENCES homes,
+    agency BLOB NOT NULL REFERENCES agencies, kind INTEGER NOT NULL, door INTEGER NOT NULL,
+    day INTEGER NOT NULL, from_min INTEGER NOT NULL, to_min INTEGER NOT NULL,
+    nbf_s INTEGER NOT NULL, exp_s INTEGER NOT NULL, notes TEXT NOT NULL, places TEXT NOT NULL,
+    visitor BLOB REFERENCES visitors, revision INTEGER NOT NULL, is_recalled INTEGER NOT NULL,
+    is_at_hub INTEGER NOT NULL, salt BLOB NOT NULL, created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS jobs_agency ON jobs (agency, id);
+CREATE INDEX IF NOT EXISTS jobs_visitor ON jobs (visitor, id);
+CREATE INDEX IF NOT EXISTS jobs_home ON jobs (home, exp_s);
+CREATE INDEX IF NOT EXISTS jobs_end ON jobs (exp_s, id);
+CREATE TABLE IF NOT EXISTS parcels (
+    job BLOB NOT NULL REFERENCES jobs, number INTEGER NOT NULL, barcode TEXT NOT NULL,
+    used_by INTEGER, PRIMARY KEY (job, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS parcels_barcode ON parcels (barcode);
+-- `story` grows with every change: what a long poll waits for. outcome 0: not over.
+CREATE TABLE IF NOT EXISTS visits (
+    id INTEGER PRIMARY KEY, job BLOB NOT NULL, home BLOB, agency BLOB NOT NULL,
+    visitor BLOB NOT NULL, door INTEGER NOT NULL, barcode TEXT NOT NULL,
+    courier_nonce BLOB NOT NULL, hub_nonce BLOB, passed INTEGER NOT NULL,
+    state INTEGER NOT NULL, check_failed INTEGER NOT NULL, outcome INTEGER NOT NULL,
+    alarms INTEGER NOT NULL DEFAULT 0, story INTEGER NOT NULL, news_seen INTEGER NOT NULL DEFAULT 0,
+    asked INTEGER NOT NULL, ready_until INTEGER, slid INTEGER,
+    gap_ms INTEGER, opened_lo INTEGER, opened_hi INTEGER, secured_lo INTEGER, secured_hi INTEGER,
+    inside_ms INTEGER, evidence INTEGER, leaf INTEGER, is_confirmed_later INTEGER
+) STRICT;
+CREATE INDEX IF NOT EXISTS visits_visitor ON visits (visitor, id);
+CREATE INDEX IF NOT EXISTS visits_agency ON visits (agency, id);
+CREATE INDEX IF NOT EXISTS visits_home ON visits (home, id);
+CREATE INDEX IF NOT EXISTS visits_waiting ON visits (state) WHERE outcome = 0;
+CREATE TABLE IF NOT EXISTS story (
+    visit INTEGER NOT NULL, number INTEGER NOT NULL, hub_number INTEGER NOT NULL,
+    state INTEGER NOT NULL, outcome INTEGER NOT NULL, check_failed INTEGER NOT NULL,
+    alarms INTEGER NOT NULL, at_lo INTEGER NOT NULL, at_hi INTEGER NOT NULL,
+    PRIMARY KEY (visit, number)
+) STRICT, WITHOUT ROWID;
+-- Answers given under an Idempotency-Key. Tokens are not kept: they are derived again.
+CREATE TABLE IF NOT EXISTS answers (
+    actor BLOB NOT NULL, key TEXT NOT NULL, request BLOB NOT NULL, status INTEGER NOT NULL,
+    body TEXT NOT NULL, token_role INTEGER NOT NULL, token_subject BLOB, created INTEGER NOT NULL,
+    PRIMARY KEY (actor, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS answers_created ON answers (created);

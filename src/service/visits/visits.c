@@ -1,0 +1,462 @@
+#include "service/visits/visits.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "os/os.h"
+#include "service/civil.h"
+#include "service/visits/checks.h"
+
+/* -- what is shown ------------------------------------------------------------------------------
+ */
+
+#define COLUMNS                                                                                    \
+    "id, job, home, agency, visitor, door, barcode, courier_nonce, passed, state, check_failed,"   \
+    " outcome, alarms, story, asked, ready_until, slid, gap_ms, opened_lo, opened_hi, secured_lo," \
+    " secured_hi, inside_ms, evidence, leaf, is_confirmed_later"
+
+enum column {
+    AT_ID,
+    AT_JOB,
+    AT_HOME,
+    AT_AGENCY,
+    AT_VISITOR,
+    AT_DOOR,
+    AT_BARCODE,
+    AT_COURIER_NONCE,
+    AT_PASSED,
+    AT_STATE,
+    AT_CHECK,
+    AT_OUTCOME,
+    AT_ALARMS,
+    AT_STORY,
+    AT_ASKED,
+    AT_READY_UNTIL,
+    AT_SLID,
+    AT_GAP,
+    AT_OPENED_LO,
+    AT_OPENED_HI,
+    AT_SECURED_LO,
+    AT_SECURED_HI,
+    AT_INSIDE,
+    AT_EVIDENCE,
+    AT_LEAF,
+    AT_CONFIRMED_LATER
+};
+
+static json_t *show_check(int check)
+{
+    if (check == DW_CHECK_NONE)
+        return json_null();
+    return json_pack("{s:s, s:s, s:s}", "code", dw_check_code((enum dw_check)check), "text",
+                     dw_check_text((enum dw_check)check), "next",
+                     dw_check_next((enum dw_check)check));
+}
+
+static json_t *show_alarms(uint32_t alarms)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < DW_ALARM_COUNT; i++)
+        if (alarms & DW_BIT(i))
+            (void)json_array_append_new(list, json_pack("{s:s, s:s}", "code",
+                                                        dw_alarm_code((enum dw_alarm)i), "text",
+                                                        dw_alarm_text((enum dw_alarm)i)));
+    return list;
+}
+
+/* One word for where the visit stands. Words of the hub's states, and: sent (the slide has gone to
+ * the hub, which has not answered yet), refused, ended. */
+static const char *state_word(int state, int outcome, bool is_slid)
+{
+    switch ((enum dw_outcome)outcome) {
+    case DW_OUTCOME_NONE: break;
+    case DW_OUTCOME_REFUSED: return "refused";
+    case DW_OUTCOME_SECURED_UNCONFIRMED: return dw_visit_state_word(DW_VISIT_UNHEARD);
+    case DW_OUTCOME_NOT_SECURED: return dw_visit_state_word(DW_VISIT_STUCK);
+    case DW_OUTCOME_OK:
+    case DW_OUTCOME_SECURED_WITH_GAP:
+    case DW_OUTCOME_SECURED_TAMPERED:
+    case DW_OUTCOME_NOT_OPENED:
+    case DW_OUTCOME_ABORTED:
+    case DW_OUTCOME_COUNT: return "ended";
+    }
+    if (state == DW_VISIT_READY && is_slid)
+        return "sent";
+    return dw_visit_state_word((enum dw_visit_state)state);
+}
+
+static json_t *show_time(int64_t lo, int64_t hi)
+{
+    char text[DW_UTC_TEXT];
+    if (lo <= 0 || hi < lo)
+        return json_null(); /* the hub did not know the time */
+    dw_utc_write(lo + (hi - lo) / 2, text);
+    return json_pack("{s:s, s:I}", "time", text, "uncertain_ms", (json_int_t)((hi - lo + 1) / 2));
+}
+
+static json_t *show_story(struct dw_call *c, uint64_t visit)
+{
+    json_t *list = json_array();
+    sqlite3_stmt *q =
+        dw_db_ask(c->work.db,
+                  "SELECT number, hub_number, state, outcome, check_failed, alarms,"
+                  " at_lo, at_hi FROM story WHERE visit = ? ORDER BY number LIMIT 200",
+                  "i", (int64_t)visit);
+    while (dw_db_next(c->work.db, q)) {
+        int outcome = sqlite3_column_int(q, 3);
+        (void)json_array_append_new(
+            list,
+            json_pack(
+                "{s:i, s:s, s:s, s:o, s:o, s:o, s:o}", "number", sqlite3_column_int(q, 0), "by",
+                sqlite3_column_int(q, 1) || outcome > DW_OUTCOME_REFUSED ? "hub" : "service",
+                "state", state_word(sqlite3_column_int(q, 2), outcome, false), "outcome",
+                outcome ? json_string(dw_outcome_word((enum dw_outcome)outcome)) : json_null(),
+                "check", show_check(sqlite3_column_int(q, 4)), "alarms",
+                show_alarms((uint32_t)sqlite3_column_int64(q, 5)), "at",
+                show_time(sqlite3_column_int64(q, 6), sqlite3_column_int64(q, 7))));
+    }
+    return list;
+}
+
+static json_t *show_receipt(sqlite3_stmt *q)
+{
+    static const char *const evidence[] = {"C", "B", "A"};
+    if (sqlite3_column_type(q, AT_LEAF) == SQLITE_NULL)
+        return json_null();
+    return json_pack(
+        "{s:s, s:i, s:o, s:o, s:i, s:s, s:I, s:b}", "outcome",
+        dw_outcome_word((enum dw_outcome)sqlite3_column_int(q, AT_OUTCOME)), "gap_ms",
+        sqlite3_column_int(q, AT_GAP), "opened",
+        show_time(sqlite3_column_int64(q, AT_OPENED_LO), sqlite3_column_int64(q, AT_OPENED_HI)),
+        "secured",
+        show_time(sqlite3_column_int64(q, AT_SECURED_LO), sqlite3_column_int64(q, AT_SECURED_HI)),
+        "inside_ms", sqlite3_column_int(q, AT_INSIDE), "lock_class",
+        evidence[(size_t)sqlite3_column_int(q, AT_EVIDENCE) % DW_ARRAY_COUNT(evidence)], "leaf",
+        (json_int_t)sqlite3_column_int64(q, AT_LEAF), "confirmed_later",
+        sqlite3_column_int(q, AT_CONFIRMED_LATER) == 1);
+}
+
+static json_t *show_passed(uint64_t passed)
+{
+    json_t *list = json_array();
+    for (unsigned i = 1; i < DW_CHECK_COUNT; i++)
+        if (passed >> i & 1)
+            (void)json_array_append_new(list, json_string(dw_check_code((enum dw_check)i)));
+    return list;
+}
+
+static json_t *show(struct dw_call *c, sqlite3_stmt *q, bool with_story)
+{
+    char nonce[65] = "";
+    uint8_t bytes[DW_NONCE_BYTES];
+    uint64_t id = (uint64_t)sqlite3_column_int64(q, AT_ID);
+    int outcome = sqlite3_column_int(q, AT_OUTCOME), check = sqlite3_column_int(q, AT_CHECK);
+    bool is_slid = sqlite3_column_type(q, AT_SLID) != SQLITE_NULL;
+    (void)dw_col_blob(q, AT_COURIER_NONCE, bytes, sizeof(bytes));
+    dw_hex(bytes, sizeof(bytes), nonce);
+    json_t *visit = json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, "
+        "s:o}",
+        "id", dw_json_visit(id), "job", dw_json_col_id(q, AT_JOB), "home",
+        dw_json_col_id(q, AT_HOME), "agency", dw_json_col_id(q, AT_AGENCY), "visitor",
+        dw_json_col_id(q, AT_VISITOR), "door", sqlite3_column_int(q, AT_DOOR), "barcode",
+        dw_json_col_text(q, AT_BARCODE), "courier_nonce", nonce, "state",
+        state_word(sqlite3_column_int(q, AT_STATE), outcome, is_slid), "outcome",
+        outcome ? json_string(dw_outcome_word((enum dw_outcome)outcome)) : json_null(), "check",
+        show_check(check), "passed", show_passed((uint64_t)sqlite3_column_int64(q, AT_PASSED)),
+        "alarms", show_alarms((uint32_t)sqlite3_column_int64(q, AT_ALARMS)), "news",
+        (json_int_t)sqlite3_column_int64(q, AT_STORY), "asked", dw_json_col_time(q, AT_ASKED),
+        "ready_until", dw_json_col_time(q, AT_READY_UNTIL), "slid", dw_json_col_time(q, AT_SLID),
+        "receipt", show_receipt(q));
+    if (with_story)
+        (void)json_object_set_new(visit, "story", show_story(c, id));
+    return visit;
+}
+
+static void answer(struct dw_call *c, int status, uint64_t visit)
+{
+    sqlite3_stmt *q =
+        dw_db_ask(c->work.db, "SELECT " COLUMNS " FROM visits WHERE id = ?", "i", (int64_t)visit);
+    if (dw_db_next(c->work.db, q))
+        dw_answer(c, status, show(c, q, true));
+}
+
+/* The visit of the path, if the asker may see it. NULL: not found. */
+static sqlite3_stmt *find(struct dw_call *c, uint64_t *ret_visit)
+{
+    uint8_t whose[DW_ID_BYTES];
+    if (!dw_param_visit(c, 0, ret_visit))
+        return NULL;
+    sqlite3_stmt *q = dw_db_ask(c->work.db, "SELECT " COLUMNS " FROM visits WHERE id = ?", "i",
+                                (int64_t)*ret_visit);
+    int column = c->actor.role == DW_ROLE_OWNER    ? AT_HOME
+                 : c->actor.role == DW_ROLE_AGENCY ? AT_AGENCY
+                                                   : AT_VISITOR;
+    if (dw_db_next(c->work.db, q) &&
+        (c->actor.role == DW_ROLE_ADMIN || (dw_col_blob(q, column, whose, sizeof(whose)) &&
+                                            memcmp(whose, c->actor.id, sizeof(whose)) == 0)))
+        return q;
+    dw_problem(c, DW_PROBLEM_NOT_FOUND);
+    return NULL;
+}
+
+void dw_visits_get(struct dw_call *c)
+{
+    uint64_t visit;
+    sqlite3_stmt *q = find(c, &visit);
+    uint64_t since = dw_query_uint(c, "since", UINT32_MAX, 0);
+    uint64_t wait_ms = dw_query_uint(c, "wait_ms", DW_WAIT_MS_MAX, 0);
+    if (!q || dw_is_refused(c))
+        return;
+    if (wait_ms && (uint64_t)sqlite3_column_int64(q, AT_STORY) <= since)
+        c->wait_visit = visit;
+    dw_answer(c, 200, show(c, q, true));
+}
+
+void dw_visits_list(struct dw_call *c)
+{
+    struct dw_db *db = c->work.db;
+    const char *after = dw_query_text(c, "after");
+    int64_t last = 0;
+    uint64_t limit = dw_query_uint(c, "limit", DW_PAGE_MAX, DW_PAGE_MAX);
+    if (after) {
+        uint64_t visit = 0;
+        c->param[0] = after;
+        if (!dw_param_visit(c, 0, &visit))
+            return;
+        last = (int64_t)visit;
+    }
+    if (!dw_is_refused(c) && limit == 0)
+        dw_problem_say(c, DW_PROBLEM_BAD_FIELD, "limit must be a number from 1 to %u.",
+                       DW_PAGE_MAX);
+    if (dw_is_refused(c))
+        return;
+    sqlite3_stmt *q;
+    if (c->actor.role == DW_ROLE_ADMIN)
+        q = dw_db_ask(db, "SELECT " COLUMNS " FROM visits WHERE id > ? ORDER BY id LIMIT ?", "ii",
+                      last, (int64_t)limit);
+    else if (c->actor.role == DW_ROLE_AGENCY)
+        q = dw_db_ask(db,
+                      "SELECT " COLUMNS " FROM visits WHERE agency = ? AND id > ?"
+                      " ORDER BY id LIMIT ?",
+                      "kii", c->actor.id, last, (int64_t)limit);
+    else if (c->actor.role == DW_ROLE_VISITOR)
+        q = dw_db_ask(db,
+                      "SELECT " COLUMNS " FROM visits WHERE visitor = ? AND id > ?"
+                      " ORDER BY id LIMIT ?",
+                      "kii", c->actor.id, last, (int64_t)limit);
+    else
+        q = dw_db_ask(db,
+                      "SELECT " COLUMNS " FROM visits WHERE home = ? AND id > ?"
+                      " ORDER BY id LIMIT ?",
+                      "kii", c->actor.id, last, (int64_t)limit);
+    json_t *items = json_array();
+    while (dw_db_next(db, q)) {
+        last = sqlite3_column_int64(q, AT_ID);
+        (void)json_array_append_new(items, show(c, q, false));
+    }
+    json_t *next = json_array_size(items) == limit ? dw_json_visit((uint64_t)last) : json_null();
+    dw_answer(c, 200, json_pack("{s:o, s:o}", "items", items, "next", next));
+}
+
+/* -- the request at the door --------------------------------------------------------------------
+ */
+
+struct request {
+    uint8_t job[DW_ID_BYTES], home[DW_ID_BYTES];
+    const char *barcode, *door_code;
+    uint8_t nonce[DW_NONCE_BYTES];
+    int door;
+};
+
+static void read_nonce(struct dw_call *c, struct request *r)
+{
+    const char *text = dw_in_text(c, c->body, "courier_nonce", 64, DW_OPTIONAL);
+    if (!text)
+        dw_random(r->nonce, sizeof(r->nonce));
+    else if (strlen(text) != 64 || strspn(text, "0123456789abcdef") != 64 ||
+             dw_failed(dw_unhex(text, r->nonce, sizeof(r->nonce))))
+        dw_problem_say(c, DW_PROBLEM_BAD_FIELD,
+                       "courier_nonce must be 64 hexadecimal digits in lower case.");
+}
+
+static void read_phone(struct dw_call *c, struct dw_place *phone)
+{
+    const json_t *place = dw_in_object(c, c->body, "location", DW_OPTIONAL);
+    if (!place)
+        return;
+    dw_in_only(c, place, "lat", "lon", "accuracy", NULL);
+    (void)dw_in_number(c, place, "lat", -90, 90, &phone->lat, DW_REQUIRED);
+    (void)dw_in_number(c, place, "lon", -180, 180, &phone->lon, DW_REQUIRED);
+    (void)dw_in_number(c, place, "accuracy", 0, 100000, &phone->accuracy_m, DW_OPTIONAL);
+    phone->is_known = true;
+}
+
+/* The job's own facts. */
+static void look_at_job(struct dw_call *c, struct request *r, struct dw_stop *stop)
+{
+    uint8_t visitor[DW_ID_BYTES];
+    char zone[DW_NAME_MAX];
+    sqlite3_stmt *q =
+        dw_db_ask(c->work.db,
+                  "SELECT j.home, j.visitor, j.door, j.nbf_s, j.exp_s, j.is_recalled, h.zone,"
+                  " h.latitude, h.longitude, p.is_active, p.from_min, p.to_min"
+                  " FROM jobs j JOIN homes h ON h.id = j.home"
+                  " LEFT JOIN permissions p ON p.home = j.home AND p.agency = j.agency"
+                  " WHERE j.id = ? AND j.agency = ?",
+                  "kk", r->job, c->actor.agency);
+    if (!dw_db_next(c->work.db, q))
+        return;
+    stop->is_job_known = true;
+    (void)dw_col_blob(q, 0, r->home, sizeof(r->home));
+    stop->is_assigned = dw_col_blob(q, 1, visitor, sizeof(visitor)) &&
+                        memcmp(visitor, c->actor.id, sizeof(visitor)) == 0;
+    r->door = sqlite3_column_int(q, 2);
+    stop->nbf_s = sqlite3_column_int64(q, 3);
+    stop->exp_s = sqlite3_column_int64(q, 4);
+    stop->is_job_open = sqlite3_column_int(q, 5) == 0;
+    stop->home.is_known = sqlite3_column_type(q, 7) != SQLITE_NULL;
+    stop->home.lat = sqlite3_column_double(q, 7);
+    stop->home.lon = sqlite3_column_double(q, 8);
+    (void)snprintf(zone, sizeof(zone), "%s", dw_col_text(q, 6));
+    bool is_active = sqlite3_column_int(q, 9) == 1;
+    uint32_t from = (uint32_t)sqlite3_column_int(q, 10), to = (uint32_t)sqlite3_column_int(q, 11);
+
+    int32_t today;
+    uint32_t minute;
+    if (!dw_civil_at(zone, stop->now_s, &today, &minute))
+        return;
+    stop->is_permitted = is_active && minute >= from && minute < to;
+    q = dw_db_ask(c->work.db,
+                  "SELECT 1 FROM screenings WHERE visitor = ? AND ? BETWEEN from_day AND to_day",
+                  "ki", c->actor.id, (int64_t)today);
+    stop->is_screened = dw_db_next(c->work.db, q);
+}
+
+static void look_at_parcel(struct dw_call *c, const struct request *r, struct dw_stop *stop)
+{
+    sqlite3_stmt *q =
+        dw_db_ask(c->work.db, "SELECT used_by FROM parcels WHERE job = ? AND barcode = ?", "kt",
+                  r->job, r->barcode);
+    if (dw_db_next(c->work.db, q)) {
+        stop->is_parcel_here = true;
+        stop->is_parcel_used = sqlite3_column_type(q, 0) != SQLITE_NULL;
+        return;
+    }
+    q = dw_db_ask(c->work.db,
+                  "SELECT 1 FROM parcels p JOIN jobs j ON j.id = p.job WHERE p.barcode = ?"
+                  " AND p.used_by IS NULL AND j.agency = ? AND j.home != ? AND j.is_recalled = 0",
+                  "tkk", r->barcode, c->actor.agency, r->home);
+    stop->is_parcel_elsewhere = dw_db_next(c->work.db, q);
+}
+
+static void look_at_door(struct dw_call *c, const struct request *r, struct dw_stop *stop)
+{
+    if (!r->door_code)
+        return;
+    sqlite3_stmt *q = dw_db_ask(c->work.db, "SELECT code FROM doors WHERE home = ? AND door = ?",
+                                "ki", r->home, (int64_t)r->door);
+    stop->is_door_wrong =
+        !dw_db_next(c->work.db, q) || strcmp(dw_col_text(q, 0), r->door_code) != 0;
+}
+
+/* The courier's app may ask twice when the answer got lost: the visit that is under way is the
+ * answer. */
+static bool asked_already(struct dw_call *c, const struct request *r)
+{
+    sqlite3_stmt *q =
+        dw_db_ask(c->work.db,
+                  "SELECT id FROM visits WHERE visitor = ? AND job = ? AND barcode = ?"
+                  " AND outcome = 0 AND state IN (1, 2) AND slid IS NULL",
+                  "kkt", c->actor.id, r->job, r->barcode);
+    if (!dw_db_next(c->work.db, q))
+        return false;
+    answer(c, 200, (uint64_t)sqlite3_column_int64(q, 0));
+    return true;
+}
+
+static uint64_t visit_id_new(void)
+{
+    /* Time first, so that lists come in order: 41 bits of milliseconds last until 2039, then
+     * repeat. */
+    uint32_t draw;
+    dw_random(&draw, sizeof(draw));
+    uint64_t ms = (uint64_t)dw_service_now_ms() & ((UINT64_C(1) << 41) - 1);
+    return ms << 22 | (draw & 0x3fffff);
+}
+
+void dw_visits_post(struct dw_call *c)
+{
+    struct request r = {.door_code = NULL};
+    struct dw_stop stop = {.now_s = dw_service_now_ms() / 1000,
+                           .is_link_up = c->work.service->is_link_up,
+                           .location_m_max = c->work.service->set.location_m_max};
+    uint64_t passed, visit = visit_id_new();
+    dw_in_only(c, c->body, "job", "barcode", "door_code", "location", "courier_nonce", NULL);
+    (void)dw_in_id(c, c->body, "job", r.job, DW_REQUIRED);
+    const json_t *barcode = json_object_get(c->body, "barcode");
+    if (!barcode)
+        dw_problem_say(c, DW_PROBLEM_MISSING_FIELD, "The field \"barcode\" is missing.");
+    r.barcode = dw_in_barcode(c, barcode);
+    r.door_code = dw_in_text(c, c->body, "door_code", 64, DW_OPTIONAL);
+    read_phone(c, &stop.phone);
+    read_nonce(c, &r);
+    if (dw_is_refused(c) || asked_already(c, &r))
+        return;
+    look_at_job(c, &r, &stop);
+    look_at_parcel(c, &r, &stop);
+    look_at_door(c, &r, &stop);
+    enum dw_check check = dw_stop_check(&stop, &passed);
+    (void)dw_db_do(
+        c->work.db,
+        "INSERT INTO visits (id, job, home, agency, visitor, door, barcode, courier_nonce,"
+        " passed, state, check_failed, outcome, story, asked)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)",
+        "ikkkkithiii", (int64_t)visit, r.job, stop.is_job_known ? r.home : NULL, c->actor.agency,
+        c->actor.id, (int64_t)r.door, r.barcode, r.nonce, (int64_t)passed, (int64_t)DW_VISIT_ASKED,
+        dw_service_now_ms());
+    if (check != DW_CHECK_NONE) {
+        dw_visit_refuse(&c->work, visit, check);
+    } else {
+        struct dw_line line = {.state = DW_VISIT_ASKED};
+        dw_visit_tell(&c->work, visit, &line);
+        dw_visit_send_hello(&c->work, visit, 0);
+        c->work.wait_ms = c->work.service->set.hub_answer_ms;
+        c->work.wait_repeats = true;
+    }
+    answer(c, 201, visit);
+}
+
+/* The slide. Once: the hub hears of it again only by our own repeats, told apart by its nonce. */
+void dw_visits_open(struct dw_call *c)
+{
+    uint64_t visit;
+    sqlite3_stmt *q = find(c, &visit);
+    if (!q)
+        return;
+    dw_in_only(c, c->body, NULL);
+    if (dw_is_refused(c))
+        return;
+    bool is_slid = sqlite3_column_type(q, AT_SLID) != SQLITE_NULL;
+    bool is_ready = sqlite3_column_int(q, AT_STATE) == DW_VISIT_READY &&
+                    sqlite3_column_int(q, AT_OUTCOME) == DW_OUTCOME_NONE;
+    if (!is_slid && !is_ready) {
+        dw_problem_say(
+            c, DW_PROBLEM_NOT_READY, "The visit is %s, not ready to open.",
+            state_word(sqlite3_column_int(q, AT_STATE), sqlite3_column_int(q, AT_OUTCOME), false));
+        return;
+    }
+    if (!is_slid) {
+        if (!c->work.service->is_link_up) {
+            dw_problem_say(c, DW_PROBLEM_BUSY, "%s", dw_check_text(DW_CHECK_HUB_UNREACHABLE));
+            return;
+        }
+        (void)dw_db_do(c->work.db, "UPDATE visits SET slid = ? WHERE id = ?", "ii",
+                       dw_service_now_ms(), (int64_t)visit);
+        dw_visit_send_proof(&c->work, visit);
+        c->work.touched = visit;
+        c->work.wait_ms = c->work.service->set.hub_answer_ms;
+        c->work.wait_repeats = true;
+    }
+    answer(c, 200, visit);
+}
