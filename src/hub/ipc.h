@@ -1,9 +1,9 @@
 /* hub/ipc.h - messages between the guard and its children.
  *
- * SOCK_SEQPACKET on descriptor 3 of the child. A message is one fixed-size struct per type: a datagram
- * whose size is not exactly that of its type is a fault of the sender, and the guard ends that child.
- * What each child may send is a table in hub/guard_ipc.c [style 1]. Byte order is the machine's own: both
- * ends are the same build, told by `build_id`.
+ * SOCK_SEQPACKET on descriptor 3 of the child. A message is one fixed-size struct per type: a
+ * datagram whose size is not exactly that of its type is a fault of the sender, and the guard ends
+ * that child. What each child may send is a table in hub/guard_ipc.c [style 1]. Byte order is the
+ * machine's own: both ends are the same build, told by `build_id`.
  *
  * Frames never enter the guard: the camera process hands access units to the front on a second
  * socketpair (DW_IPC_PIPE), the guard sees the frame record only.
@@ -27,12 +27,12 @@ enum dw_ipc_type {
     DW_IPC_RECORD_STOP,
     DW_IPC_PIPE, /* guard -> camera and front: carries one descriptor (SCM_RIGHTS), the live pipe */
     /* camera -> guard */
-    DW_IPC_FRAME,         /* one frame record whose access unit matched its hash */
-    DW_IPC_FRAME_BAD,     /* an access unit did not match its record, or a record could not be read */
+    DW_IPC_FRAME,     /* one frame record whose access unit matched its hash */
+    DW_IPC_FRAME_BAD, /* an access unit did not match its record, or a record could not be read */
     DW_IPC_FRAME_UNPROVEN, /* class K0: an access unit arrived, nothing is signed */
-    DW_IPC_CAMERA_LINK,   /* link up or down, hello */
-    DW_IPC_SEGMENT,       /* a segment file is complete and synced */
-    DW_IPC_DISK,          /* free space below the reserve, or again above */
+    DW_IPC_CAMERA_LINK,    /* link up or down, hello */
+    DW_IPC_SEGMENT,        /* a segment file is complete and synced */
+    DW_IPC_DISK,           /* free space below the reserve, or again above */
     /* guard -> lock */
     DW_IPC_LOCK_ASK,     /* ask for a status; bytes are signed for class A */
     DW_IPC_LOCK_COMMAND, /* throw or retract; bytes are signed for class A */
@@ -70,8 +70,8 @@ struct dw_ipc_ready {
 
 struct dw_ipc_bytes { /* CAMERA_ASK, LOCK_ASK, LOCK_SIGNED */
     struct dw_ipc_head head;
-    uint64_t sent_ms;  /* DW_LOCK_SIGNED: arrival, CLOCK_BOOTTIME */
-    uint8_t kind;      /* of wire/lock.h or wire/camera.h */
+    uint64_t sent_ms; /* DW_LOCK_SIGNED: arrival, CLOCK_BOOTTIME */
+    uint8_t kind;     /* of wire/lock.h or wire/camera.h */
     uint8_t pad[5];
     uint16_t len;
     uint8_t bytes[1016];
@@ -159,12 +159,12 @@ struct dw_ipc_lock_report {
     uint8_t bolt, contact, strike, cause;
     uint8_t battery_pct; /* 255: not known */
     uint8_t is_reachable;
-    uint8_t has_relock;     /* the lock has a relock time of its own that can be read back */
-    uint32_t relock_s;      /* as read back; 0: off or not known */
+    uint8_t has_relock; /* the lock has a relock time of its own that can be read back */
+    uint32_t relock_s;  /* as read back; 0: off or not known */
     uint32_t op_count, opening_count;
-    uint32_t ask_seq;       /* LOCK_ASKs answered by a fresh read-back so far */
+    uint32_t ask_seq; /* LOCK_ASKs answered by a fresh read-back so far */
     uint64_t bolt_at_ms, contact_at_ms;
-    char why[96];           /* when the class is C: the reason in words */
+    char why[96]; /* when the class is C: the reason in words */
 };
 
 struct dw_ipc_link_state {
@@ -204,7 +204,12 @@ struct dw_ipc_hub_nonce {
     uint8_t nonce[32];
 };
 
-enum dw_owner_word { DW_OWNER_NONE = 0, DW_OWNER_LOCK_NOW, DW_OWNER_END_VISIT, DW_OWNER_ACKNOWLEDGE };
+enum dw_owner_word {
+    DW_OWNER_NONE = 0,
+    DW_OWNER_LOCK_NOW,
+    DW_OWNER_END_VISIT,
+    DW_OWNER_ACKNOWLEDGE
+};
 
 struct dw_ipc_owner {
     struct dw_ipc_head head;
@@ -226,17 +231,17 @@ struct dw_ipc_state {
     uint64_t at_ms; /* CLOCK_BOOTTIME */
     uint64_t visit;
     uint8_t bolt, contact, strike, lock_class;
-    uint8_t is_secured;    /* bolt, contact and strike agree and are newer than the last closing */
+    uint8_t is_secured; /* bolt, contact and strike agree and are newer than the last closing */
     uint8_t visit_state, outcome, check;
     uint8_t camera, camera_class;
-    uint8_t is_opening;    /* screens must take SECURED down now and acknowledge */
-    uint8_t battery_pct;   /* 255: not known */
-    uint8_t is_link_up;    /* to the service */
-    uint8_t has_room;      /* to record */
+    uint8_t is_opening;  /* screens must take SECURED down now and acknowledge */
+    uint8_t battery_pct; /* 255: not known */
+    uint8_t is_link_up;  /* to the service */
+    uint8_t has_room;    /* to record */
     uint8_t is_clock_sure;
     uint8_t is_degraded;
     uint32_t lock_age_ms, picture_age_ms, blind_ms; /* picture age is the proven one */
-    uint32_t alarms;       /* bits: enum dw_alarm */
+    uint32_t alarms;                                /* bits: enum dw_alarm */
     uint32_t inside_ms;
     uint32_t frames_verified;
     char visitor[DW_NAME_MAX], agency[DW_NAME_MAX];
@@ -244,27 +249,27 @@ struct dw_ipc_state {
 };
 
 /* Lines of the story, for screens and for the record. X(name, word). */
-#define DW_STORY_LIST(X)                                                                           \
-    X(HUB_STARTED, "hub_started")                                                                  \
-    X(CHILD_LOST, "child_lost")                                                                    \
-    X(CAMERA_STATE, "camera_state")                                                                \
-    X(LOCK_STATE, "lock_state")                                                                    \
-    X(JOB_STORED, "job_stored")                                                                    \
-    X(JOB_RECALLED, "job_recalled")                                                                \
-    X(VISIT_ASKED, "visit_asked")                                                                  \
-    X(VISIT_REFUSED, "visit_refused")                                                              \
-    X(UNLOCK_INTENT, "unlock_intent")                                                              \
-    X(VISIT_STATE, "visit_state")                                                                  \
-    X(DEGRADED, "degraded")                                                                        \
-    X(ALARM, "alarm")                                                                              \
-    X(ALARM_OVER, "alarm_over")                                                                    \
-    X(EGRESS, "egress")                                                                            \
-    X(OPENING, "opening")                                                                          \
-    X(SECURED, "secured")                                                                          \
-    X(VISIT_ENDED, "visit_ended")                                                                  \
-    X(CONFIRMED_LATE, "confirmed_late")                                                            \
-    X(SEGMENT, "segment")                                                                          \
-    X(OWNER_ACT, "owner_act")                                                                      \
+#define DW_STORY_LIST(X)                \
+    X(HUB_STARTED, "hub_started")       \
+    X(CHILD_LOST, "child_lost")         \
+    X(CAMERA_STATE, "camera_state")     \
+    X(LOCK_STATE, "lock_state")         \
+    X(JOB_STORED, "job_stored")         \
+    X(JOB_RECALLED, "job_recalled")     \
+    X(VISIT_ASKED, "visit_asked")       \
+    X(VISIT_REFUSED, "visit_refused")   \
+    X(UNLOCK_INTENT, "unlock_intent")   \
+    X(VISIT_STATE, "visit_state")       \
+    X(DEGRADED, "degraded")             \
+    X(ALARM, "alarm")                   \
+    X(ALARM_OVER, "alarm_over")         \
+    X(EGRESS, "egress")                 \
+    X(OPENING, "opening")               \
+    X(SECURED, "secured")               \
+    X(VISIT_ENDED, "visit_ended")       \
+    X(CONFIRMED_LATE, "confirmed_late") \
+    X(SEGMENT, "segment")               \
+    X(OWNER_ACT, "owner_act")           \
     X(LINK, "link")
 
 enum dw_story {
@@ -287,10 +292,10 @@ struct dw_ipc_story {
     uint32_t pad;
 };
 
-/* The live pipe, camera process -> front: SOCK_SEQPACKET, each message at most 128 KiB: this head and a
- * piece of the body (record || viewer nonces || access unit). The front puts pieces together by
- * `frame`; a missing piece drops the frame. The camera process never blocks on it: when it is full the
- * frame is dropped, and all until the next key frame. */
+/* The live pipe, camera process -> front: SOCK_SEQPACKET, each message at most 128 KiB: this head
+ * and a piece of the body (record || viewer nonces || access unit). The front puts pieces together
+ * by `frame`; a missing piece drops the frame. The camera process never blocks on it: when it is
+ * full the frame is dropped, and all until the next key frame. */
 struct dw_live_head {
     uint64_t frame; /* counter of the camera process */
     uint64_t arrived_ms;
@@ -311,9 +316,9 @@ DW_MUST_USE dw_err dw_ipc_send(int fd, enum dw_ipc_type type, void *message);
 /* The same with one descriptor (DW_IPC_PIPE). */
 DW_MUST_USE dw_err dw_ipc_send_fd(int fd, enum dw_ipc_type type, void *message, int passed);
 
-/* Receives one message into `ret_message` (aligned, `cap` >= the largest struct). `*ret_fd` is -1 or a
- * descriptor now owned by the caller. DW_E_BUSY: nothing there. DW_E_IO: closed. DW_E_INVALID: a
- * message of wrong type, size or build; the sender must be ended. */
+/* Receives one message into `ret_message` (aligned, `cap` >= the largest struct). `*ret_fd` is -1
+ * or a descriptor now owned by the caller. DW_E_BUSY: nothing there. DW_E_IO: closed. DW_E_INVALID:
+ * a message of wrong type, size or build; the sender must be ended. */
 DW_MUST_USE dw_err dw_ipc_receive(int fd, void *ret_message, size_t cap, enum dw_ipc_type *ret_type,
                                   int *ret_fd);
 
