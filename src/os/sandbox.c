@@ -443,15 +443,17 @@ static bool is_child_of_guard(void)
 
 dw_err dw_sandbox_enter(const struct dw_sandbox *box)
 {
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return dw_fail(DW_E_UNSUPPORTED);
     if (is_child_of_guard() && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0)
         return dw_fail(DW_E_UNSUPPORTED);
     DW_TRY(drop_capabilities());
-    if (IS_SANITIZED) {
+    if (IS_SANITIZED) { /* its leak check also needs to look at its own process: dumpable stays */
         dw_log("warn", "sandbox", "seccomp=skipped landlock=skipped reason=sanitizer");
         return DW_OK;
     }
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return dw_fail(DW_E_UNSUPPORTED);
     const char *landlock = "skipped";
     if (!(box->flags & DW_SANDBOX_SPAWN)) /* it would bind the children too */
         DW_TRY(enter_landlock(box, &landlock));
