@@ -21,6 +21,7 @@ import { makeHouse } from './house.mjs';
 const here = path.dirname(fileURLToPath(import.meta.url));
 const modules = path.join(here, 'node_modules');
 const READY_MS = 60000;
+const CONTACT_BEAT_MS = 1000; // the contact repeats its state; a real one does so every hour or two
 
 if (!fs.existsSync(path.join(modules, 'zigbee2mqtt', 'cli.js'))) {
     console.error(`${modules} is missing: run "npm ci --ignore-scripts" in ${here} (./dw does)`);
@@ -199,6 +200,7 @@ try {
     await startBridge();
     isFirstStart = false;
     clearTimeout(late);
+    house.contact.setBeat(CONTACT_BEAT_MS);
     const controlPort = await serveControl(house, {
         brokerStop: () => end('broker', 'SIGKILL'),
         brokerStart: startBroker,
