@@ -173,10 +173,33 @@ static dw_err append_text(const char *folder, const char *text, size_t len, bool
     return e;
 }
 
+static const char list_end[] = "#EXT-X-ENDLIST\n";
+
+/* Whether the list is ended; a list that goes on (`reopen`) loses its end. */
+static bool list_is_ended(const char *folder, bool reopen)
+{
+    char path[DW_RECORD_PATH_MAX], tail[sizeof list_end];
+    const off_t len = sizeof list_end - 1;
+    if (dw_failed(dw_path(path, sizeof path, folder, LIST_NAME)))
+        return false;
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        return false;
+    struct stat st;
+    bool is_ended = fstat(fd, &st) == 0 && st.st_size >= len &&
+                    pread(fd, tail, (size_t)len, st.st_size - len) == len &&
+                    memcmp(tail, list_end, (size_t)len) == 0;
+    if (is_ended && reopen && ftruncate(fd, st.st_size - len) == 0)
+        is_ended = false;
+    close(fd);
+    return is_ended;
+}
+
 dw_err dw_playlist_add(const char *folder, const struct dw_ipc_segment *segment,
                        const struct dw_segment_info *info, bool is_after_hole, uint64_t base_ms)
 {
     bool is_new;
+    (void)list_is_ended(folder, true);
     DW_TRY(append_text(folder, "", 0, &is_new));
     char hash[2 * DW_HASH_BYTES + 1], text[1024], head[256] = "";
     dw_hex(info->hash, DW_HASH_BYTES, hash);
@@ -251,9 +274,8 @@ dw_err dw_visit_end(const char *folder, uint64_t visit)
     struct dw_ipc_segment totals = {0};
     dw_err e = dw_playlist_read(folder, &base_ms, &end_us, &totals);
     bool is_new;
-    static const char last[] = "#EXT-X-ENDLIST\n";
-    if (!dw_failed(e))
-        DW_TRY(append_text(folder, last, sizeof last - 1, &is_new));
+    if (!dw_failed(e) && !list_is_ended(folder, false))
+        DW_TRY(append_text(folder, list_end, sizeof list_end - 1, &is_new));
     char text[320], path[DW_RECORD_PATH_MAX];
     DW_TRY(dw_path(path, sizeof path, folder, "visit.json"));
     int len = snprintf(text, sizeof text,
@@ -362,6 +384,15 @@ static void salvage_visit(const char *folder, uint64_t visit, dw_salvaged *found
                (unsigned long long)visit, part[i], dw_err_name(e));
         if (!dw_failed(e))
             found(ctx, &s);
+    }
+    /* A visit whose end was never written: players must not wait for more. If the guard goes on
+     * with it, the list is opened again. */
+    char json[DW_RECORD_PATH_MAX];
+    if (!dw_failed(dw_path(json, sizeof json, folder, "visit.json")) && access(json, F_OK) != 0) {
+        dw_err e = dw_visit_end(folder, visit);
+        if (dw_failed(e))
+            dw_log("warn", "salvage", "visit=%016llx end=%s", (unsigned long long)visit,
+                   dw_err_name(e));
     }
 }
 

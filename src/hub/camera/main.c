@@ -63,7 +63,7 @@ static const struct dw_setting settings[] = {
     {"record.segment_ms", DW_SETTING_UINT, offsetof(struct conf, segment_ms), 1000, 10000, "2000",
      "ms", "longest segment, if key frames permit"},
     {"record.trust_system_clock", DW_SETTING_BOOL, offsetof(struct conf, trust_system_clock), 0, 1,
-     "false", "", "remove old visits by a clock that is not known to be synchronised"},
+     "no", "", "remove old visits by a clock that is not known to be synchronised"},
 };
 
 struct later {

@@ -407,8 +407,8 @@ static void on_tick(struct dw_recorder *r)
 static void run(void *arg)
 {
     struct dw_recorder *r = arg;
+    retain(r, dw_now().ms); /* first: salvage makes old folders look new */
     dw_recordings_salvage(r->conf.root, tell_segment, r);
-    retain(r, dw_now().ms);
     check_disk(r, dw_now().ms, true);
     for (;;) {
         struct command c;
