@@ -43,8 +43,8 @@ enum statement {
 
 static const char *const statements[ST_COUNT] = {
     [ST_META] = "INSERT INTO meta VALUES(?1,?2) ON CONFLICT(key) DO UPDATE SET value=?2",
-    [ST_JOB] = "INSERT INTO job VALUES(?1,?2,?3,?4) ON CONFLICT(id) DO UPDATE SET bytes=?2,"
-               "revision=?3,recalled=?4 WHERE ?3>revision",
+    [ST_JOB] = ("INSERT INTO job VALUES(?1,?2,?3,?4) ON CONFLICT(id) DO UPDATE SET bytes=?2,"
+                "revision=?3,recalled=?4 WHERE ?3>revision"),
     [ST_RECALL] = "UPDATE job SET recalled=1, revision=?2 WHERE id=?1",
     [ST_PARCEL] = "INSERT INTO parcel VALUES(?1,?2,?3)",
     [ST_RELEASE] = "DELETE FROM parcel WHERE job=?1 AND commitment=?2 AND visit=?3",
