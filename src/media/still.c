@@ -5,22 +5,24 @@
 #define GRID 64u /* GRID * GRID == DW_STILL_CELLS */
 
 /* Limits from docs/design/picture-measures.md, where the error rates on both sides stand. */
-#define COVER_SPREAD_MAX     5u  /* a covered lens with the gain turned up: noise alone */
-#define DARK_MEAN_MAX        20u /* limited-range black is 16: nothing can be seen in it */
-#define DARK_SPREAD_MAX      8u
-#define DECODED_TOLERANCE    1u
-#define DECODED_LIMIT_PERMIL 10u
+#define RAW_LIMIT_PERMILLE     5u
+#define DECODED_TOLERANCE      1u
+#define DECODED_LIMIT_PERMILLE 20u
+#define COVER_SPREAD_MAX       6u /* nothing but noise, gain turned up */
+#define DARK_SPREAD_MAX        8u /* and with little light a little more: too dark to see who it is */
+#define DARK_MEAN_MAX          40u /* black is 16, white 235 */
 
 void dw_still_init(struct dw_still *s)
 {
     memset(s, 0, sizeof *s);
+    s->limit_permille = RAW_LIMIT_PERMILLE;
 }
 
 void dw_still_init_decoded(struct dw_still *s)
 {
-    dw_still_init(s);
+    memset(s, 0, sizeof *s);
     s->tolerance = DECODED_TOLERANCE;
-    s->limit_permille = DECODED_LIMIT_PERMIL;
+    s->limit_permille = DECODED_LIMIT_PERMILLE;
 }
 
 /* Rounded down; at most 255 for the squares of bytes. */

@@ -1,13 +1,16 @@
 /* media/still.h - is the picture alive? Freeze, blackout and cover measures on luma planes. Pure.
  *
  * A live sensor never gives the same picture twice: its noise moves the low bits even at night. So
- * on raw pictures (the camera agent, before the encoder) "still" means: every one of the compared
- * samples equals that of the picture before, exactly. One sample that moved by one step is life.
+ * on raw pictures (the camera agent, before the encoder) "still" means: at most five samples in a
+ * thousand differ at all from the picture before. Exactly equal pictures are still, and so is a
+ * frozen picture into which the device goes on writing the time (0 to 1 in a thousand). The
+ * quietest live footage that was measured moves 140 in a thousand.
  *
  * On decoded key frames (the hub's second opinion) the encoder has taken most of the noise away,
- * and it draws an unchanged picture a little differently each time. There "still" means: at most
- * `limit_permille` of the samples differ by more than `tolerance` from the key frame before. It is
- * slower and errs in both directions; it only ever adds an alarm, and nothing is permitted on its
+ * and a change of its quantiser redraws an unchanged picture. There "still" means: at most twenty
+ * samples in a thousand differ by more than one step from the key frame before (live: 77 and more).
+ * It errs to one side: live pictures were never taken for frozen, frozen ones are found late, or
+ * not at all while the quantiser wanders. It only ever adds an alarm; nothing is permitted on its
  * word.
  *
  * Error rates, and the footage they were measured on: docs/design/picture-measures.md.
@@ -32,7 +35,7 @@ struct dw_still {
     uint8_t tolerance;
 };
 
-/* For raw pictures: tolerance 0, limit 0. */
+/* For raw pictures. */
 void dw_still_init(struct dw_still *s);
 /* For decoded key frames, one of about one second each. */
 void dw_still_init_decoded(struct dw_still *s);
