@@ -626,6 +626,13 @@ static void options_that_others_change_are_restored(void **state)
         "{\"id\":\"front_door\",\"options\":{\"filtered_cache\":[],\"optimistic\":true}}");
     AWAIT(&d, d.downs == 1, SENSE_MS);
     AWAIT(&d, d.now.lock_class == DW_LOCK_B, UP_MS);
+    /* A delay cannot be taken back by us, but it is seen: nothing is fresh then. */
+    say("zigbee2mqtt/bridge/request/device/options",
+        "{\"id\":\"front_contact\",\"options\":{\"debounce\":2}}");
+    AWAIT(&d, d.is_up && strstr(d.now.why, "delays messages") != NULL, SENSE_MS);
+    say("zigbee2mqtt/bridge/request/device/options",
+        "{\"id\":\"front_contact\",\"options\":{\"debounce\":0}}");
+    AWAIT(&d, d.now.lock_class == DW_LOCK_B, UP_MS);
     shut(&d);
 }
 

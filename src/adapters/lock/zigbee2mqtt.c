@@ -557,6 +557,12 @@ static bool options_hold(const json_t *options, bool is_lock)
                     : list_has(list, "contact"));
 }
 
+static bool delays(const json_t *options)
+{
+    return !is_zero_or_absent(json_object_get(options, "debounce")) ||
+           !is_zero_or_absent(json_object_get(options, "throttle"));
+}
+
 /* Somebody else changed options of a device: of ours, and away from what we need? */
 static void on_foreign_options(struct z2m *z, const json_t *data, dw_mono now)
 {
@@ -566,7 +572,8 @@ static void on_foreign_options(struct z2m *z, const json_t *data, dw_mono now)
     bool is_contact = id != NULL && z->contact.is_listed &&
                       (strcmp(id, z->contact.ieee) == 0 || strcmp(id, z->contact.name) == 0);
 
-    if (z->step == STEP_UP && (is_lock || is_contact) && !options_hold(to, is_lock))
+    if (z->step == STEP_UP && (is_lock || is_contact) &&
+        (!options_hold(to, is_lock) || delays(to) != (is_lock ? z->lock : z->contact).is_throttled))
         hello_again(z, now);
 }
 
@@ -583,8 +590,7 @@ static void on_options(struct z2m *z, const json_t *answer, dw_mono now)
         return;
     }
     p->is_filtered = is_text(answer, "status", "ok") && options_hold(to, is_lock);
-    p->is_throttled = !is_zero_or_absent(json_object_get(to, "debounce")) ||
-                      !is_zero_or_absent(json_object_get(to, "throttle"));
+    p->is_throttled = delays(to);
     if (is_lock)
         z->options_open = 0;
     else
@@ -627,6 +633,8 @@ static void on_fence(struct z2m *z, const json_t *answer, dw_mono now)
             z->commanded = now;
             z->commanded_retract = true;
             z->look_at = dw_mono_add(now, LOOK_AFTER_MS);
+        } else {
+            dw_log("warn", "lock_retract_dropped", "family=zigbee2mqtt reason=no_link");
         }
     }
 }
