@@ -7,8 +7,9 @@
 #define COVER_MS 1000u
 /* The hub's own opinion on decoded key frames (one a second) needs four equal ones. */
 #define DECODED_STILL_MS 4000u
-/* "late": 5/4 of the camera's usual distance between frames, within these bounds [perf 2a]. */
-#define LATE_LEAST_MS 60u
+/* "late" follows the camera's own distance between frames (5/4 of its decaying maximum), so that a
+ * busy machine does not cry wolf; t_late_ms is the least, this the most [perf 2a]. */
+#define LATE_MOST_MS 250u
 
 void dw_live_init(struct dw_live *v)
 {
@@ -112,7 +113,7 @@ void dw_live_frame(struct dw_live *v, const struct dw_params *p, const struct dw
         uint64_t step = dw_mono_since(now, v->arrived);
         uint32_t usual = v->usual_ms - v->usual_ms / 64;
         if (step > usual)
-            usual = step > p->t_late_ms ? p->t_late_ms : (uint32_t)step;
+            usual = step > LATE_MOST_MS ? LATE_MOST_MS : (uint32_t)step;
         v->usual_ms = usual;
     }
     v->captured = at;
@@ -179,9 +180,9 @@ bool dw_live_is_tampered(const struct dw_live *v, dw_mono now)
 static uint32_t late_after_ms(const struct dw_live *v, const struct dw_params *p)
 {
     uint32_t ms = v->usual_ms + v->usual_ms / 4;
-    if (ms < LATE_LEAST_MS)
-        ms = LATE_LEAST_MS;
-    return ms > p->t_late_ms ? p->t_late_ms : ms;
+    if (ms < p->t_late_ms)
+        ms = p->t_late_ms;
+    return ms > LATE_MOST_MS ? LATE_MOST_MS : ms;
 }
 
 enum dw_camera_state dw_live_state(const struct dw_live *v, const struct dw_params *p, dw_mono now)

@@ -157,8 +157,9 @@ static void on_sense(struct dw_lock *l, const struct dw_lock_sense *s, struct dw
         l->cause = s->handle ? DW_CAUSE_INSIDE : DW_CAUSE_KEY;
         if (l->motion == DW_MOTION_THROWING)
             stop_motor(l, fx);
-        if (s->contact == DW_CONTACT_CLOSED)
-            l->throw_at = dw_mono_add(l->now, HANDLE_MS); /* turned but not opened: lock again */
+        if (s->contact == DW_CONTACT_CLOSED) /* turned but not opened: lock again; a lease that ends
+                                              * sooner still does [I16] */
+            l->throw_at = dw_mono_min(l->lease_end, dw_mono_add(l->now, HANDLE_MS));
     }
     if (was.bolt == DW_BOLT_THROWN && s->bolt == DW_BOLT_RETRACTED && l->motion == DW_MOTION_IDLE)
         l->op_count++; /* moved by hand */
@@ -279,6 +280,8 @@ dw_err dw_lock_step(struct dw_lock *l, const struct dw_lock_event *ev, struct dw
         l->sense = ev->sense;
         if (ev->sense.contact == DW_CONTACT_CLOSED && !is_thrown(l))
             plan_throw(l, dw_mono_add(ev->now, limits.settle_ms));
+        if (ev->sense.contact == DW_CONTACT_OPEN)
+            l->dwell_end = dw_mono_add(ev->now, limits.dwell_ms_max);
         emit(fx, DW_LFX_MOTOR_STOP, 0);
         emit(fx, DW_LFX_REPORT, 0);
         break;

@@ -13,7 +13,7 @@
     X(t_cam_ms, 1000, 100, 1000, "camera nonce issued to retract sent [I9]")                       \
     X(t_hb_ms, 500, 100, 500, "a new camera nonce at least this often")                            \
     X(t_gap_ms, 500, 100, 500, "age of the newest proven picture that counts as blindness [I23]")  \
-    X(t_late_ms, 90, 40, 250, "time without a frame that is told as late [perf 2a]")               \
+    X(t_late_ms, 70, 40, 250, "least time without a frame that is told as late [perf 2a]")         \
     X(t_loss_ms, 2000, 300, 2000, "blindness that is an incident [I23]")                           \
     X(t_still_ms, 1500, 200, 2000, "an unchanged picture is frozen after this")                    \
     X(lease_ms, 15000, 1000, 15000, "L1: retract to first opening [I16]")                          \

@@ -231,7 +231,7 @@ void guard_perform(struct guard *g, const struct dw_effects *fx)
             break;
         case DW_FX_NEWS:
             tell(g, DW_STORY_VISIT_STATE, a, 0);
-            if (h && a != DW_VISIT_NONE)
+            if (h && a > DW_VISIT_READY) /* until then the offer is the answer */
                 link_news(g, h, (enum dw_visit_state)a);
             break;
         case DW_FX_RECEIPT:

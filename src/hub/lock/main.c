@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "adapters/lock/lock.h"
+#include "os/config.h"
 #include "os/os.h"
 #include "os/sandbox.h"
 
@@ -142,7 +143,7 @@ static bool kernel_has_landlock(void)
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: doorward-hub-lock --adapter NAME --settings TEXT\n"
+    fprintf(stderr, "usage: doorward-hub-lock --config FILE | --adapter NAME --settings TEXT\n"
                     "Started by the guard, which gives descriptor 3. Adapters:");
     for (size_t i = 0; i < DW_ARRAY_COUNT(adapters); i++)
         fprintf(stderr, " %s", adapters[i]->name);
@@ -150,8 +151,20 @@ static int usage(void)
     return 2;
 }
 
+struct conf {
+    char adapter[32], settings[512];
+};
+
+static const struct dw_setting table[] = {
+    {"lock.adapter", DW_SETTING_STRING, offsetof(struct conf, adapter), 0, 32, NULL, "",
+     "reference or zigbee2mqtt"},
+    {"lock.settings", DW_SETTING_STRING, offsetof(struct conf, settings), 0, 512, "", "",
+     "words of the adapter, see its header"},
+};
+
 int main(int argc, char **argv)
 {
+    static struct conf conf;
     const char *name = NULL, *settings = "";
     const struct dw_lock_sink sink = {
         .signed_bytes = on_signed, .report = on_report, .link = on_link};
@@ -162,8 +175,17 @@ int main(int argc, char **argv)
             name = argv[i + 1];
         else if (strcmp(argv[i], "--settings") == 0)
             settings = argv[i + 1];
-        else
+        else if (strcmp(argv[i], "--config") == 0) {
+            if (dw_failed(dw_config_load(table, DW_ARRAY_COUNT(table), argv[i + 1], &conf, why,
+                                         sizeof why))) {
+                fprintf(stderr, "doorward-hub-lock: %s\n", why);
+                return 2;
+            }
+            name = conf.adapter;
+            settings = conf.settings;
+        } else {
             return usage();
+        }
     }
     if (argc % 2 == 0 || !name)
         return usage();

@@ -1,0 +1,75 @@
+// A courier's phone and hands, scripted: the same API that the courier's app uses, and a body in the hall.
+import { PERSON } from "./world.mjs";
+import { sleep, until } from "./procs.mjs";
+
+export class Courier {
+    constructor(street, visitor) {
+        this.s = street;
+        this.v = visitor;
+        this.seen = []; // what the phone was told: { state, at }
+    }
+    async scan(job, barcode, extra = {}) {
+        this.s.world.set("person", PERSON.outside);
+        this.scannedAt = performance.now();
+        this.visit = await this.v.api.post("/v1/visits", { job: job.id, barcode, door_code: this.s.doorCode, ...extra });
+        this.told(this.visit);
+        return this.follow((v) => v.state !== "checking" && v.state !== "asked");
+    }
+    told(v) {
+        if (this.seen.at(-1)?.state !== v.state)
+            this.seen.push({ state: v.state, outcome: v.outcome, at: performance.now() });
+        this.visit = v;
+    }
+    async follow(test, ms = 60000) {
+        const end = Date.now() + ms;
+        while (!test(this.visit)) {
+            if (Date.now() > end)
+                throw new Error(`the courier's phone stayed at "${this.visit.state}"`);
+            try {
+                this.told(await this.v.api.get(`/v1/visits/${this.visit.id}?since=${this.visit.news}&wait_ms=2000`));
+            } catch (e) {
+                if (e.status)
+                    throw e;
+                await sleep(200); // no network for a moment: the phone tries again
+            }
+        }
+        return this.visit;
+    }
+    async slide() {
+        this.slidAt = performance.now();
+        this.told(await this.v.api.post(`/v1/visits/${this.visit.id}/open`));
+    }
+    // Waits at the door until the bolt really is back, as a hand on the handle would feel it.
+    async boltBack(ms = 8000) {
+        await until("the bolt to be withdrawn", () => this.s.world.get("bolt_permille") === 0 || isOver(this.visit), ms, 4);
+        this.boltAt = performance.now();
+        if (this.s.world.get("bolt_permille") !== 0)
+            throw new Error("the door stayed shut");
+    }
+    async goIn() {
+        if (!await this.s.world.moveDoor(900, 500))
+            throw new Error("the door does not open");
+        this.openedAt = performance.now();
+        this.s.world.set("person", PERSON.doorway);
+        await sleep(500);
+        this.s.world.set("person", PERSON.inside);
+    }
+    async drop() {
+        await sleep(700);
+        this.s.world.set("parcels_inside", this.s.world.get("parcels_inside") + 1);
+        await sleep(500);
+    }
+    async goOut() {
+        this.s.world.set("person", PERSON.doorway);
+        await sleep(400);
+        this.s.world.set("person", PERSON.outside);
+        await sleep(200);
+    }
+    async closeDoor() {
+        await this.s.world.moveDoor(0, 400);
+        this.closedAt = performance.now();
+    }
+    walkAway() { this.s.world.set("person", PERSON.none); }
+}
+
+export const isOver = (v) => Boolean(v.outcome);

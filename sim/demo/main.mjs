@@ -1,0 +1,193 @@
+// doorward demo - a simulated street on loopback: service, broker, hub, camera, lock, courier.
+import { mkdtempSync, rmSync, existsSync } from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { DRILLS } from "./drills.mjs";
+import { sleep } from "./procs.mjs";
+import { Street, root } from "./street.mjs";
+import { playVisit } from "./visit.mjs";
+
+const HELP = `doorward demo [--once] [--json] [--drill NAME [--before]] [--lock reference|yale|kwikset]
+              [--camera k2|rtsp] [--port N] [--keep FOLDER] [--verbose]
+
+Starts a whole simulated street on this machine and plays deliveries until you stop it (Ctrl-C).
+  --once      one delivery, then stop          --json    its result as one JSON object on the last line
+  --drill     rehearse an attack or a mishap   --before  the attack begins before the scan
+  --port      of the watch page (default 8080 when it is free)
+  --keep      keep records and logs in FOLDER
+
+Drills:
+${Object.entries(DRILLS).map(([n, d]) => `  ${n.padEnd(20)} ${d.title}`).join("\n")}
+`;
+
+const options = {
+    once: { type: "boolean" }, json: { type: "boolean" }, drill: { type: "string" }, before: { type: "boolean" },
+    lock: { type: "string", default: "reference" }, camera: { type: "string", default: "k2" },
+    port: { type: "string" }, keep: { type: "string" }, verbose: { type: "boolean" }, help: { type: "boolean" },
+    build: { type: "string" },
+};
+
+function wrong(text) {
+    process.stderr.write(`doorward demo: ${text}\n`);
+    process.exit(2);
+}
+
+let args;
+try {
+    args = parseArgs({ options, allowPositionals: true });
+} catch (e) {
+    wrong(e.message);
+}
+const o = args.values;
+if (o.help) {
+    process.stdout.write(HELP);
+    process.exit(0);
+}
+if (o.drill && !DRILLS[o.drill])
+    wrong(`there is no drill '${o.drill}'. There are: ${Object.keys(DRILLS).join(", ")}`);
+if (!["reference", "yale", "kwikset"].includes(o.lock))
+    wrong("--lock is reference, yale or kwikset");
+if (!["k2", "rtsp"].includes(o.camera))
+    wrong("--camera is k2 or rtsp");
+
+const err = process.stderr;
+const t0 = performance.now();
+const line = (text) => err.write(`  ${((performance.now() - t0) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
+
+const WORDS = {
+    visit_asked: () => "hub    a courier asks at the door",
+    visit_state: (m) => `hub    visit: ${m.word.replaceAll("_", " ")}`,
+    visit_refused: (m) => `hub    REFUSED ${m.word}: ${m.text}`,
+    unlock_intent: () => "record the intent to unlock is durable",
+    opening: () => "lock   the door opens",
+    egress: () => "lock   opened from inside",
+    secured: () => "lock   LOCKED - sensed: bolt in the strike, door closed",
+    alarm: (m) => `ALARM  ${m.text}`,
+    alarm_over: (m) => `over   ${m.text}`,
+    degraded: () => "hub    no further opening in this visit",
+    camera_state: (m) => (["live", "late"].includes(m.word) ? null : `camera ${m.word}`),
+    visit_ended: (m) => `hub    the visit is over: ${m.word}`,
+    confirmed_late: (m) => `hub    confirmed late: ${m.word}`,
+    child_lost: () => "hub    one of the hub's processes ended; it is started again",
+    link: (m) => `hub    the service is ${m.word === "up" ? "reached" : "out of reach"}`,
+};
+const onStory = (m) => {
+    const text = m.past ? null : WORDS[m.kind]?.(m);
+    if (text)
+        line(text);
+};
+
+const folder = o.keep ? path.resolve(o.keep) : mkdtempSync(path.join(os.tmpdir(), "doorward-demo-"));
+const drill = o.drill ? DRILLS[o.drill] : {};
+const build = o.build ?? process.env.DW_BUILD ?? path.join(root, "build");
+const street = new Street({ build, folder, params: drill.needs, lock: o.lock, camera: o.camera, verbose: o.verbose,
+    port: o.port ? Number(o.port) : (o.once ? undefined : await freeOr(8080)), progress: (t) => line(`start  ${t}`) });
+
+let stopping = false;
+async function stop(code) {
+    if (stopping)
+        return;
+    stopping = true;
+    control?.close();
+    await street.stop().catch(() => {});
+    if (!o.keep && (code === 0 || !o.once))
+        rmSync(folder, { recursive: true, force: true });
+    else if (code !== 0)
+        err.write(`  logs and records are kept in ${folder}\n`);
+    process.exitCode = code;
+    setTimeout(() => process.exit(code), 200).unref();
+}
+process.on("SIGINT", () => stop(0));
+process.on("SIGTERM", () => stop(0));
+
+async function freeOr(port) {
+    return new Promise((r) => {
+        const s = net.createServer();
+        s.once("error", () => r(undefined));
+        s.listen(port, "127.0.0.1", () => s.close(() => r(port)));
+    });
+}
+
+// The watch page's drill buttons arrive here: "drill NAME\n" in, lines of progress out.
+let control, wanted = [];
+function listen() {
+    control = net.createServer((c) => {
+        let text = "";
+        c.on("error", () => {});
+        c.on("data", (b) => {
+            text += b.toString();
+            const m = /^drill ([a-z-]+)( before)?\n/.exec(text);
+            if (text.length > 200 || (text.includes("\n") && !m) || (m && !DRILLS[m[1]])) {
+                c.end("There is no such drill.\n");
+            } else if (m) {
+                text = "";
+                c.write("It begins with the next delivery.\n");
+                wanted.push({ drill: m[1], phase: m[2] ? "before" : "during", c });
+                wake?.();
+            }
+        });
+    });
+    control.listen(path.join(folder, "drill.sock"));
+}
+let wake;
+const idle = (ms) => new Promise((r) => { const t = setTimeout(r, ms); wake = () => { clearTimeout(t); r(); }; });
+
+function judge(r) {
+    if (!o.drill && !r.drill)
+        return r.outcome === "OK";
+    const dr = DRILLS[r.drill];
+    if (dr.refuses)
+        return r.outcome === "REFUSED" && dr.refuses.includes(r.check);
+    if (r.phase === "before")
+        return r.outcome === "REFUSED" && dr.refusals.includes(r.check);
+    return dr.outcomes.includes(r.outcome) && (!dr.alarm || r.alarms.includes(dr.alarm));
+}
+
+function inWords(r) {
+    const alarm = r.ms.alarm !== null ? `; alarm after ${(r.ms.alarm / 1000).toFixed(1)} s` : "";
+    return `${r.outcome}${r.check ? ` ${r.check}` : ""}${alarm}; door ${r.door_locked ? "locked" : "NOT locked"}` +
+        `${r.lies.length ? `; LIES: ${JSON.stringify(r.lies)}` : "; nobody was told anything false"}`;
+}
+
+try {
+    err.write(`\n  Doorward - a simulated street on this machine (${folder})\n\n`);
+    await street.start();
+    line(`ready  watch page: http://127.0.0.1:${street.watchPort}/`);
+    if (o.once) {
+        const r = await playVisit(street, { drill: o.drill, phase: o.before ? "before" : "during",
+            tell: (t) => line(`street ${t}`), onStory });
+        const good = judge(r) && r.lies.length === 0;
+        err.write(`\n  ${inWords(r)}\n`);
+        if (o.keep && r.recording)
+            err.write(`  recording: ${r.recording}\n`);
+        if (o.json)
+            process.stdout.write(`${JSON.stringify(r)}\n`);
+        if (!o.keep && good && r.recording && existsSync(r.recording) && o.json)
+            o.keep = folder; // the JSON names the recording: it stays
+        await stop(good ? 0 : 1);
+    } else {
+        listen();
+        err.write("\n  Deliveries go on until you press Ctrl-C. Try the drills on the watch page.\n\n");
+        while (!stopping) {
+            const next = wanted.shift();
+            const r = await playVisit(street, { drill: next?.drill, phase: next?.phase, tell: (t) => line(`street ${t}`), onStory })
+                .catch((e) => (stopping ? null : Promise.reject(e)));
+            if (!r)
+                break;
+            line(`       ${inWords(r)}\n`);
+            next?.c.end(`${inWords(r)}\n`);
+            if (wanted.length === 0)
+                await idle(8000);
+        }
+    }
+} catch (e) {
+    if (!stopping) {
+        err.write(`\n  doorward demo: ${e.message}\n`);
+        if (o.json)
+            process.stdout.write(`${JSON.stringify({ outcome: "FAILED", why: e.message, drill: o.drill ?? null, lies: [] })}\n`);
+        await stop(1);
+    }
+}
+export { sleep };

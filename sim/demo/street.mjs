@@ -1,0 +1,245 @@
+// The street: every program of Doorward, real, on loopback, with the simulated home between them.
+import { randomBytes } from "node:crypto";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { Air } from "./air.mjs";
+import { Api } from "./api.mjs";
+import { makeKey } from "./keys.mjs";
+import { Proc, childrenOf, freePort, portFrom, sleep, until } from "./procs.mjs";
+import { Watch } from "./watch.mjs";
+import { World } from "./world.mjs";
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+export const root = path.resolve(here, "../..");
+
+export class Street {
+    // options: build (folder with libexec), folder, params (core parameters), lock, camera, port, progress(text)
+    constructor(options) {
+        this.o = options;
+        this.folder = options.folder;
+        this.libexec = path.join(options.build, "libexec");
+        this.procs = {};
+        this.lock = options.lock ?? "reference";
+        this.camera = options.camera ?? "k2";
+    }
+    at(...parts) { return path.join(this.folder, ...parts); }
+    conf(name, settings) {
+        const text = Object.entries(settings).map(([k, v]) => `${k} = ${v}\n`).join("");
+        writeFileSync(this.at(`${name}.conf`), text, { mode: 0o600 });
+        return this.at(`${name}.conf`);
+    }
+    run(name, args = []) {
+        const exe = path.join(this.libexec, `doorward-${name}`);
+        if (!existsSync(exe))
+            throw new Error(`${exe} is missing: run ./dw build`);
+        const p = new Proc(name, exe, args, this.at("log", `${name}.log`));
+        this.procs[name] = p;
+        return p;
+    }
+    say(text) { this.o.progress?.(text); }
+
+    async start() {
+        for (const d of ["log", "hub", "lock", "camera", "recordings", "service"])
+            mkdirSync(this.at(d), { recursive: true, mode: 0o700 });
+        for (const who of ["hub", "lock", "camera"])
+            makeKey(this.at(`${who}.key`));
+        copyFileSync(this.at("hub.key"), this.at("hub/hub.key"));
+        chmodSync(this.at("hub/hub.key"), 0o600);
+        this.world = new World(this.at("world"));
+
+        this.say("broker");
+        await this.startBroker();
+        this.say("service");
+        await this.startService();
+        this.say("camera");
+        await this.startCamera();
+        this.say("lock");
+        await this.startLock();
+        this.say("hub");
+        await this.startHub();
+        this.say("people and parcels");
+        await this.settleIn();
+        return this;
+    }
+    async startBroker() {
+        this.brokerPort = await freePort();
+        writeFileSync(this.at("mosquitto.conf"),
+            `listener ${this.brokerPort} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n`);
+        this.procs.broker = new Proc("broker", "mosquitto", ["-c", this.at("mosquitto.conf")],
+            this.at("log/broker.log"), { PATH: `${process.env.PATH}:/usr/sbin` });
+        await until("the broker", () => portOpen(this.brokerPort));
+        this.wan = new Air("wan", { host: "127.0.0.1", port: this.brokerPort });
+        await this.wan.open();
+    }
+    async startService() {
+        const conf = this.conf("service", {
+            listen: `127.0.0.1:${this.o.servicePort ?? 0}`, port_file: this.at("service.port"),
+            database: this.at("service/service.sqlite"),
+            key_file: this.at("service.key"), admin_token_file: this.at("admin.token"),
+            broker: `127.0.0.1:${this.brokerPort}` });
+        this.run("service", ["--config", conf]);
+        this.servicePort = await portFrom(this.at("service.port"));
+        await until("the admin's token", () => existsSync(this.at("admin.token")));
+        this.admin = new Api(this.servicePort, readFileSync(this.at("admin.token"), "utf8").trim());
+        await until("the service", () => this.admin.get("/v1/health").then(() => true, () => false));
+    }
+    async startCamera() {
+        if (this.camera !== "k2")
+            return this.startRtspCamera();
+        const conf = this.conf("camera", {
+            listen: `127.0.0.1:${this.cameraPort ?? 0}`, port_file: this.at("camera.port"),
+            key_file: this.at("camera.key"), hub_key_file: this.at("hub.key.pub"), state: this.at("camera"),
+            source: "hall", world: this.at("world"), ...this.o.cameraSettings });
+        rmSync(this.at("camera.port"), { force: true });
+        this.run("camera", ["--config", conf]);
+        this.cameraPort = await portFrom(this.at("camera.port"));
+        if (!this.cameraAir) {
+            this.cameraAir = new Air("camera", { host: "127.0.0.1", port: this.cameraPort });
+            await this.cameraAir.open();
+        }
+    }
+    // An ordinary camera: a real RTSP server that signs nothing.
+    async startRtspCamera() {
+        const exe = path.join(this.o.build, "tests/media/rtsp_server");
+        this.procs.camera = new Proc("rtsp", exe, ["--port-file", this.at("camera.port")], this.at("log/rtsp.log"));
+        this.cameraPort = await portFrom(this.at("camera.port"));
+    }
+    async startLock() {
+        if (this.lock !== "reference")
+            return this.startBridge();
+        const conf = this.conf("lock", {
+            listen: `127.0.0.1:${this.lockPort ?? 0}`, port_file: this.at("lock.port"),
+            key_file: this.at("lock.key"), hub_key_file: this.at("hub.key.pub"), state: this.at("lock"),
+            world: this.at("world"), travel_ms: 250, settle_ms: 400, ...this.o.lockSettings });
+        rmSync(this.at("lock.port"), { force: true });
+        this.run("lock", ["--config", conf]);
+        this.lockPort = await portFrom(this.at("lock.port"));
+        if (!this.lockAir) {
+            this.lockAir = new Air("lock", { host: "127.0.0.1", port: this.lockPort });
+            await this.lockAir.open();
+        }
+        return undefined;
+    }
+    async startBridge() {
+        const { Bridge } = await import("./bridge.mjs");
+        this.bridge = new Bridge(root, this.at("log/bridge.log"), this.world, this.lock);
+        await this.bridge.start();
+        this.lockAir = new Air("lock", { host: "127.0.0.1", port: this.bridge.mqttPort });
+        await this.lockAir.open();
+    }
+    async startHub() {
+        this.pairing = randomBytes(10).toString("base64url");
+        this.watchPort ??= this.o.port ?? await freePort();
+        const settings = {
+            state: this.at("hub"), "record.folder": this.at("recordings"), zone: "Europe/Amsterdam",
+            door_1: "Front door", trust_clock: "yes", pairing_code: this.pairing, ready_file: this.at("hub/ready"),
+            "front.listen": `127.0.0.1:${this.watchPort}`, "front.drill_socket": this.at("drill.sock"),
+            "link.broker": `127.0.0.1:${this.wan.port}`, ...this.o.params };
+        if (this.camera === "k2") {
+            settings.camera_key = this.at("camera.key.pub");
+            settings["camera.class"] = "k2";
+            settings["camera.address"] = `127.0.0.1:${this.cameraAir.port}`;
+            settings["record.trust_system_clock"] = "yes";
+        } else {
+            settings["camera.class"] = "k0";
+            settings["rtsp.url"] = `rtsp://127.0.0.1:${this.cameraPort}/camera`;
+        }
+        if (this.lock === "reference") {
+            settings.lock_key = this.at("lock.key.pub");
+            settings["lock.adapter"] = "reference";
+            settings["lock.settings"] = `address=127.0.0.1:${this.lockAir.port}`;
+        } else {
+            settings["lock.adapter"] = "zigbee2mqtt";
+            settings["lock.settings"] = this.bridge.settings(this.lockAir.port);
+        }
+        this.hubConf = this.conf("hub", settings);
+        await this.bootHub();
+    }
+    async bootHub() {
+        rmSync(this.at("hub/ready"), { force: true });
+        this.run("guard", ["--config", this.hubConf, ...(this.o.verbose ? ["--verbose"] : [])]);
+        await until("the hub", () => existsSync(this.at("hub/ready")) || this.procs.guard.isOver, 20000);
+        if (this.procs.guard.isOver)
+            throw new Error(`the hub did not start; see ${this.at("log/guard.log")}`);
+        if (!this.watch) {
+            this.watch = new Watch(this.watchPort);
+            this.watch.open();
+        }
+        await until("the watch socket", () => this.watch.state);
+    }
+    // Agencies, visitors, the home and its permission.
+    async settleIn() {
+        this.home = await this.admin.post("/v1/homes", { name: "Oak Lane 7", pairing_code: this.pairing });
+        await until("the pairing", async () =>
+            (await this.admin.get(`/v1/homes/${this.home.id}`)).state === "enrolled", 15000, 50);
+        this.owner = new Api(this.servicePort, this.home.token);
+        const agency = await this.admin.post("/v1/agencies", { name: "Acme Parcels" });
+        this.agencyId = agency.id;
+        this.agency = new Api(this.servicePort, agency.token);
+        this.courier = await this.newVisitor("Stewart");
+        await this.owner.put(`/v1/homes/${this.home.id}/permissions/${agency.id}`, { active: true });
+        this.doorCode = (await this.owner.get(`/v1/homes/${this.home.id}`)).doors[0].code;
+        // The hub is ready for visitors when camera and lock have been heard.
+        await until("the camera and the lock", () => {
+            const s = this.watch.state;
+            return s && (this.camera !== "k2" || s.camera === "live") && s.bolt !== "unknown";
+        }, 20000);
+    }
+    async newVisitor(name, { expired = false } = {}) {
+        const v = await this.agency.post("/v1/visitors", { name });
+        const day = (n) => new Date(Date.now() + n * 86400000).toISOString().slice(0, 10);
+        await this.agency.post(`/v1/visitors/${v.id}/screenings`, {
+            issuer: "Fair Checks", kind: "identity and record", valid_from: day(-400), valid_to: day(expired ? -2 : 200) });
+        return { id: v.id, name, api: new Api(this.servicePort, v.token) };
+    }
+    // A job whose window is around now, in the home's own civil time.
+    async newJob(visitor, { parcels, early = false, kind = "drop" } = {}) {
+        const { date, minute } = civilNow("Europe/Amsterdam");
+        let from = Math.max(0, minute - 60), to = Math.min(1440, minute + 120), day = date;
+        if (early) {
+            day = civilNow("Europe/Amsterdam", 2).date;
+            from = 600;
+            to = 840;
+        }
+        const hhmm = (m) => `${String(Math.floor(m / 60)).padStart(2, "0")}:${String(m % 60).padStart(2, "0")}`;
+        const job = await this.agency.post("/v1/jobs", {
+            home: this.home.id, door: 0, kind, parcels: parcels ?? [`3S${randomBytes(6).toString("hex").toUpperCase()}`],
+            window: { date: day, from: hhmm(from), to: hhmm(to) }, notes: "Mind the cat.",
+            places: ["hall", "garage", "doorstep"], visitor: visitor.id });
+        const seen = this.watch.story.length;
+        await until("the job at the hub", async () =>
+            this.watch.story.slice(Math.max(0, seen - 3)).some((s) => s.kind === "job_stored") ||
+            (await this.agency.get(`/v1/jobs/${job.id}`)).at_hub === true, 8000, 20).catch(() => {});
+        return job;
+    }
+    guardPid() { return childrenOf(this.procs.guard.pid).find((c) => c.name.startsWith("doorward-guard"))?.pid; }
+    hubPids() { return childrenOf(this.procs.guard.pid); }
+
+    async stop() {
+        this.watch?.close();
+        await Promise.all(["guard", "camera", "lock", "service"].map((n) => this.procs[n]?.end()));
+        await this.bridge?.stop();
+        for (const a of [this.wan, this.cameraAir, this.lockAir])
+            a?.close();
+        await this.procs.broker?.end();
+        this.world?.close();
+    }
+}
+
+async function portOpen(port) {
+    const net = await import("node:net");
+    return new Promise((r) => {
+        const s = net.connect(port, "127.0.0.1");
+        s.once("connect", () => { s.destroy(); r(true); });
+        s.once("error", () => r(false));
+    });
+}
+
+export function civilNow(zone, plusDays = 0) {
+    const parts = Object.fromEntries(new Intl.DateTimeFormat("en-CA", { timeZone: zone, hourCycle: "h23",
+        year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit" })
+        .formatToParts(new Date(Date.now() + plusDays * 86400000)).map((p) => [p.type, p.value]));
+    return { date: `${parts.year}-${parts.month}-${parts.day}`, minute: Number(parts.hour) * 60 + Number(parts.minute) };
+}
+export { sleep };

@@ -1,0 +1,82 @@
+// A reader of the hub's watch socket: what a screen is told, with the time it was told.
+import { randomBytes } from "node:crypto";
+import { EventEmitter } from "node:events";
+import WebSocket from "ws";
+
+const LEASE_MS = 5000; // T_show
+
+export class Watch extends EventEmitter {
+    constructor(port) {
+        super();
+        this.port = port;
+        this.state = null;
+        this.story = [];
+        this.frames = 0;
+        this.isClosing = false;
+        this.nonces = new Map();
+        this.shown = { isSecured: false, until: 0 }; // what this screen may show, by its own lease
+    }
+    open() {
+        if (this.isClosing)
+            return;
+        const ws = new WebSocket(`ws://127.0.0.1:${this.port}/watch`, "doorward-watch-1", {
+            origin: `http://127.0.0.1:${this.port}`, perMessageDeflate: false, maxPayload: 8 << 20 });
+        this.ws = ws;
+        ws.on("open", () => this.ask());
+        ws.on("message", (data, isBinary) => {
+            if (isBinary) {
+                this.frames++;
+                this.emit("frame", performance.now());
+                return;
+            }
+            this.hear(JSON.parse(data.toString()));
+        });
+        ws.on("error", () => {});
+        ws.on("close", () => {
+            this.state = null;
+            this.shown = { isSecured: false, until: 0 };
+            clearInterval(this.timer);
+            if (!this.isClosing)
+                setTimeout(() => this.open(), 200);
+        });
+        this.timer = setInterval(() => this.ask(), 1000);
+    }
+    ask() {
+        if (this.ws.readyState !== WebSocket.OPEN)
+            return;
+        const n = randomBytes(32).toString("hex");
+        this.nonces.set(n, performance.now());
+        if (this.nonces.size > 20)
+            this.nonces.delete(this.nonces.keys().next().value);
+        this.ws.send(JSON.stringify({ t: "nonce", n }));
+    }
+    hear(m) {
+        const at = performance.now();
+        if (m.t === "state") {
+            this.state = m;
+            if (m.opening) {
+                this.shown = { isSecured: false, until: 0 };
+                this.ws.send(JSON.stringify({ t: "saw_opening" }));
+            }
+            this.emit("state", m, at);
+        } else if (m.t === "story") {
+            this.story.push({ ...m, heard: at });
+            this.emit("story", m, at);
+        } else if (m.t === "display") {
+            // { -70240: viewer nonce, -70241: secured, -70242: lease_ms } inside the signed statement
+            const nonce = /3a0001125f5820([0-9a-f]{64})/.exec(m.cose)?.[1];
+            const isSecured = m.cose.includes("3a00011260f5");
+            const sent = this.nonces.get(nonce);
+            if (sent !== undefined)
+                this.shown = { isSecured, until: sent + (isSecured ? LEASE_MS : 0) };
+            this.emit("display", m, at);
+        }
+    }
+    // What the screen shows at this moment.
+    saysSecured() { return this.shown.isSecured && performance.now() < this.shown.until; }
+    close() {
+        this.isClosing = true;
+        clearInterval(this.timer);
+        this.ws?.terminate();
+    }
+}
