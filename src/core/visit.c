@@ -513,8 +513,16 @@ static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects
         if (cause == DW_CAUSE_COMMAND || cause == DW_CAUSE_UNKNOWN)
             alarm_on(k, fx, DW_ALARM_SECOND_OPENING);
         break;
-    case DW_VISIT_NONE:
     case DW_VISIT_UNHEARD:
+        if (k->openings_left > 0) { /* the visit's own opening, heard of late */
+            k->openings_left--;
+            k->has_opened = 1;
+            break;
+        }
+        k->is_unaccounted = 1;
+        alarm_on(k, fx, DW_ALARM_UNACCOUNTED);
+        break;
+    case DW_VISIT_NONE:
         if (cause == DW_CAUSE_COMMAND ||
             (cause == DW_CAUSE_UNKNOWN && k->lock.lock_class == DW_LOCK_A)) {
             k->is_unaccounted = 1; /* [I37] */
