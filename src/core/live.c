@@ -52,9 +52,16 @@ static dw_mono blind_from(const struct dw_live *v)
     return v->blind_until.ms > v->captured.ms ? v->blind_until : v->captured;
 }
 
+/* LIV-3 [I23]: a gap that goes on where the last one ended is the same gap. A burst of late frames
+ * must not fill the table and push out what was blind before. */
 static void push_gap(struct dw_live *v, dw_mono from, dw_mono to)
 {
     uint64_t ms = dw_mono_since(to, from);
+    uint32_t last = (v->gap_next + DW_LIVE_GAPS - 1) % DW_LIVE_GAPS;
+    if (v->gap[last].end.ms == from.ms) {
+        ms += v->gap[last].ms;
+        v->gap_next = last;
+    }
     v->blind_until = to;
     v->gap[v->gap_next].end = to;
     v->gap[v->gap_next].ms = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms;
