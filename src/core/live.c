@@ -7,6 +7,9 @@
 #define COVER_MS 1000u
 /* The hub's own opinion on decoded key frames (one a second) needs four equal ones. */
 #define DECODED_STILL_MS 4000u
+/* And it stands until the next two could have said otherwise: the frames between are not decoded.
+ */
+#define DECODED_HOLD_MS 2500u
 /* "late" follows the camera's own distance between frames (5/4 of its decaying maximum), so that a
  * busy machine does not cry wolf; t_late_ms is the least, this the most [perf 2a]. */
 #define LATE_MOST_MS 250u
@@ -17,7 +20,7 @@ void dw_live_init(struct dw_live *v)
     for (size_t i = 0; i < DW_ARRAY_COUNT(v->nonce_at); i++)
         v->nonce_at[i] = DW_NEVER;
     v->captured = v->arrived = v->unproven = DW_NEVER;
-    v->covered_at = v->tampered_at = DW_NEVER;
+    v->covered_at = v->tampered_at = v->frozen_at = DW_NEVER;
     for (size_t i = 0; i < DW_LIVE_GAPS; i++)
         v->gap[i].end = DW_NEVER;
 }
@@ -90,12 +93,13 @@ void dw_live_frame(struct dw_live *v, const struct dw_params *p, const struct dw
         v->captured = DW_NEVER; /* differences of another boot's clock prove nothing */
     }
     v->camera_class = f->camera_class;
-    v->still_ms = f->still_ms;
-    if (f->still_ms > p->t_still_ms || f->decoded_still_ms > DECODED_STILL_MS) {
-        if (f->decoded_still_ms > v->still_ms)
-            v->still_ms = f->decoded_still_ms;
+    v->still_ms = f->still_ms; /* LIV-7 */
+    if (f->decoded_still_ms > DECODED_STILL_MS)
+        v->frozen_at = now;
+    else if (v->frozen_at.ms != DW_NEVER.ms && dw_mono_since(now, v->frozen_at) >= DECODED_HOLD_MS)
+        v->frozen_at = DW_NEVER;
+    if (dw_live_is_frozen(v, p))
         v->has_frozen = 1;
-    }
     if (!f->is_covered)
         v->covered_at = DW_NEVER;
     else if (v->covered_at.ms == DW_NEVER.ms)
@@ -171,7 +175,7 @@ bool dw_live_is_lost(const struct dw_live *v, const struct dw_params *p, dw_mono
 
 bool dw_live_is_frozen(const struct dw_live *v, const struct dw_params *p)
 {
-    return v->still_ms > p->t_still_ms;
+    return v->still_ms > p->t_still_ms || v->frozen_at.ms != DW_NEVER.ms;
 }
 
 bool dw_live_is_covered(const struct dw_live *v, dw_mono now)

@@ -44,6 +44,7 @@ struct dw_live {
     dw_mono unproven;    /* when the newest frame of a K0 camera arrived; DW_NEVER: none */
     dw_mono blind_until; /* end of the newest gap that was counted */
     dw_mono covered_at, tampered_at; /* since when; DW_NEVER: not */
+    dw_mono frozen_at; /* when the hub's own decoder last found the same picture; DW_NEVER: not */
     struct {
         dw_mono end;
         uint32_t ms, pad;

@@ -1064,6 +1064,7 @@ void dw_interlock_normalise(const struct dw_interlock *k, struct dw_interlock *r
         &ret_k->lock_at,          &ret_k->lock_proven,     &ret_k->closed_at,
         &ret_k->live.captured,    &ret_k->live.arrived,    &ret_k->live.unproven,
         &ret_k->live.blind_until, &ret_k->live.covered_at, &ret_k->live.tampered_at,
+        &ret_k->live.frozen_at,
     };
     for (size_t i = 0; i < DW_ARRAY_COUNT(times); i++)
         relative(times[i], now);
