@@ -14,8 +14,7 @@ struct dw_world *dw_world_open(const char *path, bool create)
         close(fd);
         return NULL;
     }
-    struct dw_world *w =
-        mmap(NULL, sizeof *w, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    struct dw_world *w = mmap(NULL, sizeof *w, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     close(fd);
     if (w == MAP_FAILED)
         return NULL;

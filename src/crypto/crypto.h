@@ -1,7 +1,8 @@
 /* crypto/crypto.h - a thin facade; the only folder that sees the crypto libraries.
  *
- * Ed25519 through libsodium (it refuses small-order keys that OpenSSL accepts, docs/dependencies.md),
- * SHA-256 through OpenSSL (hardware instructions). Call dw_crypto_init once before anything else.
+ * Ed25519 through libsodium (it refuses small-order keys that OpenSSL accepts,
+ * docs/dependencies.md), SHA-256 through OpenSSL (hardware instructions). Call dw_crypto_init once
+ * before anything else.
  */
 #ifndef DW_CRYPTO_CRYPTO_H
 #define DW_CRYPTO_CRYPTO_H
@@ -54,9 +55,9 @@ void dw_secret_from_seed(const uint8_t seed[32], struct dw_secret *ret_secret);
 void dw_secret_wipe(struct dw_secret *secret);
 void dw_key_from_pub(const uint8_t pub[DW_KEY_BYTES], struct dw_key *ret_key);
 
-/* Key files: a secret is 32 bytes of seed in hexadecimal and a newline, mode 0600; a public key file
- * is 32 bytes in hexadecimal and a newline, mode 0644. DW_E_IO: not readable; DW_E_INVALID: not of
- * that form, or a secret that others may read. */
+/* Key files: a secret is 32 bytes of seed in hexadecimal and a newline, mode 0600; a public key
+ * file is 32 bytes in hexadecimal and a newline, mode 0644. DW_E_IO: not readable; DW_E_INVALID:
+ * not of that form, or a secret that others may read. */
 DW_MUST_USE dw_err dw_secret_load(const char *path, struct dw_secret *ret_secret);
 /* Makes the file (O_EXCL) with a new key. DW_E_EXISTS: there is one already; load it. */
 DW_MUST_USE dw_err dw_secret_create(const char *path, struct dw_secret *ret_secret);

@@ -1,5 +1,5 @@
-/* media/h264.h - H.264 access units in Annex B: walking NAL units and hashing them. Pure but for the
- * hash. No decoding.
+/* media/h264.h - H.264 access units in Annex B: walking NAL units and hashing them. Pure but for
+ * the hash. No decoding.
  */
 #ifndef DW_MEDIA_H264_H
 #define DW_MEDIA_H264_H
@@ -7,10 +7,17 @@
 #include "core/base.h"
 #include "crypto/crypto.h"
 
-enum dw_nal_type { DW_NAL_SLICE = 1, DW_NAL_IDR = 5, DW_NAL_SEI = 6, DW_NAL_SPS = 7, DW_NAL_PPS = 8, DW_NAL_AUD = 9 };
+enum dw_nal_type {
+    DW_NAL_SLICE = 1,
+    DW_NAL_IDR = 5,
+    DW_NAL_SEI = 6,
+    DW_NAL_SPS = 7,
+    DW_NAL_PPS = 8,
+    DW_NAL_AUD = 9
+};
 
-/* Next NAL unit at or after `*offset`: header byte first, no start code, trailing zero bytes stripped.
- * False at the end; `*offset` moves on. Input without any start code yields nothing. */
+/* Next NAL unit at or after `*offset`: header byte first, no start code, trailing zero bytes
+ * stripped. False at the end; `*offset` moves on. Input without any start code yields nothing. */
 bool dw_nal_next(struct dw_view annexb, size_t *offset, struct dw_view *ret_nal);
 static inline unsigned dw_nal_type(struct dw_view nal)
 {
@@ -32,7 +39,7 @@ DW_MUST_USE dw_err dw_au_inspect(struct dw_view annexb, struct dw_au_info *ret_i
 struct dw_sps {
     uint16_t width_px, height_px; /* cropping applied */
     uint8_t profile, constraints, level;
-    uint8_t chroma_format;        /* 0..3; 1: 4:2:0 */
+    uint8_t chroma_format; /* 0..3; 1: 4:2:0 */
     uint8_t luma_bits, chroma_bits;
 };
 
