@@ -198,10 +198,8 @@ static void each_refusal_has_its_code(void **state)
     };
     (void)state;
     for (size_t i = 0; i < DW_ARRAY_COUNT(rows); i++) {
-        char even[64];
-        snprintf(even, sizeof even, "%s", rows[i].hex);
-        if (strlen(even) % 2)
-            strcat(even, "0");
+        char even[64]; /* half a byte at the end stands for a zero one */
+        snprintf(even, sizeof even, "%s%s", rows[i].hex, strlen(rows[i].hex) % 2 ? "0" : "");
         dw_err err = check_hex(even);
         if (!dw_is(err, rows[i].want))
             fail_msg("%s (%s): %s", rows[i].hex, rows[i].why, dw_err_name(err));
