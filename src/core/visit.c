@@ -113,11 +113,26 @@ void dw_interlock_init(struct dw_interlock *k, const struct dw_params *params, d
 /* ---- what is sensed ----------------------------------------------------------------------------
  */
 
+/* Nobody is at the door: the lock is asked seldom. */
+static bool is_idle(const struct dw_interlock *k)
+{
+    return in(k, STATE(NONE) | STATE(WATCH) | STATE(BETWEEN));
+}
+
 static uint32_t stale_ms(const struct dw_interlock *k)
 {
     if (k->lock.lock_class == DW_LOCK_A)
         return k->params.t_lock_ms;
-    return k->state == DW_VISIT_NONE ? STALE_IDLE_B_MS : STALE_VISIT_B_MS;
+    return is_idle(k) ? STALE_IDLE_B_MS : STALE_VISIT_B_MS;
+}
+
+/* How old the ask may be that a word rests on: a link that delivers everything late must not pass
+ * off what was as what is. Twice the wait for the next ask, and its way. */
+static uint32_t proof_ms(const struct dw_interlock *k)
+{
+    if (k->lock.lock_class == DW_LOCK_A)
+        return k->params.t_lock_ms + ASK_IDLE_A_MS;
+    return is_idle(k) ? STALE_IDLE_B_MS + ASK_IDLE_B_MS : STALE_VISIT_B_MS + HEAR_B_MS;
 }
 
 uint32_t dw_interlock_lock_age_ms(const struct dw_interlock *k, dw_mono now)
@@ -145,7 +160,8 @@ enum dw_contact dw_interlock_contact(const struct dw_interlock *k, dw_mono now)
 
 bool dw_interlock_is_secured(const struct dw_interlock *k, dw_mono now)
 {
-    if (!is_heard(k, now) || !is_set(k->lock_proven))
+    if (!is_heard(k, now) || !is_set(k->lock_proven) ||
+        dw_mono_since(now, k->lock_proven) > proof_ms(k))
         return false;
     if (k->lock.bolt != DW_BOLT_THROWN || k->lock.contact != DW_CONTACT_CLOSED)
         return false;
@@ -234,7 +250,7 @@ static uint32_t ask_camera(struct dw_interlock *k, struct dw_effects *fx, bool w
 static uint32_t ask_lock(struct dw_interlock *k, struct dw_effects *fx)
 {
     bool a = k->lock.lock_class == DW_LOCK_A || !is_set(k->lock_at);
-    bool idle = in(k, STATE(NONE) | STATE(WATCH) | STATE(BETWEEN));
+    bool idle = is_idle(k);
     k->lock_newest_ask = k->lock_newest_ask % DW_LOCK_ASKS + 1;
     k->lock_asked[k->lock_newest_ask] = k->now;
     k->lock_ask_due = dw_mono_add(k->now, a ? (idle ? ASK_IDLE_A_MS : ASK_VISIT_A_MS)
@@ -1008,6 +1024,8 @@ dw_mono dw_interlock_deadline(const struct dw_interlock *k)
     d = later(d, k->watch_end, now);
     if (is_set(k->lock_at))
         d = later(d, dw_mono_add(k->lock_at, stale_ms(k) + 1u), now);
+    if (is_set(k->lock_proven))
+        d = later(d, dw_mono_add(k->lock_proven, proof_ms(k) + 1u), now);
     for (size_t i = 0; i < DW_SCREENS; i++)
         d = later(d, k->lease_end[i], now);
     if (is_set(k->stuck_at))
