@@ -348,6 +348,8 @@ static const char *take_ask(struct link *l, struct dw_view body)
         p->viewers = 0;
     if (is_first && !send_hello(l, &ask))
         return "hello could not be sent";
+    dw_trace("ask visit=%llu first=%d key=%d", (unsigned long long)ask.visit, is_first,
+             ask.want_key_frame);
     if (is_first || ask.want_key_frame)
         want_key(a);
     return NULL;

@@ -304,8 +304,9 @@ static bool enter_sandbox(void)
 static int usage(FILE *out)
 {
     (void)fprintf(out, "doorward camera - the signing camera agent\n\n"
-                       "  --config FILE   settings, as printed by --print\n"
-                       "  --print         print the settings in force and end\n"
+                       "  --config FILE   file of settings: key = value\n"
+                       "  --effective     print the settings in force and end\n"
+                       "  --verbose       trace what happens\n"
                        "  --help\n\nsettings:\n");
     for (size_t i = 0; i < DW_ARRAY_COUNT(table); i++)
         (void)fprintf(out, "  %-14s %s%s%s%s\n", table[i].key, table[i].help,
@@ -322,8 +323,10 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
             config = argv[++i];
-        else if (strcmp(argv[i], "--print") == 0)
+        else if (strcmp(argv[i], "--effective") == 0)
             only_print = true;
+        else if (strcmp(argv[i], "--verbose") == 0)
+            dw_trace_on();
         else
             return usage(strcmp(argv[i], "--help") == 0 ? stdout : stderr);
     }
