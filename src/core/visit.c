@@ -285,8 +285,14 @@ static void forget_visit(struct dw_interlock *k)
     k->camera_nonce = k->lock_ask = 0;
     k->is_recorded = k->is_degraded = k->has_opened = k->has_bolted = 0;
     k->is_leaving = k->is_tampered = k->has_gap = k->is_unheard_told = k->is_released = 0;
-    k->opened_at = k->retracted_at = k->ended_by = k->watch_end = DW_NEVER;
+    k->opened_at = k->retracted_at = k->ended_by = DW_NEVER;
     k->stuck_at = k->throw_again = DW_NEVER;
+}
+
+/* VIS-18: a DROP visit is over; who opens from inside now should not be there. */
+static bool is_watching(const struct dw_interlock *k)
+{
+    return is_set(k->watch_end) && k->watch_end.ms > k->now.ms;
 }
 
 static void stop_recording(struct dw_interlock *k, struct dw_effects *fx)
@@ -393,7 +399,7 @@ static void degrade(struct dw_interlock *k, struct dw_effects *fx, enum dw_alarm
 static void on_hello(struct dw_interlock *k, const struct dw_event *ev, struct dw_effects *fx)
 {
     DW_ASSERT(ev->visit != 0);
-    if (ev->visit == k->visit && in(k, STATE(ASKED) | STATE(INTENT) | STATE(LOOKING) | EXPOSED))
+    if (ev->visit == k->visit && !in(k, STATE(READY) | STATE(BETWEEN)))
         return; /* VIS-1: asked twice is asked once */
     if (ev->visit == k->visit && k->state == DW_VISIT_READY) {
         uint64_t spent = dw_mono_since(k->now, k->state_at);
@@ -402,19 +408,24 @@ static void on_hello(struct dw_interlock *k, const struct dw_event *ev, struct d
         return;
     }
     bool again = ev->visit == k->visit && k->state == DW_VISIT_BETWEEN;
-    if (!again && !in(k, STATE(NONE) | STATE(WATCH))) {
-        uint32_t mine = k->visit;
-        k->visit = ev->visit; /* the answer is about the other visit; nothing of ours changes */
-        emit(k, fx, DW_FX_OFFER, DW_CHECK_OTHER_VISIT, 0);
-        emit(k, fx, DW_FX_RECEIPT, DW_OUTCOME_REFUSED, DW_CHECK_OTHER_VISIT);
+    /* VIS-2: a failed check refuses by its own name; one that nobody judged is not passed. LOCATION
+     * may refuse, never permit. */
+    enum dw_check missing =
+        first_missing(k, ev->passed & ~ev->failed, SHELL_CHECKS | (ev->failed & MASK(LOCATION)));
+    bool is_free = again || in(k, STATE(NONE) | STATE(WATCH));
+    if (!is_free || (k->state == DW_VISIT_WATCH && missing != DW_CHECK_NONE)) {
+        /* The answer is about the other visit; nothing of ours changes, a watch goes on. */
+        uint32_t mine = k->visit, why = missing != DW_CHECK_NONE ? missing : DW_CHECK_OTHER_VISIT;
+        k->visit = ev->visit;
+        emit(k, fx, DW_FX_OFFER, why, 0);
+        emit(k, fx, DW_FX_RECEIPT, DW_OUTCOME_REFUSED, why);
         k->visit = mine;
         return;
     }
     if (!again) {
         if (k->state == DW_VISIT_WATCH)
             stop_recording(k, fx);
-        forget_visit(k);
-        alarm_off(k, fx, DW_ALARM_SOMEONE_INSIDE);
+        forget_visit(k); /* VIS-18: but not the watch over who was here before, nor its alarm */
         k->visit = ev->visit;
         k->kind = ev->kind;
         k->openings_left = ev->kind == DW_VISIT_DROP ? 1 : ev->openings;
@@ -429,10 +440,6 @@ static void on_hello(struct dw_interlock *k, const struct dw_event *ev, struct d
     k->failed = ev->failed;
     enter(k, fx, DW_VISIT_ASKED);
 
-    /* VIS-2: a failed check refuses by its own name; one that nobody judged is not passed. LOCATION
-     * may refuse, never permit. */
-    uint64_t have = ev->passed & ~ev->failed;
-    enum dw_check missing = first_missing(k, have, SHELL_CHECKS | (ev->failed & MASK(LOCATION)));
     if (missing != DW_CHECK_NONE) {
         refuse(k, fx, missing);
         return;
