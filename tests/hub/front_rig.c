@@ -1,17 +1,17 @@
 /* A stand-in for guard and camera around a real doorward-front, led line by line from a test
  * script.
  *
- *   front_rig FRONT CONFIG [STREAM.h264]
+ *   front_rig FRONT CONFIG [STREAM.h264 [OTHER.h264]]
  *
  * Starts FRONT with its socket on descriptor 3, gives it a live pipe, then reads commands on stdin
  * and writes what it sees on stdout, one line each. STREAM: Annex B with an access unit delimiter
  * before each picture; played in a loop as signed frames.
  *
  * Commands: state [key=number|text]...   story KIND VALUE VALUE2 VISIT   opening 0|1   play FPS (0:
- * stop) tamper N   swap N (signed by another key)   replay N   still-nonce 0|1 (frames keep an old
- * list) display 0|1 (answer screens)   plain 0|1 (class K0)   frame BYTES KEY (bytes of no picture)
- *   link_out ENROL HEX   piece TOTAL OFFSET BYTES (raw piece)   garbage N (bytes on the guard's
- * socket) pipe (a new live pipe)   quit
+ * stop) tamper N   inject N (records of ours, pictures of OTHER)   swap N (signed by another key)
+ * replay N   still-nonce 0|1 (frames keep an old list) display 0|1 (answer screens)   plain 0|1
+ * (class K0)   frame BYTES KEY (bytes of no picture) link_out ENROL HEX   piece TOTAL OFFSET BYTES
+ * (raw piece)   garbage N (bytes on the guard's socket) pipe (a new live pipe)   quit
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -45,10 +45,12 @@ static struct dw_ipc_state state;
 static uint64_t story_number;
 static bool answers_screens = true, keeps_old_list, is_plain;
 
-static uint8_t *stream;
-static struct dw_view unit[UNITS_MAX];
-static uint32_t unit_count, unit_next;
-static uint32_t to_tamper, to_swap;
+struct units {
+    struct dw_view unit[UNITS_MAX];
+    uint32_t count, next;
+};
+static struct units ours, foreign;
+static uint32_t to_tamper, to_swap, to_inject;
 
 static uint8_t hub_nonce[32], viewer[DW_VIEWERS_MAX][32], old_viewer[DW_VIEWERS_MAX][32];
 static bool has_viewer[DW_VIEWERS_MAX];
@@ -139,6 +141,11 @@ static void send_unit(struct dw_view au)
     size_t record_len = is_plain ? 0 : make_record(au, viewers, count, record);
     if (is_plain)
         count = 0;
+    if (to_inject > 0 && foreign.count > 0) {
+        to_inject--;
+        au = foreign.unit[foreign.next];
+        foreign.next = (foreign.next + 1) % foreign.count;
+    }
     size_t before = record_len + 32u * count, total = before + au.len;
     uint8_t *body = malloc(total);
     if (!body)
@@ -168,12 +175,12 @@ static void send_unit(struct dw_view au)
 static void on_frame(uv_timer_t *t)
 {
     (void)t;
-    send_unit(unit[unit_next]);
-    unit_next = (unit_next + 1) % unit_count;
+    send_unit(ours.unit[ours.next]);
+    ours.next = (ours.next + 1) % ours.count;
 }
 
 /* Splits at access unit delimiters (NAL type 9). */
-static void load_stream(const char *path)
+static void load_stream(const char *path, struct units *u)
 {
     FILE *f = fopen(path, "rb");
     if (!f)
@@ -181,17 +188,17 @@ static void load_stream(const char *path)
     fseek(f, 0, SEEK_END);
     size_t len = (size_t)ftell(f), from = 0;
     rewind(f);
-    stream = malloc(len);
-    if (!stream || fread(stream, 1, len, f) != len)
+    uint8_t *bytes = malloc(len); /* kept */
+    if (!bytes || fread(bytes, 1, len, f) != len)
         fatal(path);
     fclose(f);
-    for (size_t i = 1; i + 5 < len && unit_count < UNITS_MAX; i++) {
-        if (memcmp(stream + i, "\0\0\0\1", 4) == 0 && (stream[i + 4] & 0x1f) == 9) {
-            unit[unit_count++] = dw_view_of(stream + from, i - from);
+    for (size_t i = 1; i + 5 < len && u->count + 1 < UNITS_MAX; i++) {
+        if (memcmp(bytes + i, "\0\0\0\1", 4) == 0 && (bytes[i + 4] & 0x1f) == 9) {
+            u->unit[u->count++] = dw_view_of(bytes + from, i - from);
             from = i;
         }
     }
-    unit[unit_count++] = dw_view_of(stream + from, len - from);
+    u->unit[u->count++] = dw_view_of(bytes + from, len - from);
 }
 
 /* ---- guard ---- */
@@ -399,10 +406,12 @@ static void command(char *line)
     } else if (strcmp(word, "play") == 0) {
         uint64_t fps = number(arg[0]);
         uv_timer_stop(&frame_timer);
-        if (fps > 0 && unit_count > 0)
+        if (fps > 0 && ours.count > 0)
             uv_timer_start(&frame_timer, on_frame, 0, 1000 / fps);
     } else if (strcmp(word, "tamper") == 0) {
         to_tamper = (uint32_t)number(arg[0]);
+    } else if (strcmp(word, "inject") == 0) {
+        to_inject = (uint32_t)number(arg[0]);
     } else if (strcmp(word, "swap") == 0) {
         to_swap = (uint32_t)number(arg[0]);
     } else if (strcmp(word, "replay") == 0) {
@@ -486,7 +495,9 @@ int main(int argc, char **argv)
     dw_random(boot_seed, 16);
     dw_sha256(dw_view_of(boot_seed, 16), chain);
     if (argc > 3)
-        load_stream(argv[3]);
+        load_stream(argv[3], &ours);
+    if (argc > 4)
+        load_stream(argv[4], &foreign);
     state = (struct dw_ipc_state){.lock_class = DW_LOCK_A,
                                   .camera_class = DW_CAMERA_K2,
                                   .battery_pct = 87,

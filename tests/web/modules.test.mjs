@@ -118,7 +118,7 @@ class Camera {
     const list = Buffer.concat(viewers.map((v) => Buffer.from(v, "hex")));
     const vcl = isKey ? [0x65, 1, this.seq, 7] : [0x41, 2, this.seq, 7];
     const r = new Map([
-      [10, sha(hubNonce, list)], [267, this.boot], [268, this.seed], [271, "t"], [-70008, 2n ** 63n + 5n], [-70009, this.seq], [-70010, 1000], [-70011, this.now],
+      [10, sha(hubNonce, list)], [267, this.boot], [268, this.seed], [271, ["t"]], [-70008, 2n ** 63n + 5n], [-70009, this.seq], [-70010, 1000], [-70011, this.now],
       [-70012, [sha(vcl), sha(SPS, PPS), 0, 100, 30]], [-70013, this.chain], [-70014, 0],
     ]);
     for (const [k, v] of Object.entries(change)) v === undefined ? r.delete(Number(k)) : r.set(Number(k), v);
@@ -185,7 +185,7 @@ test("frames: whatever was changed is found", async () => {
   await judge.judge(cam.frame(true));
   cam.chain = new Uint8Array(32);
   assert.equal((await judge.judge(cam.frame(true))).verdict, "changed", "chain");
-  for (const change of [{ 271: undefined }, { "-70099": 1 }, { "-70011": 1 }, { 268: new Uint8Array(15) }, { "-70012": [new Uint8Array(32), new Uint8Array(32), 0, 300, 0] }]) {
+  for (const change of [{ 271: undefined }, { 271: "t" }, { "-70099": 1 }, { "-70011": 1 }, { 268: new Uint8Array(15) }, { "-70012": [new Uint8Array(32), new Uint8Array(32), 0, 300, 0] }]) {
     const c = new Camera();
     assert.equal((await (await newJudge()).judge(c.frame(true, { change }))).verdict, "changed", JSON.stringify(change));
   }

@@ -28,14 +28,14 @@ export class Rig {
   port = 0;
 
   /** settings: lines of the front's configuration, beside listen and port file. */
-  static async start(settings = {}, stream = null) {
+  static async start(settings = {}, streams = []) {
     const rig = new Rig();
     rig.folder = tempFolder();
     const portFile = join(rig.folder, "port");
     const conf = join(rig.folder, "front.conf");
     const all = { "front.listen": "127.0.0.1:0", "front.port_file": portFile, ...settings };
     writeFileSync(conf, Object.entries(all).map(([k, v]) => `${k} = ${v}\n`).join(""));
-    rig.child = spawn(process.env.DW_FRONT_RIG, [process.env.DW_FRONT, conf, ...(stream ? [stream] : [])], {
+    rig.child = spawn(process.env.DW_FRONT_RIG, [process.env.DW_FRONT, conf, ...streams], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     rig.exit = new Promise((r) => rig.child.on("exit", r));

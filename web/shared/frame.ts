@@ -75,7 +75,7 @@ export function readRecord(payload: Bytes): FrameRecord {
     chain: f.bytes(-70013, 32),
     tamper: f.uint(-70014, 0xffffffff),
   };
-  f.text(271);
+  if (typeof f.list(271, 1)[0] !== "string") throw new CborError("not a text");
   f.end();
   if (r.tExpUs < r.tRxUs) throw new CborError("exposed before it was asked");
   return r;

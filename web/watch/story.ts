@@ -59,7 +59,7 @@ export class StoryView {
       el("span", { class: "grow" }, sentence(s)),
     );
     // What was before this screen came is told silently.
-    this.list.setAttribute("aria-live", s.past ? "off" : "polite");
+    byId("story-box").setAttribute("aria-live", s.past ? "off" : "polite");
     this.list.prepend(line);
     while (this.list.childElementCount > LINES_MAX) this.list.lastElementChild?.remove();
     byId("story-none").hidden = true;
