@@ -546,6 +546,8 @@ static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects
         alarm_on(k, fx, DW_ALARM_UNACCOUNTED);
         break;
     case DW_VISIT_NONE:
+        if (cause == DW_CAUSE_INSIDE && is_watching(k))
+            alarm_on(k, fx, DW_ALARM_SOMEONE_INSIDE);
         if (cause == DW_CAUSE_COMMAND ||
             (cause == DW_CAUSE_UNKNOWN && k->lock.lock_class == DW_LOCK_A)) {
             k->is_unaccounted = 1; /* [I37] */
@@ -556,6 +558,8 @@ static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects
     case DW_VISIT_READY:
     case DW_VISIT_INTENT:
     case DW_VISIT_LOOKING:
+        if (cause == DW_CAUSE_INSIDE && is_watching(k))
+            alarm_on(k, fx, DW_ALARM_SOMEONE_INSIDE);
         refuse(k, fx, DW_CHECK_DOOR_CLOSED); /* opened by somebody else meanwhile */
         break;
     case DW_VISIT_INSIDE: break;
@@ -821,7 +825,7 @@ static void on_watch(struct dw_interlock *k, struct dw_effects *fx)
 {
     if (k->is_recording && dw_mono_since(k->now, k->state_at) >= TAIL_MS)
         stop_recording(k, fx);
-    if (is_due(k->watch_end, k->now)) {
+    if (!is_watching(k)) {
         stop_recording(k, fx);
         enter(k, fx, DW_VISIT_NONE);
         forget_visit(k);
@@ -927,6 +931,8 @@ static void settle(struct dw_interlock *k, struct dw_effects *fx)
     case DW_VISIT_UNHEARD: on_unheard(k, fx); break;
     case DW_VISIT_STATE_COUNT: DW_ASSERT(false);
     }
+    if (!is_watching(k))
+        k->watch_end = DW_NEVER;
     k->is_secured = dw_interlock_is_secured(k, k->now);
 }
 
