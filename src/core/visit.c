@@ -35,8 +35,8 @@
 /* The bolt has been, or may have been, withdrawn and "locked" has not been sensed since. */
 #define EXPOSED \
     (STATE(RETRACTING) | STATE(UNLOCKED) | STATE(INSIDE) | STATE(CLOSING) | STATE(STUCK))
-/* The camera must prove itself [I23]. */
-#define WATCHED (STATE(RETRACTING) | STATE(UNLOCKED) | STATE(INSIDE) | STATE(CLOSING))
+/* The camera must prove itself until "locked" is sensed [I23, I25]. */
+#define WATCHED (EXPOSED | STATE(UNHEARD))
 /* Not yet withdrawn: a loss refuses. */
 #define BEFORE (STATE(ASKED) | STATE(READY) | STATE(INTENT) | STATE(LOOKING))
 
@@ -352,6 +352,8 @@ static void on_secured(struct dw_interlock *k, struct dw_effects *fx)
     note(k, fx, DW_NOTE_SECURED, 0);
     clear_visit_alarms(k, fx);
     if (k->is_released) { /* the receipt is out already; the door is what is left */
+        if (k->last_outcome == DW_OUTCOME_SECURED_UNCONFIRMED)
+            k->last_outcome = verdict(k);
         emit(k, fx, DW_FX_CONFIRMED, k->last_outcome, 0);
         stop_recording(k, fx);
         enter(k, fx, DW_VISIT_NONE);
@@ -537,6 +539,8 @@ static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects
             alarm_on(k, fx, DW_ALARM_SECOND_OPENING);
         break;
     case DW_VISIT_UNHEARD:
+        if (cause == DW_CAUSE_INSIDE)
+            break;
         if (k->openings_left > 0) { /* the visit's own opening, heard of late */
             k->openings_left--;
             k->has_opened = 1;
@@ -715,6 +719,12 @@ static uint32_t hear_ms(const struct dw_interlock *k)
     return k->lock.lock_class == DW_LOCK_A ? HEAR_A_MS : HEAR_B_MS;
 }
 
+/* From closing to hearing that it is locked. */
+static uint64_t closing_ms(const struct dw_interlock *k)
+{
+    return (uint64_t)k->params.t_settle_ms + k->params.t_bolt_ms + hear_ms(k);
+}
+
 static void on_retracting(struct dw_interlock *k, struct dw_effects *fx)
 {
     uint64_t spent = dw_mono_since(k->now, k->state_at);
@@ -773,8 +783,7 @@ static void on_closing(struct dw_interlock *k, struct dw_effects *fx)
         return;
     }
     uint64_t spent = dw_mono_since(k->now, k->state_at);
-    uint64_t limit = (uint64_t)k->params.t_settle_ms + k->params.t_bolt_ms + hear_ms(k);
-    if (spent >= limit && is_heard(k, k->now)) {
+    if (spent >= closing_ms(k) && is_heard(k, k->now)) {
         throw_bolt(k, fx);
         become_stuck(k, fx, DW_ALARM_NOT_SECURED);
     } else if (k->is_degraded && is_due(k->throw_again, k->now)) {
@@ -804,20 +813,19 @@ static void on_stuck(struct dw_interlock *k, struct dw_effects *fx)
 
 static void on_unheard(struct dw_interlock *k, struct dw_effects *fx)
 {
-    if (dw_interlock_is_secured(k, k->now) &&
-        k->lock_proven.ms >= k->state_at.ms) { /* said after we gave up */
-        alarm_off(k, fx, DW_ALARM_LOCK_SILENT);
-        note(k, fx, DW_NOTE_SECURED, 0);
-        emit(k, fx, DW_FX_CONFIRMED, verdict(k), 0);
-        stop_recording(k, fx);
-        enter(k, fx, DW_VISIT_NONE);
-        clear_visit_alarms(k, fx);
-        forget_visit(k);
-    } else if (is_heard(k, k->now) && is_set(k->lock_proven) &&
-               k->lock_proven.ms >= k->state_at.ms &&
-               dw_mono_since(k->now, k->lock_proven) > k->params.t_bolt_ms) {
-        k->is_released = 1;
+    bool is_told = is_heard(k, k->now) && is_set(k->lock_proven) &&
+                   k->lock_proven.ms >= k->state_at.ms; /* said after we gave up */
+    if (is_told && dw_interlock_is_secured(k, k->now)) {
+        on_secured(k, fx);
+    } else if (is_told && !is_set(k->stuck_at)) {
+        k->stuck_at = k->now; /* heard again, and not locked: its own rules have this long */
+        throw_bolt(k, fx);
+    } else if (is_told && dw_mono_since(k->now, k->stuck_at) >= closing_ms(k)) {
+        throw_bolt(k, fx);
         become_stuck(k, fx, DW_ALARM_NOT_SECURED);
+    } else if (k->is_recording && dw_mono_since(k->now, k->state_at) >= k->params.t_visit_ms) {
+        k->has_gap = 1; /* nobody hears this lock any more; the disk has an end */
+        stop_recording(k, fx);
     }
 }
 
@@ -878,7 +886,7 @@ static void watch_lock(struct dw_interlock *k, struct dw_effects *fx)
                     emit(k, fx, DW_FX_RECEIPT, DW_OUTCOME_SECURED_UNCONFIRMED, 0);
                 }
                 k->is_released = 1;
-                stop_recording(k, fx);
+                k->stuck_at = DW_NEVER;
                 enter(k, fx, DW_VISIT_UNHEARD);
             }
         } else {
@@ -978,6 +986,7 @@ dw_err dw_interlock_step(struct dw_interlock *k, const struct dw_event *ev, stru
         break;
     case DW_EV_LOCK: on_lock(k, &ev->lock, fx); break;
     case DW_EV_LOCK_LOST: on_lock_lost(k); break;
+    case DW_EV_LOCK_LINK: k->lock_ask_due = k->now; break;
     case DW_EV_LOCK_ANSWER: /* refused by the lock: nothing moved; what is sensed decides the rest
                              */
         if (k->state == DW_VISIT_RETRACTING && ev->visit == k->visit &&
@@ -1063,8 +1072,11 @@ dw_mono dw_interlock_deadline(const struct dw_interlock *k)
         for (size_t i = 0; i < DW_ARRAY_COUNT(in_state_ms); i++)
             d = later(d, dw_mono_add(in_state, in_state_ms[i]), now);
     }
-    if (k->state == DW_VISIT_UNHEARD && is_set(k->lock_proven))
-        d = later(d, dw_mono_add(k->lock_proven, p->t_bolt_ms + 1u), now);
+    if (k->state == DW_VISIT_UNHEARD) {
+        d = later(d, dw_mono_add(in_state, p->t_visit_ms), now);
+        if (is_set(k->stuck_at))
+            d = later(d, dw_mono_add(k->stuck_at, closing_ms(k)), now);
+    }
     return d;
 }
 
