@@ -584,17 +584,17 @@ static void on_lock(struct dw_interlock *k, const struct dw_lock_word *w, struct
 
     if (first || was.bolt != w->bolt || was.contact != w->contact || was.strike != w->strike)
         note(k, fx, DW_NOTE_DOOR, w->bolt | w->contact << 8 | w->strike << 16);
-    if (w->bolt == DW_BOLT_THROWN)
-        k->has_bolted = 1;
     if (w->bolt == DW_BOLT_JAMMED)
         alarm_on(k, fx, DW_ALARM_JAMMED);
     else if (w->bolt == DW_BOLT_THROWN)
         alarm_off(k, fx, DW_ALARM_JAMMED);
 
     /* An opening that fell between two words shows in the lock's own count [I37]. */
-    bool reopened = !first && w->opening_count > was.opening_count;
+    /* A class B adapter counts anew when it is started anew; a class A lock never does. */
+    bool counts = !first && (w->boot == was.boot || w->lock_class == DW_LOCK_A);
+    bool reopened = counts && w->opening_count > was.opening_count;
     bool opened = w->contact == DW_CONTACT_OPEN && was.contact != DW_CONTACT_OPEN && !first;
-    if (!first && w->opening_count < was.opening_count) { /* another lock, or reset */
+    if (counts && w->opening_count < was.opening_count) { /* another lock, or reset */
         k->is_unaccounted = 1;
         alarm_on(k, fx, DW_ALARM_UNACCOUNTED);
     }
@@ -603,11 +603,14 @@ static void on_lock(struct dw_interlock *k, const struct dw_lock_word *w, struct
         k->closed_at = DW_NEVER;
         on_opening(k, w->cause, fx);
     }
-    bool closed_now =
-        w->contact == DW_CONTACT_CLOSED && (was.contact == DW_CONTACT_OPEN || (reopened && !first));
-    if (closed_now) {
+    if (w->bolt ==
+        DW_BOLT_THROWN) /* after the opening: one that we hear of with this word was before */
+        k->has_bolted = 1;
+    /* A contact that could not tell has perhaps been open [I32]. */
+    if (w->contact == DW_CONTACT_CLOSED && !first &&
+        (was.contact != DW_CONTACT_CLOSED || reopened)) {
         k->closed_at = k->now;
-        (void)ask_lock(k, fx); /* "locked" must be said after the closing */
+        (void)ask_lock(k, fx); /* VIS-12 [I34]: "locked" must be said after the closing */
     }
 }
 
@@ -948,7 +951,9 @@ static void on_screen(struct dw_interlock *k, const struct dw_event *ev, struct 
 {
     if (ev->value >= DW_SCREENS)
         return;
-    if (ev->type != DW_EV_SCREEN_ASKS) {
+    if (ev->type == DW_EV_SCREEN_GONE) /* gone from us, but it may still glow: the lease runs on */
+        return;
+    if (ev->type == DW_EV_SCREEN_SAW) {
         k->lease_end[ev->value] = (dw_mono){0};
         return;
     }

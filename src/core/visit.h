@@ -22,11 +22,13 @@
 enum dw_event_type {
     DW_EV_NONE = 0,
     DW_EV_TIMEOUT,
-    DW_EV_HELLO,       /* a courier stands at the door: begin the checks */
-    DW_EV_PROOF,       /* the courier slid to open; the shell has checked nonces and signature */
-    DW_EV_LEAVING,     /* STAY: "I am leaving" */
-    DW_EV_LOCK,        /* the lock's word, verified */
-    DW_EV_LOCK_LOST,   /* link down, process dead, adapter says unreachable */
+    DW_EV_HELLO,     /* a courier stands at the door: begin the checks */
+    DW_EV_PROOF,     /* the courier slid to open; the shell has checked nonces and signature */
+    DW_EV_LEAVING,   /* STAY: "I am leaving" */
+    DW_EV_LOCK,      /* the lock's word, verified */
+    DW_EV_LOCK_LOST, /* link down, process dead, adapter says unreachable */
+    DW_EV_LOCK_LINK, /* its link is up again: ask at once; by itself it says nothing about the bolt
+                      */
     DW_EV_LOCK_ANSWER, /* the lock refused a command */
     DW_EV_FRAME,       /* one verified frame record */
     DW_EV_FRAME_FAULT, /* a frame that failed its check */
@@ -36,8 +38,8 @@ enum dw_event_type {
     DW_EV_DISK,        /* room to record: yes or no */
     DW_EV_SCREEN_ASKS, /* a screen wants a display lease */
     DW_EV_SCREEN_SAW,  /* it has taken SECURED down */
-    DW_EV_SCREEN_GONE,
-    DW_EV_OWNER_LOCK, /* the red button */
+    DW_EV_SCREEN_GONE, /* its lease runs on [I30] */
+    DW_EV_OWNER_LOCK,  /* the red button */
     DW_EV_OWNER_END,
     DW_EV_OWNER_ACKNOWLEDGE, /* alarms seen; an unaccounted opening is cleared */
     DW_EV_RESTARTED, /* first event after a start that found an open visit in the durable facts */
