@@ -336,6 +336,26 @@ static enum dw_outcome verdict(const struct dw_interlock *k)
     return k->has_opened ? DW_OUTCOME_OK : DW_OUTCOME_NOT_OPENED;
 }
 
+/* VIS-19: what happened up to here stays in the verdict of a STAY visit; the camera's account
+ * begins anew, because between two openings nothing is asked of it. */
+static void keep_account(struct dw_interlock *k)
+{
+    enum dw_outcome so_far = verdict(k);
+    if (so_far == DW_OUTCOME_SECURED_TAMPERED)
+        k->is_tampered = 1;
+    else if (so_far == DW_OUTCOME_SECURED_WITH_GAP)
+        k->has_gap = 1;
+    dw_live_mark(&k->live, &k->params, k->now);
+}
+
+static void start_recording(struct dw_interlock *k, struct dw_effects *fx)
+{
+    if (!k->is_recording) {
+        k->is_recording = 1;
+        emit(k, fx, DW_FX_RECORD_START, 0, 0);
+    }
+}
+
 static void clear_visit_alarms(struct dw_interlock *k, struct dw_effects *fx)
 {
     static const uint8_t over[] = {DW_ALARM_CAMERA_BLIND,   DW_ALARM_CAMERA_FROZEN,
@@ -363,6 +383,7 @@ static void on_secured(struct dw_interlock *k, struct dw_effects *fx)
     if (k->kind == DW_VISIT_STAY && k->has_opened && !k->is_leaving) {
         k->throw_again = DW_NEVER;
         k->stuck_at = DW_NEVER;
+        keep_account(k);
         enter(k, fx, DW_VISIT_BETWEEN);
         return;
     }
@@ -450,10 +471,7 @@ static void on_hello(struct dw_interlock *k, const struct dw_event *ev, struct d
         refuse(k, fx, DW_CHECK_PARCEL_USED);
         return;
     }
-    if (!k->is_recording) { /* VIS-3: evidence exists before anything is announced */
-        k->is_recording = 1;
-        emit(k, fx, DW_FX_RECORD_START, 0, 0);
-    }
+    start_recording(k, fx); /* VIS-3: evidence exists before anything is announced */
     k->lock_ask = ask_lock(k, fx);
     k->camera_nonce = ask_camera(k, fx, true);
 }
@@ -480,6 +498,7 @@ static void on_owner_end(struct dw_interlock *k, struct dw_effects *fx)
             throw_bolt(k, fx);
     } else if (k->state == DW_VISIT_BETWEEN) {
         k->is_leaving = 1;
+        dw_live_mark(&k->live, &k->params, k->now);
         k->last_outcome = verdict(k);
         emit(k, fx, DW_FX_RECEIPT, k->last_outcome, 0);
         k->watch_end = dw_mono_add(k->now, k->params.t_watch_ms);
@@ -489,6 +508,19 @@ static void on_owner_end(struct dw_interlock *k, struct dw_effects *fx)
 
 /* ---- the lock's word ----------------------------------------------------------------------------
  */
+
+/* VIS-19: a STAY visit is locked between two openings; from inside it may be opened at any time. */
+static void open_between(struct dw_interlock *k, uint32_t cause, struct dw_effects *fx)
+{
+    if (cause != DW_CAUSE_INSIDE && cause != DW_CAUSE_KEY) {
+        alarm_on(k, fx, DW_ALARM_SECOND_OPENING);
+        degrade(k, fx, DW_ALARM_SECOND_OPENING);
+    }
+    k->has_bolted = 0;
+    dw_live_mark(&k->live, &k->params, k->now);
+    start_recording(k, fx);
+    enter(k, fx, DW_VISIT_INSIDE);
+}
 
 static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects *fx)
 {
@@ -521,15 +553,7 @@ static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects
         if (k->state == DW_VISIT_CLOSING)
             enter(k, fx, DW_VISIT_INSIDE);
         break;
-    case DW_VISIT_BETWEEN:
-        if (cause != DW_CAUSE_INSIDE && cause != DW_CAUSE_KEY) {
-            alarm_on(k, fx, DW_ALARM_SECOND_OPENING);
-            degrade(k, fx, DW_ALARM_SECOND_OPENING);
-        }
-        k->has_bolted = 0;
-        dw_live_mark(&k->live, &k->params, k->now);
-        enter(k, fx, DW_VISIT_INSIDE);
-        break;
+    case DW_VISIT_BETWEEN: open_between(k, cause, fx); break;
     case DW_VISIT_WATCH:
         if (cause == DW_CAUSE_INSIDE) {
             alarm_on(k, fx, DW_ALARM_SOMEONE_INSIDE);
@@ -565,6 +589,8 @@ static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects
         if (cause == DW_CAUSE_INSIDE && is_watching(k))
             alarm_on(k, fx, DW_ALARM_SOMEONE_INSIDE);
         refuse(k, fx, DW_CHECK_DOOR_CLOSED); /* opened by somebody else meanwhile */
+        if (k->state == DW_VISIT_BETWEEN)    /* or by the one who stays */
+            open_between(k, cause, fx);
         break;
     case DW_VISIT_INSIDE: break;
     case DW_VISIT_STATE_COUNT: DW_ASSERT(false);
@@ -936,7 +962,10 @@ static void settle(struct dw_interlock *k, struct dw_effects *fx)
     case DW_VISIT_UNLOCKED: on_unlocked(k, fx); break;
     case DW_VISIT_INSIDE: on_inside(k, fx); break;
     case DW_VISIT_CLOSING: on_closing(k, fx); break;
-    case DW_VISIT_BETWEEN: break;
+    case DW_VISIT_BETWEEN:
+        if (dw_mono_since(k->now, k->state_at) >= TAIL_MS)
+            stop_recording(k, fx);
+        break;
     case DW_VISIT_WATCH: on_watch(k, fx); break;
     case DW_VISIT_STUCK: on_stuck(k, fx); break;
     case DW_VISIT_UNHEARD: on_unheard(k, fx); break;
