@@ -1,7 +1,9 @@
 /* core/params.h - every number of the protocol's table in one place [protocol 2, Parameters].
  *
- * An owner may only tighten: each value may be lowered (never below its floor), T_dwell alone may
- * be raised up to its ceiling. Zeroed parameters are not valid; start from dw_params_default.
+ * VIS-22: an owner may only tighten: each value may be lowered (never below its floor). Raised, up to
+ * their ceiling, may be: T_dwell; t_watch and throws_least, where more is tighter; and t_late,
+ * t_check, t_retract, t_record, which follow slow devices and only say how long we wait before a
+ * refusal or a word. Zeroed parameters are not valid; start from dw_params_default.
  */
 #ifndef DW_CORE_PARAMS_H
 #define DW_CORE_PARAMS_H
@@ -15,7 +17,7 @@
     X(t_gap_ms, 500, 100, 500, "age of the newest proven picture that counts as blindness [I23]")  \
     X(t_late_ms, 70, 40, 250, "least time without a frame that is told as late [perf 2a]")         \
     X(t_loss_ms, 2000, 300, 2000, "blindness that is an incident [I23]")                           \
-    X(t_still_ms, 1500, 200, 2000, "an unchanged picture is frozen after this")                    \
+    X(t_still_ms, 1500, 200, 1500, "an unchanged picture is frozen after this")                    \
     X(lease_ms, 15000, 1000, 15000, "L1: retract to first opening [I16]")                          \
     X(t_settle_ms, 1500, 100, 1500, "door closed to throw [I17]")                                  \
     X(t_bolt_ms, 2000, 200, 2000, "longest bolt travel, three times the measured one")             \
@@ -25,13 +27,13 @@
     X(t_show_ms, 5000, 500, 5000, "a screen may say SECURED for this long [I29]")                  \
     X(t_ready_ms, 60000, 2000, 60000, "an offer waits for the slide")                              \
     X(t_check_ms, 3000, 300, 5000, "lock and camera must answer the checks")                       \
-    X(t_lock_ms, 3000, 1500, 5000, "a lock status older than this is unknown")                     \
+    X(t_lock_ms, 3000, 1500, 3000, "a lock status older than this is unknown")                     \
     X(t_retract_ms, 4000, 500, 8000, "command sent to bolt sensed")                                \
     X(t_unheard_ms, 20000, 1000, 20000, "lock silent in a visit: unconfirmed after this")          \
     X(t_release_ms, 180000, 1000, 180000, "a visitor is released from a door that will not lock")  \
     X(t_watch_ms, 60000, 1000, 600000, "after a DROP visit an inside opening alarms")              \
     X(t_record_ms, 2000, 200, 5000, "the intent must be durable by then")                          \
-    X(t_expire_ms, 800, 100, 1000, "a command not sent by then is dropped")                        \
+    X(t_expire_ms, 800, 100, 800, "a command not sent by then is dropped")                        \
     X(clock_width_ms, 60000, 1000, 60000, "widest clock interval for a visitor [I13]")             \
     X(throws_least, 3, 3, 100, "bolt throws the battery must hold, a count [I21]")
 
