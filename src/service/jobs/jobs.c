@@ -198,7 +198,8 @@ static void read_places(struct dw_call *c, struct order *o)
                        "places must list hall, garage, locker, neighbour or doorstep, each once.");
         return;
     }
-    (void)strncat(text, "]", sizeof(text) - strlen(text) - 1);
+    size_t len = strlen(text);
+    (void)snprintf(text + len, sizeof(text) - len, "]");
     o->places = dw_arena_text(&c->work.arena, text, strlen(text));
 }
 
