@@ -42,6 +42,7 @@ void dw_live_fault(struct dw_live *v, dw_mono now)
     v->has_tampered = 1;
 }
 
+/* LIV-10 [I22]: they come, but nobody can say of when they are. */
 void dw_live_unproven(struct dw_live *v, dw_mono now)
 {
     v->now = now;
@@ -89,18 +90,19 @@ void dw_live_frame(struct dw_live *v, const struct dw_params *p, const struct dw
     if (f->order == DW_FRAME_SKIP)
         v->has_skipped = 1;
     if (f->order == DW_FRAME_REBOOT) {
-        v->has_rebooted = 1;    /* [I25] needs one boot seed */
+        v->has_rebooted = 1;    /* LIV-11 [I25]: one boot seed */
         v->captured = DW_NEVER; /* differences of another boot's clock prove nothing */
     }
     v->camera_class = f->camera_class;
-    v->still_ms = f->still_ms; /* LIV-7 */
+    /* LIV-7: the signed measure of the raw picture, or the hub's own of decoded ones. */
+    v->still_ms = f->still_ms;
     if (f->decoded_still_ms > DECODED_STILL_MS)
         v->frozen_at = now;
     else if (v->frozen_at.ms != DW_NEVER.ms && dw_mono_since(now, v->frozen_at) >= DECODED_HOLD_MS)
         v->frozen_at = DW_NEVER;
     if (dw_live_is_frozen(v, p))
         v->has_frozen = 1;
-    if (!f->is_covered)
+    if (!f->is_covered) /* LIV-8 */
         v->covered_at = DW_NEVER;
     else if (v->covered_at.ms == DW_NEVER.ms)
         v->covered_at = now;
@@ -188,6 +190,7 @@ bool dw_live_is_tampered(const struct dw_live *v, dw_mono now)
     return v->tampered_at.ms != DW_NEVER.ms && dw_mono_since(now, v->tampered_at) < TAMPER_HOLD_MS;
 }
 
+/* LIV-9: a word for the screens and the story; nothing is decided by it. */
 static uint32_t late_after_ms(const struct dw_live *v, const struct dw_params *p)
 {
     uint32_t ms = v->usual_ms + v->usual_ms / 4;

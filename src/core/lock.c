@@ -128,6 +128,7 @@ static void settle_motor(struct dw_lock *l, struct dw_lock_fx *fx)
     }
 }
 
+/* LCK-14 [I19]: each opening is counted, with what it came from. */
 static void on_opened(struct dw_lock *l, struct dw_lock_fx *fx)
 {
     l->opening_count++;
@@ -264,7 +265,7 @@ dw_err dw_lock_step(struct dw_lock *l, const struct dw_lock_event *ev, struct dw
 {
     DW_ASSERT(ev->type < DW_LEV_COUNT);
     fx->count = 0;
-    if (dw_mono_before(ev->now, l->now))
+    if (dw_mono_before(ev->now, l->now)) /* LCK-12 */
         return dw_fail(DW_E_CLOCK);
     l->now = ev->now;
     switch ((enum dw_lock_event_type)ev->type) {
@@ -301,6 +302,7 @@ dw_mono dw_lock_deadline(const struct dw_lock *l)
     return dw_mono_min(at, dw_mono_min(l->dwell_end, l->lease_end));
 }
 
+/* LCK-13 [I18, I32] */
 enum dw_bolt dw_lock_bolt(const struct dw_lock *l)
 {
     if (l->is_jammed)

@@ -1,7 +1,7 @@
 /* core/params.h - every number of the protocol's table in one place [protocol 2, Parameters].
  *
- * VIS-22: an owner may only tighten: each value may be lowered (never below its floor). Raised, up to
- * their ceiling, may be: T_dwell; t_watch and throws_least, where more is tighter; and t_late,
+ * VIS-22: an owner may only tighten: each value may be lowered (never below its floor). Raised, up
+ * to their ceiling, may be: T_dwell; t_watch and throws_least, where more is tighter; and t_late,
  * t_check, t_retract, t_record, which follow slow devices and only say how long we wait before a
  * refusal or a word. Zeroed parameters are not valid; start from dw_params_default.
  */
@@ -33,7 +33,7 @@
     X(t_release_ms, 180000, 1000, 180000, "a visitor is released from a door that will not lock")  \
     X(t_watch_ms, 60000, 1000, 600000, "after a DROP visit an inside opening alarms")              \
     X(t_record_ms, 2000, 200, 5000, "the intent must be durable by then")                          \
-    X(t_expire_ms, 800, 100, 800, "a command not sent by then is dropped")                        \
+    X(t_expire_ms, 800, 100, 800, "a command not sent by then is dropped")                         \
     X(clock_width_ms, 60000, 1000, 60000, "widest clock interval for a visitor [I13]")             \
     X(throws_least, 3, 3, 100, "bolt throws the battery must hold, a count [I21]")
 

@@ -148,6 +148,7 @@ static bool is_heard(const struct dw_interlock *k, dw_mono now)
     return !k->is_lock_lost && dw_interlock_lock_age_ms(k, now) <= stale_ms(k);
 }
 
+/* VIS-24 [I32]: what was not heard lately is UNKNOWN, not what it was. */
 enum dw_bolt dw_interlock_bolt(const struct dw_interlock *k, dw_mono now)
 {
     return is_heard(k, now) ? (enum dw_bolt)k->lock.bolt : DW_BOLT_UNKNOWN;
@@ -214,9 +215,9 @@ uint64_t dw_interlock_equipment(const struct dw_interlock *k, uint32_t camera_cl
     return ok;
 }
 
-/* The first check of `want` that is missing in `have`. A lock that is not heard is called that, not
- * "of the wrong class"; a camera that proves nothing at all is called by its class only if it
- * sends. */
+/* VIS-25: the first check of `want` that is missing in `have`. A lock that is not heard is called
+ * that, not "of the wrong class"; a camera that proves nothing at all is called by its class only
+ * if it sends. */
 static enum dw_check first_missing(const struct dw_interlock *k, uint64_t have, uint64_t want)
 {
     uint64_t missing = want & ~have;
@@ -239,6 +240,7 @@ static enum dw_check first_missing(const struct dw_interlock *k, uint64_t have, 
 /* ---- asking -------------------------------------------------------------------------------------
  */
 
+/* VIS-27 [I23]: at least every t_hb, in every state, so that a picture proves when it was taken. */
 static uint32_t ask_camera(struct dw_interlock *k, struct dw_effects *fx, bool want_key)
 {
     uint32_t handle = dw_live_issue(&k->live, k->now);
@@ -395,6 +397,8 @@ static void on_secured(struct dw_interlock *k, struct dw_effects *fx)
     enter(k, fx, DW_VISIT_WATCH);
 }
 
+/* VIS-20: it is open for too long, or will not lock; the alarm is at once, the release after
+ * t_release. */
 static void become_stuck(struct dw_interlock *k, struct dw_effects *fx, enum dw_alarm why)
 {
     alarm_on(k, fx, why);
@@ -578,7 +582,7 @@ static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects
             alarm_on(k, fx, DW_ALARM_SOMEONE_INSIDE);
         if (cause == DW_CAUSE_COMMAND ||
             (cause == DW_CAUSE_UNKNOWN && k->lock.lock_class == DW_LOCK_A)) {
-            k->is_unaccounted = 1; /* [I37] */
+            k->is_unaccounted = 1; /* VIS-23 [I37] */
             alarm_on(k, fx, DW_ALARM_UNACCOUNTED);
         }
         break;
@@ -1006,7 +1010,7 @@ dw_err dw_interlock_step(struct dw_interlock *k, const struct dw_event *ev, stru
 {
     DW_ASSERT(ev->type < DW_EV_COUNT);
     fx->count = 0;
-    if (dw_mono_before(ev->now, k->now))
+    if (dw_mono_before(ev->now, k->now)) /* VIS-21: time enters here only, and never runs back */
         return dw_fail(DW_E_CLOCK);
     k->now = ev->now;
     switch ((enum dw_event_type)ev->type) {
@@ -1046,7 +1050,7 @@ dw_err dw_interlock_step(struct dw_interlock *k, const struct dw_event *ev, stru
     case DW_EV_SCREEN_GONE: on_screen(k, ev, fx); break;
     case DW_EV_OWNER_LOCK:
         throw_bolt(k, fx);
-        k->throw_again = DW_NEVER; /* once; nothing on any screen changes by it [I33] */
+        k->throw_again = DW_NEVER; /* VIS-26: once; nothing on any screen changes by it [I33] */
         break;
     case DW_EV_OWNER_END: on_owner_end(k, fx); break;
     case DW_EV_OWNER_ACKNOWLEDGE: on_acknowledge(k, fx); break;
