@@ -25,7 +25,13 @@ export async function playVisit(street, options = {}) {
             alarms.push({ alarm: m.word, at });
         options.onStory?.(m);
     };
+    const onState = (m, at) => { // a screen that joins late learns of an alarm from the state
+        for (const a of m.alarms ?? [])
+            if (!alarms.some((x) => x.alarm === a.code))
+                alarms.push({ alarm: a.code, at });
+    };
     street.watch.on("story", onStory);
+    street.watch.on("state", onState);
     d.alarmed = (code, ms) => until(`the alarm ${code}`, () => alarms.find((a) => a.alarm === code), ms, 5);
 
     const visitor = drill.visitor ? await street.newVisitor("Robin", drill.visitor) : street.courier;
@@ -92,6 +98,7 @@ export async function playVisit(street, options = {}) {
     // The segments of the tail are named in the story a moment after the end.
     await sleep(1500);
     street.watch.off("story", onStory);
+    street.watch.off("state", onState);
 
     const c = d.courier;
     const heard = storySince();

@@ -42,7 +42,7 @@ struct conf {
     char camera_class[8];
     char folder[200];
     uint32_t fd, reserve_bytes, retention_days, preroll_ms, segment_ms;
-    bool trust_system_clock;
+    bool trust_system_clock, has_look;
 };
 
 static const struct dw_setting settings[] = {
@@ -52,6 +52,8 @@ static const struct dw_setting settings[] = {
      sizeof(((struct conf *)0)->camera_class), "k2", "", "k2: signing agent; k0: plain RTSP"},
     {"camera.fd", DW_SETTING_UINT, offsetof(struct conf, fd), 0, 1023, "4", "",
      "class k0: descriptor that doorward-hub-rtsp writes to"},
+    {"camera.second_look", DW_SETTING_BOOL, offsetof(struct conf, has_look), 0, 1, "yes", "",
+     "decode one key frame a second, to see by ourselves whether it is frozen or covered"},
     {"record.folder", DW_SETTING_STRING, offsetof(struct conf, folder), 0,
      sizeof(((struct conf *)0)->folder), NULL, "", "where recordings are kept"},
     {"record.reserve_bytes", DW_SETTING_UINT, offsetof(struct conf, reserve_bytes), 0, UINT32_MAX,
@@ -92,6 +94,7 @@ struct camera {
     uint64_t asked_ms;
     uint8_t viewers[DW_VIEWERS_MAX * 32];
     size_t viewers_len;
+    bool has_asked; /* on this link */
 
     uint8_t pset[DW_HASH_BYTES]; /* parameter sets in force on this link */
     bool has_pset;
@@ -218,7 +221,8 @@ static void use_frame(struct camera *c, struct dw_au *au)
     dw_ring_push(&c->ring, au, c->conf.preroll_ms);
     dw_recorder_feed(c->recorder, au);
     dw_live_pipe_push(&c->live, au);
-    dw_look_at(&c->look, au);
+    if (c->conf.has_look)
+        dw_look_at(&c->look, au);
 }
 
 /* Exactly one SPS and PPS or none: half a set would change the picture behind the hash's back. */
@@ -352,6 +356,8 @@ static void on_plain_closed(void *ctx, const char *why)
 
 /* ---- the link of a signing camera ---- */
 
+static void send_viewers(struct camera *c);
+
 static void send_ask(struct camera *c)
 {
     if (!c->is_open || !c->ask.len || dw_now().ms - c->asked_ms > ASK_FRESH_MS)
@@ -360,11 +366,15 @@ static void send_ask(struct camera *c)
                               (struct dw_view){0}, false);
     if (dw_failed(e))
         dw_log("warn", "camera", "ask=%s", dw_err_name(e));
+    else if (!c->has_asked) { /* the camera listens to nothing before the first ask of a link */
+        c->has_asked = true;
+        send_viewers(c);
+    }
 }
 
 static void send_viewers(struct camera *c)
 {
-    if (!c->is_open)
+    if (!c->is_open || !c->has_asked)
         return;
     dw_err e = dw_stream_send(c->stream, DW_CAMERA_KIND_VIEWERS,
                               dw_view_of(c->viewers, c->viewers_len), (struct dw_view){0}, false);
@@ -425,8 +435,7 @@ static void on_open(void *ctx, struct dw_stream *s)
     c->stream = s;
     c->is_open = true;
     dw_log("info", "camera", "link=open");
-    if (c->viewers_len)
-        send_viewers(c);
+    c->has_asked = false;
     send_ask(c);
 }
 

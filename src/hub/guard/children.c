@@ -107,8 +107,10 @@ static void on_ready(struct guard *g, struct child *c)
            (unsigned long long)(dw_now().ms - c->started_ms));
     if (c->name == CHILD_FRONT || c->name == CHILD_CAMERA)
         give_pipe(g);
-    if (c->name == CHILD_FRONT)
+    if (c->name == CHILD_FRONT) {
+        show_past(g);
         show_state(g, true);
+    }
     bool all = true;
     for (size_t i = 0; i < CHILD_COUNT; i++)
         all &= !g->child[i].is_wanted || g->child[i].is_ready;
@@ -142,10 +144,8 @@ static void dispatch(struct guard *g, struct child *c, enum dw_ipc_type type,
     case DW_IPC_LOCK_LINK:
         g->lock.is_up = m->link_state.is_up != 0;
         dw_log("info", "lock_link", "up=%u", m->link_state.is_up);
-        if (!m->link_state.is_up) {
-            ev.type = DW_EV_LOCK_LOST;
-            guard_feed(g, &ev);
-        }
+        ev.type = m->link_state.is_up ? DW_EV_LOCK_LINK : DW_EV_LOCK_LOST;
+        guard_feed(g, &ev);
         break;
     case DW_IPC_LINK_IN: link_on_message(g, &m->link); break;
     case DW_IPC_LINK_STATE: link_on_state(g, m->link_state.is_up != 0); break;

@@ -154,6 +154,7 @@ struct guard {
 
     bool is_link_up;
     uint64_t story_number;
+    struct dw_ipc_story past[64]; /* a ring, for a front that starts later than the story */
     uint64_t state_sent_ms;
     struct dw_ipc_state last_state;
     struct out_message outbox[OUTBOX_MAX];
@@ -225,6 +226,7 @@ void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, u
 /* show.c */
 /* One line of the story: to the screens, and as an event into the record. */
 void tell(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2);
+void show_past(struct guard *g);
 void show_state(struct guard *g, bool now);
 void show_story(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2);
 void show_display(struct guard *g, uint32_t slot, uint32_t lease_ms);

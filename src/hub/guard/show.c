@@ -26,8 +26,18 @@ void show_story(struct guard *g, enum dw_story kind, uint32_t value, uint32_t va
         .value = value,
         .value2 = value2,
     };
-    child_send(g, CHILD_FRONT, DW_IPC_STORY, &m);
+    g->past[m.number % DW_ARRAY_COUNT(g->past)] = m;
+    if (g->child[CHILD_FRONT].is_ready)
+        child_send(g, CHILD_FRONT, DW_IPC_STORY, &m);
     dw_trace("%s value=%u value2=%u", dw_story_word(kind), value, value2);
+}
+
+void show_past(struct guard *g)
+{
+    uint64_t room = DW_ARRAY_COUNT(g->past);
+    uint64_t from = g->story_number > room ? g->story_number - room + 1 : 1;
+    for (uint64_t n = from; n <= g->story_number; n++)
+        child_send(g, CHILD_FRONT, DW_IPC_STORY, &g->past[n % room]);
 }
 
 void tell(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2)
