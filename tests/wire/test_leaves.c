@@ -21,7 +21,9 @@ static char folder[256], path[300];
 
 static int set_up(void **state)
 {
-    const char *tmp = getenv("TMPDIR");
+    /* Thousands of syncs: in memory where that is to be had, since none of this is about the disk.
+     */
+    const char *tmp = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : getenv("TMPDIR");
     (void)state;
     snprintf(folder, sizeof folder, "%s/doorward-leaves-XXXXXX", tmp ? tmp : "/tmp");
     if (dw_failed(dw_crypto_init()) || !mkdtemp(folder))
