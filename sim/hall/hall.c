@@ -95,12 +95,17 @@ struct dw_hall {
     struct hall_state state, painted;
     bool is_painted;
     uint64_t last_us;
-    cairo_surface_t *room[2], *outside[2], *canvas;
+    uint8_t *room[2]; /* the whole hall by day and by night, I420 */
+    /* What can change, as pixels: its room, the view through the door, and what is painted on. */
+    cairo_surface_t *live_room[2], *outside[2], *canvas;
+    int live_x, live_y, live_w, live_h;
     cairo_surface_t *part[2][PART_COUNT];
     double part_x[PART_COUNT], part_y[PART_COUNT]; /* of its corner from the feet, in its pixels */
     double part_scale;
     uint8_t *clean; /* the painted picture, I420, without noise */
-    uint8_t *last;  /* the picture given last */
+    /* What the picture given last was made with besides `clean`: a frozen lens makes it again. */
+    uint64_t last_seed;
+    uint32_t last_clock_s;
     bool has_last;
     int8_t *noise[2];
     uint64_t seed;
@@ -151,6 +156,35 @@ static cairo_surface_t *render(const unsigned char *svg, unsigned long len, cons
         return s;
     cairo_surface_destroy(s);
     return NULL;
+}
+
+/* Pixels of `from` to I420 (BT.709, limited range) of `w` x `h`, its corner at (x0, y0); all even.
+ */
+static void convert(cairo_surface_t *from, int x0, int y0, int cw, int ch, int w, int h,
+                    uint8_t *i420)
+{
+    const uint8_t *px = cairo_image_surface_get_data(from);
+    int stride = cairo_image_surface_get_stride(from);
+    uint8_t *cb = i420 + (ptrdiff_t)w * h, *cr = cb + (ptrdiff_t)(w / 2) * (h / 2);
+    for (int y = 0; y < ch; y++) {
+        const uint8_t *in = px + (ptrdiff_t)y * stride;
+        uint8_t *out = i420 + (ptrdiff_t)(y0 + y) * w + x0;
+        for (int x = 0; x < cw; x++)
+            out[x] =
+                (uint8_t)(((16 * in[4 * x] + 157 * in[4 * x + 1] + 47 * in[4 * x + 2] + 128) >> 8) +
+                          16);
+    }
+    for (int y = 0; y < ch; y += 2) {
+        const uint8_t *a = px + (ptrdiff_t)y * stride, *b2 = a + stride;
+        ptrdiff_t o = (ptrdiff_t)((y0 + y) / 2) * (w / 2) + x0 / 2;
+        for (int x = 0; x < cw; x += 2) {
+            int b = a[4 * x] + a[4 * x + 4] + b2[4 * x] + b2[4 * x + 4];
+            int g = a[4 * x + 1] + a[4 * x + 5] + b2[4 * x + 1] + b2[4 * x + 5];
+            int r = a[4 * x + 2] + a[4 * x + 6] + b2[4 * x + 2] + b2[4 * x + 6];
+            cb[o + x / 2] = (uint8_t)(((-26 * r - 87 * g + 113 * b + 512) >> 10) + 128);
+            cr[o + x / 2] = (uint8_t)(((112 * r - 102 * g - 10 * b + 512) >> 10) + 128);
+        }
+    }
 }
 
 /* The same figure under lamp light: darker and warmer. */
@@ -236,10 +270,20 @@ static bool make_layers(struct dw_hall *h)
         const unsigned char *svg = n ? hall_room_night_svg : hall_room_day_svg;
         unsigned long len = n ? hall_room_night_svg_len : hall_room_day_svg_len;
         RsvgRectangle door = {-(HINGE_X)*h->scale, -(LEAF_T)*h->scale, all.width, all.height};
-        h->room[n] = render(svg, len, "#room", h->width, h->height, all);
+        cairo_surface_t *room = render(svg, len, "#room", h->width, h->height, all);
+        if (!room)
+            return false;
+        cairo_surface_flush(room);
+        convert(room, 0, 0, h->width, h->height, h->width, h->height, h->room[n]);
+        h->live_room[n] = cairo_image_surface_create(CAIRO_FORMAT_RGB24, h->live_w, h->live_h);
+        cairo_t *cr = cairo_create(h->live_room[n]);
+        cairo_set_source_surface(cr, room, -h->live_x, -h->live_y);
+        cairo_paint(cr);
+        cairo_destroy(cr);
+        cairo_surface_destroy(room);
         h->outside[n] = render(svg, len, "#outside", (int)ceil(LEAF_W * h->scale),
                                (int)ceil((LEAF_B - LEAF_T) * h->scale), door);
-        if (!h->room[n] || !h->outside[n])
+        if (!h->outside[n])
             return false;
     }
     /* Nobody comes nearer than z = 100: people are rasterised at that size and only ever shrunk. */
@@ -255,7 +299,7 @@ static bool make_layers(struct dw_hall *h)
         h->part[0][i] = crop(h->part[0][i], &h->part_x[i], &h->part_y[i]);
         h->part[1][i] = dim(h->part[0][i]);
     }
-    h->canvas = cairo_image_surface_create(CAIRO_FORMAT_RGB24, h->width, h->height);
+    h->canvas = cairo_image_surface_create(CAIRO_FORMAT_RGB24, h->live_w, h->live_h);
     return cairo_surface_status(h->canvas) == CAIRO_STATUS_SUCCESS && make_digits(h);
 }
 
@@ -292,11 +336,19 @@ struct dw_hall *dw_hall_new(uint16_t width_px, uint16_t height_px, uint64_t seed
     h->state.bow = 1e9;
     h->state.parcel_fade = 1;
     size_t bytes = dw_hall_bytes(h);
+    h->live_x = (int)fmax(0, floor(LIVE_X * h->scale + h->off_x)) & ~1;
+    h->live_y = (int)fmax(0, floor(LIVE_Y * h->scale + h->off_y)) & ~1;
+    h->live_w =
+        ((int)fmin(width_px, ceil((LIVE_X + LIVE_W) * h->scale + h->off_x) + 1) & ~1) - h->live_x;
+    h->live_h =
+        ((int)fmin(height_px, ceil((LIVE_Y + LIVE_H) * h->scale + h->off_y) + 1) & ~1) - h->live_y;
     h->clean = malloc(bytes);
-    h->last = malloc(bytes);
+    h->room[0] = malloc(bytes);
+    h->room[1] = malloc(bytes);
     h->noise[0] = malloc(NOISE_SPAN + width_px);
     h->noise[1] = malloc(NOISE_SPAN + width_px);
-    if (!h->clean || !h->last || !h->noise[0] || !h->noise[1] || !make_layers(h)) {
+    if (!h->clean || !h->room[0] || !h->room[1] || !h->noise[0] || !h->noise[1] ||
+        !make_layers(h)) {
         dw_hall_free(h);
         return NULL;
     }
@@ -309,8 +361,9 @@ void dw_hall_free(struct dw_hall *h)
     if (!h)
         return;
     for (int n = 0; n < 2; n++) {
-        if (h->room[n])
-            cairo_surface_destroy(h->room[n]);
+        free(h->room[n]);
+        if (h->live_room[n])
+            cairo_surface_destroy(h->live_room[n]);
         if (h->outside[n])
             cairo_surface_destroy(h->outside[n]);
         for (int i = 0; i < PART_COUNT; i++)
@@ -323,7 +376,6 @@ void dw_hall_free(struct dw_hall *h)
     for (int i = 0; i < 11; i++)
         free(h->digit[i]);
     free(h->clean);
-    free(h->last);
     free(h);
 }
 
@@ -594,55 +646,32 @@ static void paint_parcels(struct dw_hall *h, cairo_t *cr)
     }
 }
 
-/* RGB24 to I420, BT.709 limited range, inside the pixel rectangle (even corners). */
-static void convert(struct dw_hall *h, int x0, int y0, int x1, int y1)
+/* The room between day and night; what can change is painted over it. */
+static void lay_room(struct dw_hall *h)
 {
-    const uint8_t *px = cairo_image_surface_get_data(h->canvas);
-    int stride = cairo_image_surface_get_stride(h->canvas), w = h->width;
-    uint8_t *luma = h->clean, *cb = h->clean + (size_t)w * h->height;
-    uint8_t *cr = cb + (size_t)(w / 2) * (h->height / 2);
-    for (int y = y0; y < y1; y++) {
-        const uint8_t *in = px + (ptrdiff_t)y * stride;
-        uint8_t *out = luma + (ptrdiff_t)y * w;
-        for (int x = x0; x < x1; x++)
-            out[x] =
-                (uint8_t)(((16 * in[4 * x] + 157 * in[4 * x + 1] + 47 * in[4 * x + 2] + 128) >> 8) +
-                          16);
+    size_t bytes = dw_hall_bytes(h);
+    int n = (int)(h->state.night * 256);
+    if (n <= 0 || n >= 256) {
+        memcpy(h->clean, h->room[n > 0], bytes);
+        return;
     }
-    for (int y = y0; y < y1; y += 2) {
-        const uint8_t *a = px + (ptrdiff_t)y * stride, *b2 = a + stride;
-        ptrdiff_t o = (ptrdiff_t)(y / 2) * (w / 2);
-        for (int x = x0; x < x1; x += 2) {
-            int b = a[4 * x] + a[4 * x + 4] + b2[4 * x] + b2[4 * x + 4];
-            int g = a[4 * x + 1] + a[4 * x + 5] + b2[4 * x + 1] + b2[4 * x + 5];
-            int r = a[4 * x + 2] + a[4 * x + 6] + b2[4 * x + 2] + b2[4 * x + 6];
-            cb[o + x / 2] = (uint8_t)(((-26 * r - 87 * g + 113 * b + 512) >> 10) + 128);
-            cr[o + x / 2] = (uint8_t)(((112 * r - 102 * g - 10 * b + 512) >> 10) + 128);
-        }
-    }
+    for (size_t i = 0; i < bytes; i++)
+        h->clean[i] = (uint8_t)((h->room[0][i] * (256 - n) + h->room[1][i] * n) >> 8);
 }
 
 static void paint(struct dw_hall *h)
 {
-    bool all = !h->is_painted || h->painted.night != h->state.night;
     double n = h->state.night;
+    if (!h->is_painted || h->painted.night != n)
+        lay_room(h);
     cairo_t *cr = cairo_create(h->canvas);
-    int x0 = 0, y0 = 0, x1 = h->width, y1 = h->height;
-    if (!all) {
-        x0 = (int)fmax(0, floor(LIVE_X * h->scale + h->off_x)) & ~1;
-        y0 = (int)fmax(0, floor(LIVE_Y * h->scale + h->off_y)) & ~1;
-        x1 = (int)fmin(h->width, ceil((LIVE_X + LIVE_W) * h->scale + h->off_x) + 1) & ~1;
-        y1 = (int)fmin(h->height, ceil((LIVE_Y + LIVE_H) * h->scale + h->off_y) + 1) & ~1;
-        cairo_rectangle(cr, x0, y0, x1 - x0, y1 - y0);
-        cairo_clip(cr);
-    }
-    cairo_set_source_surface(cr, h->room[n >= 1], 0, 0);
+    cairo_set_source_surface(cr, h->live_room[n >= 1], 0, 0);
     cairo_paint(cr);
     if (n > 0 && n < 1) {
-        cairo_set_source_surface(cr, h->room[1], 0, 0);
+        cairo_set_source_surface(cr, h->live_room[1], 0, 0);
         cairo_paint_with_alpha(cr, n);
     }
-    cairo_translate(cr, h->off_x, h->off_y);
+    cairo_translate(cr, h->off_x - h->live_x, h->off_y - h->live_y);
     cairo_scale(cr, h->scale, h->scale);
     paint_side_lights(h, cr);
     if (h->state.door > 0)
@@ -656,7 +685,7 @@ static void paint(struct dw_hall *h)
         paint_person(h, cr, &h->state.courier, false);
     cairo_destroy(cr);
     cairo_surface_flush(h->canvas);
-    convert(h, x0, y0, x1, y1);
+    convert(h->canvas, h->live_x, h->live_y, h->live_w, h->live_h, h->width, h->height, h->clean);
     h->painted = h->state;
     h->is_painted = true;
 }
@@ -703,13 +732,25 @@ static void burn_clock(struct dw_hall *h, uint32_t clock_s, uint8_t *i420)
     }
 }
 
+/* `clean` with the noise and the clock that go with it. */
+static void finish(struct dw_hall *h, uint32_t clock_s, uint8_t *ret_i420)
+{
+    size_t luma = (size_t)h->width * h->height;
+    add_noise(h, h->state.night > 0.5, h->clean, ret_i420);
+    memcpy(ret_i420 + luma, h->clean + luma, dw_hall_bytes(h) - luma);
+    burn_clock(h, clock_s, ret_i420);
+}
+
 void dw_hall_picture(struct dw_hall *h, const struct dw_world *world, uint64_t now_us,
                      uint32_t clock_s, uint8_t *ret_i420)
 {
     size_t bytes = dw_hall_bytes(h), luma = (size_t)h->width * h->height;
     int32_t lens = world->lens;
-    if (lens == DW_LENS_FROZEN && h->has_last) {
-        memcpy(ret_i420, h->last, bytes);
+    if (lens == DW_LENS_FROZEN && h->has_last) { /* the world goes on, the picture does not */
+        uint64_t seed = h->seed;
+        h->seed = h->last_seed;
+        finish(h, h->last_clock_s, ret_i420);
+        h->seed = seed;
         return;
     }
     double dt = h->last_us && now_us > h->last_us ? (double)(now_us - h->last_us) / 1e6 : 0;
@@ -724,9 +765,8 @@ void dw_hall_picture(struct dw_hall *h, const struct dw_world *world, uint64_t n
     }
     if (!h->is_painted || memcmp(&h->painted, &h->state, sizeof h->state) != 0)
         paint(h);
-    add_noise(h, h->state.night > 0.5, h->clean, ret_i420);
-    memcpy(ret_i420 + luma, h->clean + luma, bytes - luma);
-    burn_clock(h, clock_s, ret_i420);
-    memcpy(h->last, ret_i420, bytes);
+    h->last_seed = h->seed;
+    h->last_clock_s = clock_s;
     h->has_last = true;
+    finish(h, clock_s, ret_i420);
 }

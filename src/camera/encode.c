@@ -9,7 +9,7 @@
 
 #include "os/os.h"
 
-#define POOL_BUFFERS 4u /* one painted, two waiting, one or two in the encoder */
+#define POOL_BUFFERS 4u /* one painted, two waiting, one in the encoder */
 #define WAITING_MAX  2u
 #define SINK_UNITS   8u
 
@@ -20,11 +20,10 @@ struct dw_encoder {
     void *ctx;
 };
 
-/* What is loaded: no plugin of these has an audio element in use, and no other is there. */
-static const char *const plugins[] = {
-    "coreelements", "app", "videoparsersbad", "videoconvertscale", "videorate",
-    "video4linux2", "jpeg"};
-static const char *const codecs[] = {"x264", "openh264"};
+/* What may be loaded: no plugin of these makes or plays sound, and no other is there. */
+static const char *const plugins_core[] = {"coreelements", "app", "videoparsersbad"};
+static const char *const plugins_device[] = {"videoconvertscale", "videorate", "video4linux2",
+                                             "jpeg"};
 
 static bool load_plugin(const char *name)
 {
@@ -40,10 +39,17 @@ static bool load_plugin(const char *name)
     return true;
 }
 
-dw_err dw_media_init(bool all_plugins)
+static void load_plugins(const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!load_plugin(names[i]))
+            dw_log("error", "gstreamer", "plugin=%s loaded=no", names[i]);
+}
+
+dw_err dw_media_init(enum dw_media_need need, enum dw_encoder_kind kind)
 {
     /* No scan of two hundred plugins, no helper process, no file in somebody's home folder. */
-    if (!all_plugins && setenv("GST_REGISTRY_DISABLE", "yes", 1) != 0)
+    if (need != DW_MEDIA_ALL && setenv("GST_REGISTRY_DISABLE", "yes", 1) != 0)
         return dw_fail(DW_E_IO);
     GError *error = NULL;
     if (!gst_init_check(NULL, NULL, &error)) {
@@ -51,14 +57,16 @@ dw_err dw_media_init(bool all_plugins)
         g_clear_error(&error);
         return dw_fail(DW_E_UNSUPPORTED);
     }
-    if (all_plugins)
+    if (need == DW_MEDIA_ALL)
         return DW_OK;
-    for (size_t i = 0; i < DW_ARRAY_COUNT(plugins); i++)
-        if (!load_plugin(plugins[i]))
-            dw_log(i < 4 ? "error" : "info", "gstreamer", "plugin=%s loaded=no", plugins[i]);
-    bool has_codec = false;
-    for (size_t i = 0; i < DW_ARRAY_COUNT(codecs); i++)
-        has_codec = load_plugin(codecs[i]) || has_codec;
+    load_plugins(plugins_core, DW_ARRAY_COUNT(plugins_core));
+    if (need == DW_MEDIA_DEVICE)
+        load_plugins(plugins_device, DW_ARRAY_COUNT(plugins_device));
+    bool has_codec = (kind != DW_ENCODER_OPENH264 && load_plugin("x264")) ||
+                     (kind != DW_ENCODER_X264 && load_plugin("openh264"));
+    if (!has_codec)
+        dw_log("error", "gstreamer",
+               "encoder=missing hint=\"install gstreamer1.0-plugins-ugly or -bad\"");
     return has_codec ? DW_OK : dw_fail(DW_E_UNSUPPORTED);
 }
 

@@ -24,9 +24,12 @@ struct dw_encoder_settings {
 /* Called on a thread of the pipeline; `annexb` is borrowed. */
 typedef void dw_encoder_unit(void *ctx, struct dw_view annexb, uint64_t t_exp_us);
 
-/* Starts GStreamer with the plugins named in encode.c and no registry file; `all_plugins` takes the
- * system's registry instead (needed to open video files of any kind). Call once, first. */
-DW_MUST_USE dw_err dw_media_init(bool all_plugins);
+/* Which of GStreamer's plugins are loaded: those of the encoder; the device's too; or the system's
+ * whole registry, needed to open video files of any kind. */
+enum dw_media_need { DW_MEDIA_ENCODER = 0, DW_MEDIA_DEVICE, DW_MEDIA_ALL };
+
+/* Starts GStreamer. Call once, first. DW_E_UNSUPPORTED: it or the encoder is missing (logged). */
+DW_MUST_USE dw_err dw_media_init(enum dw_media_need need, enum dw_encoder_kind kind);
 
 /* DW_E_UNSUPPORTED: no encoder of that kind is installed (logged). */
 DW_MUST_USE dw_err dw_encoder_new(const struct dw_encoder_settings *settings, dw_encoder_unit *unit,

@@ -244,7 +244,9 @@ static bool make_pictures(void)
                                      .is_mjpeg = form == 1,
                                      .file = conf.file,
                                      .world = world};
-    if (dw_failed(dw_media_init(source == DW_CAPTURE_FILE)) ||
+    static const enum dw_media_need needs[] = {DW_MEDIA_ENCODER, DW_MEDIA_ENCODER, DW_MEDIA_DEVICE,
+                                               DW_MEDIA_ALL};
+    if (dw_failed(dw_media_init(needs[source], es.kind)) ||
         dw_failed(dw_encoder_new(&es, on_unit, NULL, &encoder)))
         return false;
     dw_err e = dw_capture_new(&cs, encoder, on_picture, NULL, &capture);
@@ -341,6 +343,7 @@ int main(int argc, char **argv)
         dw_config_print(table, DW_ARRAY_COUNT(table), &conf, stdout);
         return 0;
     }
+    (void)mallopt(M_MMAP_THRESHOLD, 256 * 1024); /* a freed picture goes back to the system */
     (void)mallopt(M_ARENA_MAX, 2); /* few threads, few of them busy: one heap each would be waste */
     tzset();                       /* the zone's file is out of reach later */
     uv_loop_t *loop = uv_default_loop();
