@@ -97,7 +97,7 @@ struct dw_hall {
     uint64_t last_us;
     uint8_t *room[2]; /* the whole hall by day and by night, I420 */
     /* What can change, as pixels: its room, the view through the door, and what is painted on. */
-    cairo_surface_t *live_room[2], *outside[2], *canvas;
+    cairo_surface_t *live_room[2], *outside[2], *glow[2], *canvas;
     int live_x, live_y, live_w, live_h;
     cairo_surface_t *part[2][PART_COUNT];
     double part_x[PART_COUNT], part_y[PART_COUNT]; /* of its corner from the feet, in its pixels */
@@ -263,6 +263,24 @@ static bool make_digits(struct dw_hall *h)
     return true;
 }
 
+/* The shine around the open door. A gradient of this size is slow to paint: once is enough. */
+static cairo_surface_t *make_glow(const struct dw_hall *h, int night)
+{
+    cairo_surface_t *s = cairo_image_surface_create(CAIRO_FORMAT_ARGB32, h->live_w, h->live_h);
+    cairo_t *cr = cairo_create(s);
+    cairo_translate(cr, h->off_x - h->live_x, h->off_y - h->live_y);
+    cairo_scale(cr, h->scale, h->scale);
+    cairo_pattern_t *p = cairo_pattern_create_radial(320, 200, 70, 320, 215, 160);
+    double r = night ? 0.54 : 1, g = night ? 0.63 : 0.965, b = night ? 0.816 : 0.875;
+    cairo_pattern_add_color_stop_rgba(p, 0, r, g, b, night ? 0.07 : 0.16);
+    cairo_pattern_add_color_stop_rgba(p, 1, r, g, b, 0);
+    cairo_set_source(cr, p);
+    cairo_paint(cr);
+    cairo_pattern_destroy(p);
+    cairo_destroy(cr);
+    return s;
+}
+
 static bool make_layers(struct dw_hall *h)
 {
     RsvgRectangle all = {h->off_x, h->off_y, 640 * h->scale, 400 * h->scale};
@@ -283,6 +301,7 @@ static bool make_layers(struct dw_hall *h)
         cairo_surface_destroy(room);
         h->outside[n] = render(svg, len, "#outside", (int)ceil(LEAF_W * h->scale),
                                (int)ceil((LEAF_B - LEAF_T) * h->scale), door);
+        h->glow[n] = make_glow(h, n);
         if (!h->outside[n])
             return false;
     }
@@ -366,6 +385,8 @@ void dw_hall_free(struct dw_hall *h)
             cairo_surface_destroy(h->live_room[n]);
         if (h->outside[n])
             cairo_surface_destroy(h->outside[n]);
+        if (h->glow[n])
+            cairo_surface_destroy(h->glow[n]);
         for (int i = 0; i < PART_COUNT; i++)
             if (h->part[n][i])
                 cairo_surface_destroy(h->part[n][i]);
@@ -625,13 +646,14 @@ static void paint_light(struct dw_hall *h, cairo_t *cr)
     cairo_set_source(cr, p);
     cairo_fill(cr);
     cairo_pattern_destroy(p);
-    p = cairo_pattern_create_radial(320, 200, 70, 320, 215, 160);
-    cairo_pattern_add_color_stop_rgba(p, 0, r, g, b, mix(0.16, 0.07, n) * open);
-    cairo_pattern_add_color_stop_rgba(p, 1, r, g, b, 0);
-    cairo_set_source(cr, p);
-    cairo_rectangle(cr, LIVE_X, LIVE_Y, LIVE_W, LIVE_H);
-    cairo_fill(cr);
-    cairo_pattern_destroy(p);
+    for (int i = 0; i < 2; i++) {
+        double share = (i ? n : 1 - n) * open;
+        if (share <= 0)
+            continue;
+        set_layer(h, cr, h->glow[i], (h->live_x - h->off_x) / h->scale,
+                  (h->live_y - h->off_y) / h->scale);
+        cairo_paint_with_alpha(cr, share);
+    }
 }
 
 static void paint_parcels(struct dw_hall *h, cairo_t *cr)
