@@ -14,10 +14,11 @@
 
 /* More than this on its way to the broker: the rest is dropped, and sent when it is asked for
  * again. */
-#define UNSENT_MAX   4096
-#define TICK_MS      50u
-#define RETRY_MS_MIN 100u
-#define RETRY_MS_MAX 5000u
+#define UNSENT_MAX    4096
+#define SEND_AGAIN_MS 10000u /* longer than a hub's pauses between attempts to come back */
+#define TICK_MS       50u
+#define RETRY_MS_MIN  100u
+#define RETRY_MS_MAX  5000u
 
 struct dw_link {
     struct dw_service *service;
@@ -139,6 +140,7 @@ static void on_subscribed(struct mosquitto *mosq, void *ctx, int mid, int count,
     dw_log("info", "broker", "state=up");
     /* The broker may have lost what it held for the hubs. */
     dw_jobs_send_all(l->service);
+    l->service->sweep.again_at = uv_now(l->service->loop) + SEND_AGAIN_MS;
     dw_visits_send_again(l->service);
 }
 
@@ -287,6 +289,23 @@ static bool read_address(struct dw_link *l, const char *address)
     return true;
 }
 
+/* "name:password" in a file that only the service reads. */
+static dw_err log_in(struct dw_link *l, const char *path)
+{
+    char text[256];
+    struct dw_buf buf = dw_buf_of(text, sizeof(text) - 1);
+    DW_TRY(dw_file_read(path, &buf));
+    text[buf.len] = 0;
+    text[strcspn(text, "\r\n")] = 0;
+    char *colon = strchr(text, ':');
+    if (!colon)
+        return dw_fail(DW_E_INVALID);
+    *colon = 0;
+    int rc = mosquitto_username_pw_set(l->mosq, text, colon + 1);
+    explicit_bzero(text, sizeof(text));
+    return rc == MOSQ_ERR_SUCCESS ? DW_OK : dw_fail(DW_E_INVALID);
+}
+
 dw_err dw_link_start(struct dw_service *s)
 {
     struct dw_link *l = calloc(1, sizeof(*l));
@@ -303,6 +322,14 @@ dw_err dw_link_start(struct dw_service *s)
     (void)mosquitto_lib_init();
     l->mosq = mosquitto_new(name, false, l);
     DW_ASSERT(l->mosq);
+    if (s->set.broker_login_file[0]) {
+        dw_err e = log_in(l, s->set.broker_login_file);
+        if (dw_failed(e)) {
+            mosquitto_destroy(l->mosq);
+            free(l);
+            return e;
+        }
+    }
     (void)mosquitto_int_option(l->mosq, MOSQ_OPT_TCP_NODELAY, 1);
     (void)mosquitto_max_inflight_messages_set(l->mosq, 256);
     mosquitto_connect_callback_set(l->mosq, on_connect);

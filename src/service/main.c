@@ -39,6 +39,7 @@ static const struct dw_setting table[] = {
     STRING(key_file, NULL, "the service's secret key; made if absent, FILE.pub beside it"),
     STRING(admin_token_file, NULL, "the admin's token; made if absent"),
     STRING(broker, "127.0.0.1:1883", "MQTT broker"),
+    STRING(broker_login_file, "", "file with name:password for the broker, or empty"),
     BOOL(behind_proxy, "no", "yes: may listen beyond this machine, because a proxy does the TLS"),
     UINT(connections_max, 16, 8000, "2000", "", "connections at once"),
     UINT(database_mib_max, 0, 1048576, "0", "MiB",

@@ -18,6 +18,7 @@ struct dw_service_settings {
     char key_file[256];
     char admin_token_file[256];
     char broker[64];
+    char broker_login_file[256];
     bool behind_proxy;
     uint32_t connections_max;
     uint32_t database_mib_max;
@@ -34,6 +35,7 @@ struct dw_service_counts {
 /* How far jobs/send.c has come with sending everything again. */
 struct dw_sweep {
     bool is_on, is_busy, must_restart;
+    uint64_t again_at; /* uv_now; once more, for hubs that came back later than we did; 0: no */
     int64_t exp_s;
     uint8_t id[16];
 };

@@ -6,6 +6,7 @@
  *   news VISIT NUMBER STATE CHECK ALARMS AT_MS
  *   receipt VISIT OUTCOME CHECK OPENED_MS SECURED_MS LEAF LATER(0|1)
  *   offer VISIT                  answer a HELLO that "silent" left alone
+ *   forget                       take the next HELLO of any visit for a new question
  *   raw TOPIC HEX                publish any bytes ("-": none)
  *   strange VISIT                NEWS signed by another key
  *   down, up                     drop the connection; come back
@@ -105,6 +106,7 @@ static void hear_hello(const struct dw_hello *m)
            m->visit, is_repeat ? "true" : "false", m->age_ms, m->door, m->revision, hex);
     DW_ASSERT(i < VISITS_MAX);
     if (!is_repeat) {
+        memset(&hub.seen[i], 0, sizeof(hub.seen[i]));
         hub.seen[i].visit = m->visit;
         memcpy(hub.seen[i].courier_nonce, m->courier_nonce, sizeof(m->courier_nonce));
         hub.count++;
@@ -307,6 +309,8 @@ static void obey(char *line)
     else if (strcmp(word[0], "offer") == 0 && n == 2 &&
              find(strtoull(word[1], NULL, 16)) < hub.count)
         offer(find(strtoull(word[1], NULL, 16)), DW_CHECK_NONE);
+    else if (strcmp(word[0], "forget") == 0)
+        hub.count = 0;
     else if (strcmp(word[0], "strange") == 0 && n == 2)
         tell_strange(strtoull(word[1], NULL, 16));
     else if (strcmp(word[0], "down") == 0)

@@ -157,6 +157,28 @@ test('the hub refuses: its code, in words', async () => {
   hub.say('policy ready');
 });
 
+test('news of the checks does not overtake the offer that belongs to it', async () => {
+  hub.say('policy silent');
+  const code = barcode();
+  const v = ok(await ask(visitor, await order(code), code), 201);
+  await hub.next((e) => e.event === 'hello' && e.visit === v.id);
+  const mark = hub.mark;
+  hub.say(`news ${v.id} 1 checking none 0 ${Date.now()}`);
+  hub.say(`news ${v.id} 2 ready none 0 ${Date.now()}`);
+  await hub.next((e) => e.event === 'ack' && e.visit === v.id && e.number === 2, mark);
+  assert.equal(ok(await service.get(`/v1/visits/${v.id}`, visitor.token), 200).state, 'checking');
+  hub.say(`offer ${v.id}`);
+  await wait(v, 'ready');
+  hub.say(`news ${v.id} 3 checking none 0 ${Date.now()}`);
+  await hub.next((e) => e.event === 'ack' && e.visit === v.id && e.number === 3, mark);
+  assert.equal(ok(await service.post(`/v1/visits/${v.id}/open`, visitor.token), 200).state, 'sent');
+  assert.equal((await hub.next((e) => e.event === 'proof' && e.visit === v.id, mark)).good, true);
+  // Refused after the slide: the receipt says so, with the check.
+  hub.say(`news ${v.id} 4 none camera_frozen 0 ${Date.now()}`);
+  hub.say(`receipt ${v.id} REFUSED camera_frozen 0 0 40 0`);
+  assert.equal((await wait(v, 'refused')).check.code, 'camera_frozen');
+});
+
 test('two couriers at once: the second is refused by the hub', async () => {
   const second = await makeVisitor(service, agency, 'Second');
   const a = barcode(), b = barcode();
@@ -334,12 +356,49 @@ test('late and double reports: original times, each once, acknowledged each time
   const end = await wait(open, 'ended');
   assert.equal(end.outcome, 'SECURED_WITH_GAP');
   assert.equal(end.receipt.confirmed_later, true);
+  await hub.next((e) => e.event === 'ack' && e.visit === v.id && e.number === 4294967295, mark);
   hub.say(`receipt ${v.id} SECURED_UNCONFIRMED none ${t + 3000} 0 20 0`); // the old one again
   hub.say(`news ${v.id} 4 watch none 256 ${t + 90000}`);
   const alarmed = ok(await service.get(`/v1/visits/${v.id}?since=${end.news}&wait_ms=5000`, visitor.token), 200);
   assert.equal(alarmed.outcome, 'SECURED_WITH_GAP');
   assert.equal(alarmed.alarms[0].code, 'someone_inside');
   assert.ok(inside);
+});
+
+test('a stay: each opening is asked anew within one visit; a refused one does not end it', async () => {
+  hub.say('policy ready');
+  const code = barcode();
+  const job = await order(code, { kind: 'stay' });
+  const v = await wait(ok(await ask(visitor, job, code), 201), 'ready');
+  ok(await service.post(`/v1/visits/${v.id}/open`, visitor.token), 200);
+  hub.say(`news ${v.id} 1 inside none 0 ${Date.now()}`);
+  hub.say(`news ${v.id} 2 between none 0 ${Date.now()}`);
+  let now = await wait(v, 'between');
+  const mark = hub.mark;
+  // Refused by the service (wrong code): a visit of its own.
+  const other = await refused(await ask(visitor, job, 'no'), 'wrong_parcel');
+  assert.notEqual(other.id, v.id);
+  // Refused by the hub: still between.
+  hub.say('forget');
+  hub.say('policy camera_not_live');
+  now = ok(await ask(visitor, job, code), 201);
+  assert.equal(now.id, v.id);
+  assert.notEqual(now.courier_nonce, v.courier_nonce);
+  now = await wait(now, 'between');
+  assert.equal(now.check.code, 'camera_not_live');
+  assert.equal(now.outcome, null);
+  // And let in again.
+  hub.say('forget');
+  hub.say('policy ready');
+  now = await wait(ok(await ask(visitor, job, code), 201), 'ready');
+  assert.equal(now.id, v.id);
+  ok(await service.post(`/v1/visits/${v.id}/open`, visitor.token), 200);
+  assert.equal((await hub.next((e) => e.event === 'proof' && e.visit === v.id, mark)).good, true);
+  hub.say(`news ${v.id} 3 inside none 0 ${Date.now()}`);
+  now = await wait(now, 'inside');
+  hub.say(`receipt ${v.id} OK none ${Date.now() - 1000} ${Date.now()} 30 0`);
+  await wait(now, 'ended');
+  assert.equal(ok(await service.get(`/v1/jobs/${job.id}`, agency.token), 200).state, 'open'); // may come again
 });
 
 test('civil windows follow the home\'s zone', async () => {

@@ -205,6 +205,11 @@ static void step_done(struct dw_work *w, bool is_stored)
 
 void dw_jobs_tick(struct dw_service *s)
 {
+    if (s->sweep.again_at && uv_now(s->loop) >= s->sweep.again_at) {
+        s->sweep.again_at = 0;
+        dw_jobs_send_all(s);
+        return;
+    }
     if (!s->sweep.is_on || s->sweep.is_busy || !s->is_link_up)
         return;
     struct dw_arena arena = {0};

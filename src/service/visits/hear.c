@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "os/os.h"
+#include "service/jobs/jobs.h"
 #include "service/visits/visits.h"
 #include "wire/visit.h"
 
@@ -12,7 +13,7 @@
 void dw_visit_send_hello(struct dw_work *w, uint64_t visit, uint32_t age_ms)
 {
     struct dw_hello out = {.visit = visit, .age_ms = age_ms};
-    uint8_t bytes[640];
+    uint8_t bytes[640], job[DW_ID_BYTES];
     struct dw_buf buf = dw_buf_of(bytes, sizeof(bytes));
     sqlite3_stmt *q = dw_db_ask(w->db,
                                 "SELECT h.hub_thumb, v.job, v.visitor, v.courier_nonce, v.barcode,"
@@ -23,6 +24,7 @@ void dw_visit_send_hello(struct dw_work *w, uint64_t visit, uint32_t age_ms)
     if (!dw_db_next(w->db, q) || !dw_col_blob(q, 0, out.hub, sizeof(out.hub)))
         return;
     (void)dw_col_blob(q, 1, out.job, sizeof(out.job));
+    memcpy(job, out.job, sizeof(job));
     (void)dw_col_blob(q, 2, out.visitor, sizeof(out.visitor));
     (void)dw_col_blob(q, 3, out.courier_nonce, sizeof(out.courier_nonce));
     const char *barcode = dw_col_text(q, 4);
@@ -33,6 +35,9 @@ void dw_visit_send_hello(struct dw_work *w, uint64_t visit, uint32_t age_ms)
     (void)dw_col_blob(q, 5, out.salt, sizeof(out.salt));
     out.door = (uint8_t)sqlite3_column_int(q, 6);
     out.revision = (uint32_t)sqlite3_column_int64(q, 7);
+    /* The job goes ahead of the question: a broker that forgot may have kept it from the hub, and
+     * to a hub that has it, it is nothing new. */
+    dw_job_send(w, job);
     if (!dw_failed(dw_hello_write(&out, &buf)))
         dw_post(w, out.hub, DW_LINK_KIND_HELLO, dw_view_of_buf(&buf));
 }
@@ -73,9 +78,22 @@ void dw_visit_tell(struct dw_work *w, uint64_t visit, const struct dw_line *line
 
 void dw_visit_refuse(struct dw_work *w, uint64_t visit, enum dw_check check)
 {
-    struct dw_line line = {.outcome = DW_OUTCOME_REFUSED, .check = (uint8_t)check};
-    (void)dw_db_do(w->db, "UPDATE visits SET state = 0, outcome = ?, check_failed = ? WHERE id = ?",
-                   "iii", (int64_t)DW_OUTCOME_REFUSED, (int64_t)check, (int64_t)visit);
+    /* A STAY that was let in before is not over because its next opening is refused. */
+    sqlite3_stmt *q =
+        dw_db_ask(w->db,
+                  "UPDATE visits SET check_failed = ?2, slid = NULL, (state, outcome) ="
+                  " (SELECT CASE WHEN n > 0 THEN ?3 ELSE 0 END,"
+                  " CASE WHEN n > 0 THEN 0 ELSE ?4 END FROM (SELECT count(*) AS n"
+                  " FROM story WHERE visit = ?1 AND state = ?3))"
+                  " WHERE id = ?1 RETURNING state, outcome",
+                  "iiii", (int64_t)visit, (int64_t)check, (int64_t)DW_VISIT_BETWEEN,
+                  (int64_t)DW_OUTCOME_REFUSED);
+    struct dw_line line = {.check = (uint8_t)check};
+    if (dw_db_next(w->db, q)) {
+        line.state = (uint8_t)sqlite3_column_int(q, 0);
+        line.outcome = (uint8_t)sqlite3_column_int(q, 1);
+        (void)dw_db_next(w->db, q);
+    }
     dw_visit_tell(w, visit, &line);
     w->stops_waiting = true;
 }
@@ -166,6 +184,11 @@ static bool hear_news(struct dw_work *w, const struct dw_message *m)
                                 "ii", (int64_t)in->visit, (int64_t)in->number);
     if (dw_db_next(w->db, q))
         return true;
+    /* Up to READY the offer says where the visit stands, and at the end the receipt: it brings the
+     * nonce or the outcome that belongs to it. */
+    bool is_told = in->state <= DW_VISIT_READY;
+    if (is_told && in->alarms == 0)
+        return true;
     struct dw_line line = {.hub_number = in->number,
                            .state = in->state,
                            .check = in->check,
@@ -178,12 +201,12 @@ static bool hear_news(struct dw_work *w, const struct dw_message *m)
     /* Late lines keep their own time and do not turn the state back. */
     if (in->number > known.news_seen)
         (void)dw_db_do(w->db,
-                       "UPDATE visits SET news_seen = ?, alarms = ?, state ="
-                       " CASE outcome WHEN 0 THEN ? ELSE state END, check_failed ="
-                       " CASE WHEN ? AND outcome = 0 THEN ? ELSE check_failed END WHERE id = ?",
-                       "iiiiii", (int64_t)in->number, (int64_t)in->alarms, (int64_t)in->state,
-                       (int64_t)(in->check != DW_CHECK_NONE), (int64_t)in->check,
-                       (int64_t)in->visit);
+                       "UPDATE visits SET news_seen = ?1, alarms = ?2,"
+                       " state = CASE WHEN outcome = 0 AND NOT ?3 THEN ?4 ELSE state END,"
+                       " check_failed = CASE WHEN outcome = 0 AND ?5 > 0 THEN ?5"
+                       " ELSE check_failed END WHERE id = ?6",
+                       "iiiiii", (int64_t)in->number, (int64_t)in->alarms, (int64_t)is_told,
+                       (int64_t)in->state, (int64_t)in->check, (int64_t)in->visit);
     if (in->state >= DW_VISIT_INTENT)
         w->stops_waiting = true;
     return true;
@@ -196,7 +219,8 @@ static bool hear_receipt(struct dw_work *w, const struct dw_message *m)
     if (!look(w, in->visit, m->home, &known) ||
         !dw_same(known.nonce, in->courier_nonce, DW_NONCE_BYTES) || in->leaf > INT64_MAX)
         return false;
-    acknowledge(w, &m->hub, in->visit, 0);
+    /* The receipt that confirms an earlier one is another message, with a number of its own. */
+    acknowledge(w, &m->hub, in->visit, in->is_confirmed_later ? UINT32_MAX : 0);
     bool is_repeat = known.has_receipt && known.leaf == in->leaf && known.outcome == in->outcome;
     bool is_overtaken = known.is_confirmed_later && !in->is_confirmed_later;
     if (is_repeat || is_overtaken)

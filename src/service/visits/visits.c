@@ -263,6 +263,7 @@ void dw_visits_list(struct dw_call *c)
  */
 
 struct request {
+    bool is_stay;
     uint8_t job[DW_ID_BYTES], home[DW_ID_BYTES];
     const char *barcode, *door_code;
     uint8_t nonce[DW_NONCE_BYTES];
@@ -300,7 +301,7 @@ static void look_at_job(struct dw_call *c, struct request *r, struct dw_stop *st
     sqlite3_stmt *q =
         dw_db_ask(c->work.db,
                   "SELECT j.home, j.visitor, j.door, j.nbf_s, j.exp_s, j.is_recalled, h.zone,"
-                  " h.latitude, h.longitude, p.is_active, p.from_min, p.to_min"
+                  " h.latitude, h.longitude, p.is_active, p.from_min, p.to_min, j.kind"
                   " FROM jobs j JOIN homes h ON h.id = j.home"
                   " LEFT JOIN permissions p ON p.home = j.home AND p.agency = j.agency"
                   " WHERE j.id = ? AND j.agency = ?",
@@ -308,6 +309,7 @@ static void look_at_job(struct dw_call *c, struct request *r, struct dw_stop *st
     if (!dw_db_next(c->work.db, q))
         return;
     stop->is_job_known = true;
+    r->is_stay = sqlite3_column_int(q, 12) == DW_VISIT_STAY;
     (void)dw_col_blob(q, 0, r->home, sizeof(r->home));
     stop->is_assigned = dw_col_blob(q, 1, visitor, sizeof(visitor)) &&
                         memcmp(visitor, c->actor.id, sizeof(visitor)) == 0;
@@ -375,6 +377,26 @@ static bool asked_already(struct dw_call *c, const struct request *r)
     return true;
 }
 
+/* The visitor's STAY that stands locked between two openings; 0: none. */
+static uint64_t between(struct dw_call *c, const struct request *r)
+{
+    sqlite3_stmt *q =
+        dw_db_ask(c->work.db,
+                  "SELECT id FROM visits WHERE visitor = ? AND job = ? AND outcome = 0"
+                  " AND state = ?",
+                  "kki", c->actor.id, r->job, (int64_t)DW_VISIT_BETWEEN);
+    return dw_db_next(c->work.db, q) ? (uint64_t)sqlite3_column_int64(q, 0) : 0;
+}
+
+static void ask_hub(struct dw_call *c, uint64_t visit)
+{
+    struct dw_line line = {.state = DW_VISIT_ASKED};
+    dw_visit_tell(&c->work, visit, &line);
+    dw_visit_send_hello(&c->work, visit, 0);
+    c->work.wait_ms = c->work.service->set.hub_answer_ms;
+    c->work.wait_repeats = true;
+}
+
 static uint64_t visit_id_new(void)
 {
     /* Time first, so that lists come in order: 41 bits of milliseconds last until 2039, then
@@ -407,23 +429,30 @@ void dw_visits_post(struct dw_call *c)
     look_at_parcel(c, &r, &stop);
     look_at_door(c, &r, &stop);
     enum dw_check check = dw_stop_check(&stop, &passed);
-    (void)dw_db_do(
-        c->work.db,
-        "INSERT INTO visits (id, job, home, agency, visitor, door, barcode, courier_nonce,"
-        " passed, state, check_failed, outcome, story, asked)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)",
-        "ikkkkithiii", (int64_t)visit, r.job, stop.is_job_known ? r.home : NULL, c->actor.agency,
-        c->actor.id, (int64_t)r.door, r.barcode, r.nonce, (int64_t)passed, (int64_t)DW_VISIT_ASKED,
-        dw_service_now_ms());
-    if (check != DW_CHECK_NONE) {
-        dw_visit_refuse(&c->work, visit, check);
+    /* The next opening of a STAY is the same visit, asked anew. Refused here, it is a visit of its
+     * own, and the one that is under way goes on. */
+    uint64_t further = check == DW_CHECK_NONE && r.is_stay ? between(c, &r) : 0;
+    if (further) {
+        visit = further;
+        (void)dw_db_do(
+            c->work.db,
+            "UPDATE visits SET courier_nonce = ?, hub_nonce = NULL, passed = ?, state = ?,"
+            " check_failed = 0, slid = NULL, ready_until = NULL, asked = ? WHERE id = ?",
+            "hiiii", r.nonce, (int64_t)passed, (int64_t)DW_VISIT_ASKED, dw_service_now_ms(),
+            (int64_t)visit);
     } else {
-        struct dw_line line = {.state = DW_VISIT_ASKED};
-        dw_visit_tell(&c->work, visit, &line);
-        dw_visit_send_hello(&c->work, visit, 0);
-        c->work.wait_ms = c->work.service->set.hub_answer_ms;
-        c->work.wait_repeats = true;
+        (void)dw_db_do(c->work.db,
+                       "INSERT INTO visits (id, job, home, agency, visitor, door, barcode,"
+                       " courier_nonce, passed, state, check_failed, outcome, story, asked)"
+                       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)",
+                       "ikkkkithiii", (int64_t)visit, r.job, stop.is_job_known ? r.home : NULL,
+                       c->actor.agency, c->actor.id, (int64_t)r.door, r.barcode, r.nonce,
+                       (int64_t)passed, (int64_t)DW_VISIT_ASKED, dw_service_now_ms());
     }
+    if (check != DW_CHECK_NONE)
+        dw_visit_refuse(&c->work, visit, check);
+    else
+        ask_hub(c, visit);
     answer(c, 201, visit);
 }
 
