@@ -246,6 +246,8 @@ static dw_err write_all(int fd, struct dw_view a, struct dw_view b)
         size_t done = (size_t)n;
         for (size_t i = 0; i < 2; i++) {
             size_t cut = done < part[i].iov_len ? done : part[i].iov_len;
+            if (!cut)
+                continue;
             part[i].iov_base = (uint8_t *)part[i].iov_base + cut;
             part[i].iov_len -= cut;
             done -= cut;

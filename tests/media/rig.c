@@ -41,12 +41,17 @@ bool rig_shell(char *ret_text, size_t cap, const char *format, ...)
 
 bool rig_clip_make(struct rig_clip *clip)
 {
-    static const char command[] =
-        "ffmpeg -nostdin -v error -f lavfi -i "
-        "'testsrc2=size=320x240:rate=30,noise=alls=8:allf=t' -t 20 -c:v libx264 -preset ultrafast "
-        "-tune zerolatency -threads 1 -b:v 600k -x264-params "
-        "aud=1:repeat-headers=1:keyint=30:min-keyint=30:scenecut=0 -pix_fmt yuv420p -f h264 -";
-    size_t cap = 8u * 1024u * 1024u, len = 0;
+    return rig_clip_load(clip, "ffmpeg -nostdin -v error -f lavfi -i "
+                               "'testsrc2=size=320x240:rate=30,noise=alls=8:allf=t' -t 20 -c:v "
+                               "libx264 -preset ultrafast -tune zerolatency -threads 1 -b:v 600k "
+                               "-x264-params aud=1:repeat-headers=1:keyint=30:min-keyint=30:"
+                               "scenecut=0 -pix_fmt yuv420p -f h264 -") &&
+           clip->count == 600;
+}
+
+bool rig_clip_load(struct rig_clip *clip, const char *command)
+{
+    size_t cap = 32u * 1024u * 1024u, len = 0;
     clip->bytes = malloc(cap);
     FILE *f = popen(command, "r");
     if (!f || !clip->bytes)
@@ -67,7 +72,7 @@ bool rig_clip_make(struct rig_clip *clip)
     }
     if (clip->count < RIG_UNITS_MAX)
         clip->unit[clip->count++] = dw_view_of(clip->bytes + begin, len - begin);
-    return clip->count == 600;
+    return clip->count > 1;
 }
 
 static void write_file(const char *folder, const char *name, const char *text)

@@ -70,6 +70,8 @@ struct rig_clip {
     uint32_t count;
 };
 bool rig_clip_make(struct rig_clip *clip);
+/* Any stream in Annex B with access unit delimiters that `command` writes to its output. */
+bool rig_clip_load(struct rig_clip *clip, const char *command);
 extern struct rig_clip rig_clip;
 
 /* `more` is added to the configuration. `plain` starts it as class K0. `file_bytes_max` 0: no
