@@ -2,6 +2,7 @@
 // frames. What is shown is judged by the pixels that the compositor put out, not by what the page says.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import net from "node:net";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { Rig, tempFolder, until } from "../web/rig.mjs";
@@ -270,6 +271,39 @@ for (const [width, height, dark] of [[390, 844, false], [390, 844, true], [1280,
     assert.deepEqual(bad, []);
   });
 }
+
+test("a drill is run from the page: told after, outcome in words", async (t) => {
+  const folder = tempFolder();
+  const path = join(folder, "drills");
+  let demo;
+  const server = net.createServer((s) => {
+    demo = s;
+    s.on("error", () => undefined);
+    s.resume();
+  });
+  await new Promise((r) => server.listen(path, r));
+  t.after(() => server.close());
+  const { rig, page } = await openPage(t, { width: 1280, height: 900, settings: { "front.drill_socket": path } });
+  await visit(rig);
+  rig.say(`play ${FPS}`);
+  await isPicture(page, "live");
+  await page.locator('[data-drill="camera-cut"]').click();
+  await until("the demo is asked", () => demo);
+  demo.write("It begins with the next delivery.\n");
+  await until("said", async () => /next delivery/.test(await page.locator("#drill-list").textContent()));
+  demo.write('{"attack":true}\n');
+  await page.waitForTimeout(100);
+  rig.say("play 0");
+  await isPicture(page, "blind");
+  rig.say(`play ${FPS}`);
+  demo.end("SECURED_WITH_GAP; alarm after 2.1 s; door locked; nobody was told anything false\n");
+  const row = page.locator("li.drill").first();
+  await until("the outcome", async () => /with a gap/.test(await row.textContent()));
+  const seconds = Number(/([\d.]+) s$/.exec((await row.locator(".sec").textContent()).trim())[1]);
+  assert.ok(seconds > 0.5 && seconds < 2.5, `told after ${seconds} s`);
+  await isPicture(page, "live");
+  await page.screenshot({ path: join(artefacts, "watch-drill-1280.png"), fullPage: true });
+});
 
 test("keyboard: every control is reached and has a name; the red button says only that it asked", async (t) => {
   const { rig, page } = await openPage(t, { settings: { "front.drill_socket": "/nonexistent/drills" } });

@@ -234,7 +234,7 @@ static void send_display(uint32_t slot, const uint8_t nonce[32])
                            .contact = state.contact,
                            .strike = state.strike,
                            .is_secured = state.is_secured,
-                           .lease_ms = 3000,
+                           .lease_ms = state.is_secured ? 3000 : 0,
                            .visit_state = state.visit_state};
     memcpy(d.hub, hub.key.thumb, 32);
     memcpy(d.viewer_nonce, nonce, 32);

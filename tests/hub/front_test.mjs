@@ -337,12 +337,12 @@ test("drills: one line to the demo, its lines to the pages", async (t) => {
   assert.equal(asked[0], "drill camera-cut\n");
   ws.send({ t: "drill", name: "walk-off" });
   await until("one at a time", () => ws.texts.find((m) => m.t === "drill" && /under way/.test(m.line)));
-  answer.write('{"attack":true}\n{"outcome":');
-  answer.write('"SECURED_WITH_GAP"}\n');
+  answer.write('{"attack":true}\nSECURED_WITH_GAP; alarm ');
+  answer.write("after 2.1 s; door locked\n");
   answer.end();
   await until("its end", () => ws.texts.find((m) => m.t === "drill" && m.name === "camera-cut" && m.over));
   const lines = ws.texts.filter((m) => m.t === "drill" && m.name === "camera-cut").map((m) => m.line);
-  assert.deepEqual(lines, ['{"attack":true}', '{"outcome":"SECURED_WITH_GAP"}', ""]);
+  assert.deepEqual(lines, ['{"attack":true}', "SECURED_WITH_GAP; alarm after 2.1 s; door locked", ""]);
   ws.end();
 });
 

@@ -21,6 +21,14 @@ export interface Display {
 /** A screen never believes a lease longer than this [T_show], whatever is signed. */
 export const LEASE_MAX_MS = 5000;
 
+/** A statement that does not say SECURED needs no lease, but it is not of now for ever either. */
+export const OTHER_MS = 3000;
+
+/** For how long from sending its nonce a screen may show what the statement says. */
+export function shownForMs(d: Display): number {
+  return d.isSecured ? d.leaseMs : OTHER_MS;
+}
+
 export async function readDisplay(key: VerifyKey, object: Bytes): Promise<Display> {
   const f = new Fields(decode(await open(key, DISPLAY, object)));
   const hub = f.bytes(3, 32);

@@ -109,7 +109,7 @@ function facts(s: Seen, pictureAge: number | null, camera: string, now: number):
       note:
         pictureAge === null
           ? say("picture.age.unknown")
-          : say("picture.age", { age: wholeSpan(pictureAge) }),
+          : say(camera === "proven" ? "picture.age" : "picture.last", { age: wholeSpan(pictureAge) }),
     },
     {
       id: "battery",
@@ -142,7 +142,7 @@ export class DoorView {
         const cover = el(
           "div",
           { class: "tile-cover", "aria-hidden": "true" },
-          el("p", { class: "cap" }, say(`fact.${id}`)),
+          el("div", { class: "row" }, el("p", { class: "cap" }, say(`fact.${id}`)), mark("unknown", "ask", "mark-s")),
           el("p", { class: "big" }, say("fact.unknown")),
         );
         box.append(cover);

@@ -44,21 +44,21 @@ export class DrillsView {
     for (const r of this.rows.values()) r.button.disabled = true;
   }
 
-  /** The demo's words: one JSON object a line. {"attack": true} marks the moment of the attack, and
-   *  "outcome" its end; a plain line is shown as it is. */
+  /** The demo's words, a line each. {"attack":true} marks the moment of the attack; "OUTCOME check; alarm
+   *  after N s; ..." is its end; anything else is shown as it is. */
   line(m: DrillLine, now: number): void {
     const row = this.rows.get(m.name);
     if (!row) return;
-    const said = parse(m.line);
-    if (said?.attack === true && this.running) this.running = { ...this.running, begun: now, toldMs: null };
-    if (said && typeof said.outcome === "string") {
-      const key = `visit.ended.${said.outcome}`;
-      const reason = typeof said.text === "string" ? ` ${said.text}` : "";
-      row.result.replaceChildren(icon("tick", "i-s"), el("span", {}, clockTime(now), " ", has(key) ? say(key) : said.outcome, reason));
-      row.result.className = "res is-done";
-      const ms = typeof said.alarm_ms === "number" ? said.alarm_ms : this.running?.toldMs;
-      if (typeof ms === "number") row.seconds.replaceChildren(el("span", { class: "cap" }, say("drill.told")), " ", span(ms));
-    } else if (!said && m.line !== "") {
+    const end = ending(m.line);
+    if (m.line === '{"attack":true}') {
+      if (this.running) this.running = { ...this.running, begun: now, toldMs: null };
+    } else if (end) {
+      const rest = el("span", {}, clockTime(now), " ", say(`visit.ended.${end.outcome}`), ". ", end.rest);
+      row.result.replaceChildren(icon(end.isLie ? "act" : "tick", "i-s"), rest);
+      row.result.className = `res ${end.isLie ? "is-bad" : "is-done"}`;
+      const ms = this.running?.toldMs ?? end.alarmMs;
+      if (ms !== null) row.seconds.replaceChildren(el("span", { class: "cap" }, say("drill.told")), " ", span(ms));
+    } else if (m.line !== "") {
       row.result.replaceChildren(m.line);
       row.result.className = "res";
     }
@@ -80,11 +80,23 @@ export class DrillsView {
   }
 }
 
-function parse(line: string): Record<string, unknown> | null {
-  try {
-    const v: unknown = JSON.parse(line);
-    return typeof v === "object" && v !== null && !Array.isArray(v) ? (v as Record<string, unknown>) : null;
-  } catch {
-    return null;
-  }
+interface Ending {
+  outcome: string;
+  alarmMs: number | null;
+  isLie: boolean;
+  rest: string;
+}
+
+/** "SECURED_WITH_GAP; alarm after 2.1 s; door locked; nobody was told anything false" */
+function ending(line: string): Ending | null {
+  const m = /^([A-Z_]+)(?: ([a-z_]+))?; (.*)$/.exec(line);
+  if (!m || !has(`visit.ended.${m[1]}`)) return null;
+  const alarm = /alarm after (\d+(?:\.\d+)?) s/.exec(m[3]!);
+  const parts = m[3]!.split("; ").filter((p) => !p.startsWith("alarm after"));
+  return {
+    outcome: m[1]!,
+    alarmMs: alarm ? Number(alarm[1]) * 1000 : null,
+    isLie: line.includes("LIES:") || line.includes("NOT locked"),
+    rest: parts.map((p) => p.charAt(0).toUpperCase() + p.slice(1)).join(". ") + ".",
+  };
 }

@@ -95,12 +95,12 @@ function onWorker(m: FromWorker): void {
           onState(m.m, m.at);
           break;
         case "story":
-          if (m.m.n <= 1 && !m.m.past) story.clear();
           story.add(m.m, m.at - m.m.age_ms);
           visit.story(m.m, m.at - m.m.age_ms);
           if (m.m.kind === "visit_refused" && !m.m.past) drills.told(now);
           break;
         case "hello":
+          story.clear();
           drills.available(m.m.drills);
           visit.recordings(m.m.recordings);
           break;
@@ -141,7 +141,7 @@ function render(): void {
   strip.sample(
     isOn ? st.visit : null,
     {
-      camera: word === "live" || word === "stale" ? "proven" : "blind",
+      camera: word === "live" || word === "stale" ? "proven" : word === "wait" || word === "nothing" ? "unknown" : "blind",
       door: d?.contact ?? "unknown",
       bolt: !d || d.bolt === "unknown" ? "unknown" : d.isSecured ? "locked" : d.bolt === "thrown" ? "unknown" : "unlocked",
     },

@@ -6,6 +6,8 @@ import { byId, el, mark } from "./dom";
 import type { Coded, Story } from "./messages";
 
 const LINES_MAX = 80;
+/** Older than this is no news, even if it is told late. */
+const PAST_MS = 5000;
 /** Lines that are on the record but say nothing new to somebody who watches. */
 const QUIET = new Set(["segment", "lock_state"]);
 
@@ -48,6 +50,7 @@ export class StoryView {
   /** `at`: when it happened, on this screen's clock. */
   add(s: Story, at: number): void {
     if (this.seen.has(s.n) || QUIET.has(s.kind)) return;
+    const isPast = s.past || s.age_ms > PAST_MS;
     this.seen.add(s.n);
     const [kind, icon] = kindOf(s);
     const time = clockTime(s.utc_ms ?? at);
@@ -59,13 +62,13 @@ export class StoryView {
       el("span", { class: "grow" }, sentence(s)),
     );
     // What was before this screen came is told silently.
-    byId("story-box").setAttribute("aria-live", s.past ? "off" : "polite");
+    byId("story-box").setAttribute("aria-live", isPast ? "off" : "polite");
     this.list.prepend(line);
     while (this.list.childElementCount > LINES_MAX) this.list.lastElementChild?.remove();
     byId("story-none").hidden = true;
   }
 
-  /** The house started again: its numbers begin anew. */
+  /** A new connection: the house tells its newest lines again. */
   clear(): void {
     this.seen.clear();
     this.list.replaceChildren();

@@ -6,7 +6,7 @@ import { clockTime } from "../shared/times";
 import { byId, el } from "./dom";
 
 export interface Sample {
-  camera: "proven" | "blind";
+  camera: "proven" | "blind" | "unknown"; // unknown: this screen has had no picture yet
   door: "closed" | "open" | "unknown";
   bolt: "locked" | "unlocked" | "unknown";
 }
@@ -30,10 +30,14 @@ const WORDS: Record<string, string> = {
   unknown: "strip.unknown",
 };
 
+/** A little of what came after belongs to it: the bolt seen home. */
+const TAIL_MS = 4000;
+
 export class StripView {
   private readonly box = byId("strip");
   private visit: string | null = null;
   private isOn = false;
+  private onUntil = 0;
   private lanes: Record<Lane, Piece[]> = { camera: [], door: [], bolt: [] };
   private drawnAt = 0;
 
@@ -48,8 +52,9 @@ export class StripView {
       this.lanes = { camera: [], door: [], bolt: [] };
     }
     const wasOn = this.isOn;
-    this.isOn = visit !== null;
-    if (!this.isOn && !wasOn) return;
+    if (visit !== null) this.onUntil = now + TAIL_MS;
+    this.isOn = this.visit !== null && now < this.onUntil;
+    if (!this.isOn) return;
     for (const lane of LANES) {
       const pieces = this.lanes[lane];
       const last = pieces.at(-1);

@@ -4,7 +4,7 @@
 import { fromHex, toHex } from "../shared/bytes";
 import { SleepClock } from "../shared/clock";
 import { VerifyKey } from "../shared/cose";
-import { readDisplay } from "../shared/display";
+import { readDisplay, shownForMs } from "../shared/display";
 import type { FromWorker, FrontText, State, ToWorker } from "./messages";
 import { Player } from "./player";
 
@@ -56,7 +56,7 @@ async function onDisplay(cose: string): Promise<void> {
   const d = await readDisplay(hubKey.key, fromHex(cose));
   const at = sent.get(d.nonce);
   if (at === undefined) return; // not an answer to this screen
-  tell({ k: "display", d, sentAt: at, until: at + d.leaseMs });
+  tell({ k: "display", d, sentAt: at, until: at + shownForMs(d) });
 }
 
 async function onText(text: string): Promise<void> {
