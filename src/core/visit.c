@@ -531,8 +531,10 @@ static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects
     note(k, fx, DW_NOTE_OPENING, cause);
     if (cause == DW_CAUSE_INSIDE)
         note(k, fx, DW_NOTE_EGRESS, 0); /* VIS-8 [I19, I20]: recorded, never blocked */
-    if (cause == DW_CAUSE_FORCED)
+    if (cause == DW_CAUSE_FORCED) {
+        k->is_unaccounted = 1; /* VIS-23: no visitor before the household has looked */
         alarm_on(k, fx, DW_ALARM_FORCED);
+    }
 
     switch ((enum dw_visit_state)k->state) {
     case DW_VISIT_RETRACTING:
@@ -563,8 +565,10 @@ static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects
             alarm_on(k, fx, DW_ALARM_SOMEONE_INSIDE);
             break;
         }
-        if (cause == DW_CAUSE_COMMAND || cause == DW_CAUSE_UNKNOWN)
+        if (cause == DW_CAUSE_COMMAND || cause == DW_CAUSE_UNKNOWN) {
+            k->is_unaccounted = 1;
             alarm_on(k, fx, DW_ALARM_SECOND_OPENING);
+        }
         break;
     case DW_VISIT_UNHEARD:
         if (cause == DW_CAUSE_INSIDE)
