@@ -151,14 +151,9 @@ static bool scalar(struct dw_rd *r, enum dw_cbor_type type, uint32_t *ret_begin,
     return true;
 }
 
-/* Opens a container whose head has been read. */
+/* Opens a container whose head has been read; `count` is no more than the bytes left. */
 static void open_level(struct dw_rd *r, bool is_map, uint64_t count)
 {
-    /* Each item takes at least one byte, so a count beyond the bytes left is a lie. */
-    if (count > bytes_left(r) / (is_map ? 2 : 1)) {
-        dw_rd_fail(r, DW_E_TRUNCATED);
-        return;
-    }
     if (is_key_next(r)) {
         dw_rd_fail(r, DW_E_UNSUPPORTED);
         return;
@@ -184,7 +179,10 @@ static void container(struct dw_rd *r, enum dw_cbor_type type, uint32_t min, uin
     uint64_t count;
     if (!scalar(r, type, &begin, &count))
         return;
-    if (count < min) {
+    /* Each item takes at least one byte, so a count beyond the bytes left is a lie. */
+    if (count > bytes_left(r) / (type == DW_CBOR_MAP ? 2 : 1)) {
+        dw_rd_fail(r, DW_E_TRUNCATED);
+    } else if (count < min) {
         dw_rd_fail(r, DW_E_INVALID);
     } else if (count > max) {
         dw_rd_fail(r, DW_E_UNKNOWN_FIELD);

@@ -168,6 +168,8 @@ static void each_refusal_has_its_code(void **state)
         {"a101", DW_E_TRUNCATED, "map cut"},
         {"9a20000000", DW_E_TRUNCATED, "2^29 items declared"},
         {"ba20000000", DW_E_TRUNCATED, "2^29 pairs declared"},
+        {"ba80000000", DW_E_TRUNCATED, "2^31 pairs declared: twice that is 0 in 32 bits"},
+        {"bb8000000000000000", DW_E_TRUNCATED, "2^63 pairs declared"},
         {"5b7fffffffffffffff", DW_E_TOO_LARGE, "2^63 bytes declared"},
         {"0000", DW_E_TRAILING, "two items"},
         {"8000", DW_E_TRAILING, "after an empty array"},
@@ -215,6 +217,13 @@ static void input_is_bounded(void **state)
     bytes[2] = (uint8_t)(DW_CBOR_BYTES_MAX - 3);
     assert_true(dw_is(check_bytes(bytes, DW_CBOR_BYTES_MAX), DW_E_OK));
     assert_true(dw_is(check_bytes(bytes, DW_CBOR_BYTES_MAX + 1), DW_E_TOO_LARGE));
+    const uint8_t lie[] = {0x9a, 0x20, 0, 0, 0, 1, 2}; /* 2^29 items in two bytes */
+    uint32_t items = 1;
+    struct dw_rd r;
+    dw_rd_init(&r, dw_view_of(lie, sizeof lie));
+    dw_rd_array_upto(&r, 0, UINT32_MAX, &items);
+    assert_int_equal(items, 0);
+    assert_true(dw_is(dw_rd_end(&r), DW_E_TRUNCATED));
     /* Hostile counts cost nothing: each of these is judged by its first bytes. */
     memset(bytes, 0x9a, sizeof bytes);
     assert_true(dw_failed(check_bytes(bytes, DW_CBOR_BYTES_MAX)));

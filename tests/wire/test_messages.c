@@ -375,6 +375,8 @@ static void frame_parts(void **state)
     assert_int_equal(out.len, 0);
     memset(body, 0xff, sizeof body);
     assert_true(dw_is(dw_frame_parts_read(dw_view_of(body, sizeof body), &back), DW_E_TOO_LARGE));
+    body[0] = 0, body[1] = 1, body[2] = DW_VIEWERS_MAX + 1;
+    assert_true(dw_is(dw_frame_parts_read(dw_view_of(body, sizeof body), &back), DW_E_TOO_LARGE));
     body[0] = body[1] = 0;
     body[2] = 0;
     assert_true(dw_is(dw_frame_parts_read(dw_view_of(body, sizeof body), &back), DW_E_INVALID));
