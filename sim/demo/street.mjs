@@ -183,7 +183,8 @@ export class Street {
         // The hub is ready for visitors when camera and lock have been heard.
         await until("the camera and the lock", () => {
             const s = this.watch.state;
-            return s && (this.camera !== "k2" || s.camera === "live") && s.bolt !== "unknown";
+            return s && (this.camera !== "k2" || s.camera === "live") && s.bolt !== "unknown" &&
+                (this.lock !== "yale" || s.lock_class === "B");
         }, 20000);
     }
     async newVisitor(name, { expired = false } = {}) {

@@ -169,6 +169,9 @@ bool dw_interlock_is_secured(const struct dw_interlock *k, dw_mono now)
     if (k->lock.strike != DW_STRIKE_IN &&
         !(k->lock.strike == DW_STRIKE_ABSENT && k->lock.lock_class != DW_LOCK_A))
         return false;
+    /* What was said before our own retract went out says nothing about the bolt since. */
+    if (is_set(k->retracted_at) && k->lock_proven.ms < k->retracted_at.ms)
+        return false;
     return !is_set(k->closed_at) || k->lock_proven.ms >= k->closed_at.ms;
 }
 
@@ -374,8 +377,13 @@ static void on_secured(struct dw_interlock *k, struct dw_effects *fx)
     note(k, fx, DW_NOTE_SECURED, 0);
     clear_visit_alarms(k, fx);
     if (k->is_released) { /* the receipt is out already; the door is what is left */
-        if (k->last_outcome == DW_OUTCOME_SECURED_UNCONFIRMED)
+        if (k->last_outcome == DW_OUTCOME_SECURED_UNCONFIRMED) {
             k->last_outcome = verdict(k);
+            /* "Nobody opened" is a claim; a lock that counts nothing itself cannot make it for the
+             * time in which it was not heard. */
+            if (k->last_outcome == DW_OUTCOME_NOT_OPENED && k->lock.lock_class != DW_LOCK_A)
+                k->last_outcome = DW_OUTCOME_SECURED_WITH_GAP;
+        }
         emit(k, fx, DW_FX_CONFIRMED, k->last_outcome, 0);
         stop_recording(k, fx);
         enter(k, fx, DW_VISIT_NONE);
@@ -1031,8 +1039,8 @@ dw_err dw_interlock_step(struct dw_interlock *k, const struct dw_event *ev, stru
     case DW_EV_LOCK_LINK: k->lock_ask_due = k->now; break;
     case DW_EV_LOCK_ANSWER: /* refused by the lock: nothing moved; what is sensed decides the rest
                              */
-        if (k->state == DW_VISIT_RETRACTING && ev->visit == k->visit &&
-            dw_interlock_is_secured(k, k->now)) {
+        if (k->state == DW_VISIT_RETRACTING && ev->visit == k->visit && is_heard(k, k->now) &&
+            k->lock.bolt == DW_BOLT_THROWN) {
             k->state = DW_VISIT_LOOKING;
             refuse(k, fx, DW_CHECK_LOCK_REACHABLE);
         }

@@ -86,8 +86,10 @@ struct z2m {
         bool is_on, counts, is_fenced, wants_relock, has_state, has_relock;
         uint32_t fence;
         dw_mono deadline;
+        dw_mono began;
     } round;
-    bool absorbs; /* the next lock_state may be a remembered one */
+    uint64_t read_ms; /* when the newest answered read of the lock began */
+    bool absorbs;     /* the next lock_state may be a remembered one */
     bool absorbs_contact;
     dw_mono look_at; /* when to read the lock of our own accord */
 
@@ -221,6 +223,7 @@ static void report(struct z2m *z, bool is_forced)
     r.ask_seq = z->ask_seq;
     r.bolt_at_ms = z->bolt_at.ms;
     r.contact_at_ms = z->contact_at.ms;
+    r.read_ms = z->read_ms;
     if (why != NULL)
         (void)snprintf(r.why, sizeof(r.why), "%s", why);
     if (z->is_closing || (!is_forced && z->has_reported && memcmp(&r, &z->last, sizeof(r)) == 0))
@@ -272,6 +275,7 @@ static void round_start(struct z2m *z, dw_mono now, bool counts)
     z->round.is_on = true;
     z->round.counts = counts;
     z->round.fence = fence;
+    z->round.began = now;
     z->round.deadline = dw_mono_add(now, FENCE_MS);
     z->round.wants_relock =
         z->lock.has_relock &&
@@ -315,8 +319,10 @@ static void round_end(struct z2m *z, dw_mono now)
     }
     if (z->round.wants_relock && !z->round.has_relock)
         z->is_relock_read = false;
-    if (z->round.counts && z->round.has_state)
+    if (z->round.counts && z->round.has_state) {
         z->ask_seq++;
+        z->read_ms = z->round.began.ms;
+    }
     z->round.is_on = false;
     report(z, z->round.counts);
 }

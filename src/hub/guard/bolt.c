@@ -20,7 +20,7 @@ void bolt_ask(struct guard *g, uint32_t handle)
     struct dw_ipc_bytes m = {.kind = DW_LOCK_KIND_ASK, .sent_ms = dw_now().ms};
     dw_random(l->nonce[handle], 32);
     l->has_nonce[handle] = true;
-    l->ask_number[handle] = ++l->asks_sent;
+    l->ask_at_ms[handle] = m.sent_ms;
     if (is_class_a(g)) {
         struct dw_lock_ask ask;
         uint8_t payload[128];
@@ -203,9 +203,10 @@ void bolt_on_report(struct guard *g, const struct dw_ipc_lock_report *m)
         return;
     }
     uint32_t newest = 0;
-    for (uint32_t h = 1; h <= DW_LOCK_ASKS; h++) { /* read-backs answer asks in their order */
-        if (l->has_nonce[h] && l->ask_number[h] <= m->ask_seq &&
-            (newest == 0 || l->ask_number[h] > l->ask_number[newest]))
+    for (uint32_t h = 1; h <= DW_LOCK_ASKS;
+         h++) { /* a read-back answers every ask before it began */
+        if (l->has_nonce[h] && l->ask_at_ms[h] <= m->read_ms &&
+            (newest == 0 || l->ask_at_ms[h] > l->ask_at_ms[newest]))
             newest = h;
     }
     ev.lock = (struct dw_lock_word){
@@ -230,7 +231,6 @@ void bolt_lost(struct guard *g)
     struct lock_side *l = &g->lock;
     l->is_up = false;
     l->has_lock_nonce = false;
-    l->asks_sent = 0; /* a new adapter counts from nothing */
     memset(l->has_nonce, 0, sizeof l->has_nonce);
     l->boot++;
     struct dw_event ev = {.type = DW_EV_LOCK_LOST};

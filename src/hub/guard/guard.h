@@ -110,10 +110,7 @@ struct lock_side {
     bool has_key;
     uint8_t nonce[DW_LOCK_ASKS + 1][32];
     bool has_nonce[DW_LOCK_ASKS + 1];
-    uint32_t ask_seq_at[DW_LOCK_ASKS + 1]; /* class B: asks answered before this ask went out */
     uint64_t ask_at_ms[DW_LOCK_ASKS + 1];
-    uint32_t asks_sent; /* class B: number of the newest ask */
-    uint32_t ask_number[DW_LOCK_ASKS + 1];
     uint8_t lock_nonce[32];
     bool has_lock_nonce;
     uint32_t epoch, counter;

@@ -23,11 +23,13 @@ static const struct dw_lock_ops *const adapters[] = {
 #endif
 };
 
-#define RECEIVE_MAX 64u /* messages a turn, so that the link is served too */
+#define ASK_AGAIN_MS 50u
+#define RECEIVE_MAX  64u /* messages a turn, so that the link is served too */
 
 struct hub_lock {
     uv_loop_t loop;
     uv_poll_t guard;
+    uv_timer_t ask_again; /* an ask that came while the bridge was busy */
     const struct dw_lock_ops *ops;
     void *adapter;
     uint32_t dropped; /* messages that the guard had no room for */
@@ -90,10 +92,25 @@ static void tell(const char *what, dw_err e)
         dw_log("warn", what, "not sent: %s", dw_err_name(e));
 }
 
+static void on_ask_again(uv_timer_t *t)
+{
+    dw_err e = hub.ops->ask(hub.adapter, (struct dw_view){0}, dw_now());
+    if (dw_is(e, DW_E_BUSY))
+        uv_timer_start(t, on_ask_again, ASK_AGAIN_MS, 0);
+    else
+        tell("ask", e);
+}
+
 static void on_message(enum dw_ipc_type type, const union message *m)
 {
     if (type == DW_IPC_LOCK_ASK && m->bytes.len <= sizeof m->bytes.bytes) {
-        tell("ask", hub.ops->ask(hub.adapter, dw_view_of(m->bytes.bytes, m->bytes.len), dw_now()));
+        dw_err e = hub.ops->ask(hub.adapter, dw_view_of(m->bytes.bytes, m->bytes.len), dw_now());
+        /* A bridge that is reading the lock is asked again when it has done so; a signed ask is not
+         * kept, the guard sends a new one. */
+        if (dw_is(e, DW_E_BUSY) && m->bytes.len == 0)
+            uv_timer_start(&hub.ask_again, on_ask_again, ASK_AGAIN_MS, 0);
+        else
+            tell("ask", e);
     } else if (type == DW_IPC_LOCK_COMMAND && m->command.len <= sizeof m->command.bytes) {
         tell("command", hub.ops->command(hub.adapter, (enum dw_lock_action)m->command.action,
                                          dw_view_of(m->command.bytes, m->command.len), dw_now(),
@@ -215,10 +232,12 @@ int main(int argc, char **argv)
         return 1;
     }
     to_guard(DW_IPC_READY, &ready);
+    uv_timer_init(&hub.loop, &hub.ask_again);
     uv_poll_start(&hub.guard, UV_READABLE, on_guard);
     uv_run(&hub.loop, UV_RUN_DEFAULT);
     hub.ops->close(hub.adapter);
     uv_close((uv_handle_t *)&hub.guard, NULL);
+    uv_close((uv_handle_t *)&hub.ask_again, NULL);
     uv_run(&hub.loop, UV_RUN_DEFAULT);
     return 0;
 }
