@@ -534,6 +534,18 @@ static void open_between(struct dw_interlock *k, uint32_t cause, struct dw_effec
     enter(k, fx, DW_VISIT_INSIDE);
 }
 
+/* No visit has the bolt back: who opens from outside has no command of ours for it. */
+static void open_unasked(struct dw_interlock *k, uint32_t cause, struct dw_effects *fx)
+{
+    if (cause == DW_CAUSE_INSIDE && is_watching(k))
+        alarm_on(k, fx, DW_ALARM_SOMEONE_INSIDE);
+    if (cause == DW_CAUSE_COMMAND ||
+        (cause == DW_CAUSE_UNKNOWN && k->lock.lock_class == DW_LOCK_A)) {
+        k->is_unaccounted = 1; /* VIS-23 [I37] */
+        alarm_on(k, fx, DW_ALARM_UNACCOUNTED);
+    }
+}
+
 static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects *fx)
 {
     note(k, fx, DW_NOTE_OPENING, cause);
@@ -589,21 +601,12 @@ static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects
         k->is_unaccounted = 1;
         alarm_on(k, fx, DW_ALARM_UNACCOUNTED);
         break;
-    case DW_VISIT_NONE:
-        if (cause == DW_CAUSE_INSIDE && is_watching(k))
-            alarm_on(k, fx, DW_ALARM_SOMEONE_INSIDE);
-        if (cause == DW_CAUSE_COMMAND ||
-            (cause == DW_CAUSE_UNKNOWN && k->lock.lock_class == DW_LOCK_A)) {
-            k->is_unaccounted = 1; /* VIS-23 [I37] */
-            alarm_on(k, fx, DW_ALARM_UNACCOUNTED);
-        }
-        break;
+    case DW_VISIT_NONE: open_unasked(k, cause, fx); break;
     case DW_VISIT_ASKED:
     case DW_VISIT_READY:
     case DW_VISIT_INTENT:
     case DW_VISIT_LOOKING:
-        if (cause == DW_CAUSE_INSIDE && is_watching(k))
-            alarm_on(k, fx, DW_ALARM_SOMEONE_INSIDE);
+        open_unasked(k, cause, fx);
         refuse(k, fx, DW_CHECK_DOOR_CLOSED); /* opened by somebody else meanwhile */
         if (k->state == DW_VISIT_BETWEEN)    /* or by the one who stays */
             open_between(k, cause, fx);
