@@ -9,6 +9,9 @@
 /* After its own end an offer is given this long to be told too slow by the hub itself. */
 #define READY_GRACE_MS 2000u
 #define READY_MS_MAX   600000u
+/* Lines of one visit's story: a STAY of 16 openings makes about 150. A hub that says more is ill.
+ */
+#define STORY_MAX 2000
 
 void dw_visit_send_hello(struct dw_work *w, uint64_t visit, uint32_t age_ms)
 {
@@ -115,6 +118,7 @@ struct known {
     bool is_confirmed_later, has_receipt;
     uint64_t leaf;
     uint32_t news_seen;
+    int64_t story;
     uint8_t nonce[DW_NONCE_BYTES];
 };
 
@@ -123,7 +127,7 @@ static bool look(struct dw_work *w, uint64_t visit, const uint8_t home[DW_ID_BYT
 {
     sqlite3_stmt *q = dw_db_ask(w->db,
                                 "SELECT state, outcome, courier_nonce, news_seen, leaf,"
-                                " is_confirmed_later FROM visits WHERE id = ? AND home = ?",
+                                " is_confirmed_later, story FROM visits WHERE id = ? AND home = ?",
                                 "ik", (int64_t)visit, home);
     if (visit > INT64_MAX || !dw_db_next(w->db, q))
         return false;
@@ -133,6 +137,7 @@ static bool look(struct dw_work *w, uint64_t visit, const uint8_t home[DW_ID_BYT
     ret_known->has_receipt = sqlite3_column_type(q, 4) != SQLITE_NULL;
     ret_known->leaf = (uint64_t)sqlite3_column_int64(q, 4);
     ret_known->is_confirmed_later = sqlite3_column_int(q, 5) == 1;
+    ret_known->story = sqlite3_column_int64(q, 6);
     return dw_col_blob(q, 2, ret_known->nonce, sizeof(ret_known->nonce));
 }
 
@@ -177,7 +182,7 @@ static bool hear_news(struct dw_work *w, const struct dw_message *m)
 {
     const struct dw_news *in = &m->news;
     struct known known;
-    if (!look(w, in->visit, m->home, &known))
+    if (!look(w, in->visit, m->home, &known) || known.story >= STORY_MAX)
         return false;
     acknowledge(w, &m->hub, in->visit, in->number);
     sqlite3_stmt *q = dw_db_ask(w->db, "SELECT 1 FROM story WHERE visit = ? AND hub_number = ?",
@@ -217,7 +222,8 @@ static bool hear_receipt(struct dw_work *w, const struct dw_message *m)
     const struct dw_receipt *in = &m->receipt;
     struct known known;
     if (!look(w, in->visit, m->home, &known) ||
-        !dw_same(known.nonce, in->courier_nonce, DW_NONCE_BYTES) || in->leaf > INT64_MAX)
+        !dw_same(known.nonce, in->courier_nonce, DW_NONCE_BYTES) || in->leaf > INT64_MAX ||
+        known.story >= STORY_MAX)
         return false;
     /* The receipt that confirms an earlier one is another message, with a number of its own. */
     acknowledge(w, &m->hub, in->visit, in->is_confirmed_later ? UINT32_MAX : 0);
