@@ -223,8 +223,10 @@ static void write_one(struct store *s, struct op *o)
         return;
     }
     o->result = write_rows(s, o);
-    if (!dw_failed(o->result) && o->w.kind)
+    if (!dw_failed(o->result) && o->w.kind && s->leaves)
         o->result = write_event(s, o);
+    else if (!dw_failed(o->result) && o->w.kind == DW_STORY_UNLOCK_INTENT)
+        o->result = dw_fail(DW_E_CORRUPT); /* no record, no opening [I35] */
     if (dw_failed(o->result))
         (void)sql(s, "ROLLBACK TO one");
     (void)sql(s, "RELEASE one");
@@ -263,7 +265,9 @@ static void writer(void *ctx)
                 write_one(s, o);
         }
         /* Leaf first: the record is never behind the rows that mention it. */
-        bool synced = begun && !dw_failed(dw_leaves_sync(s->leaves));
+        bool synced = begun && (!s->leaves || !dw_failed(dw_leaves_sync(s->leaves)));
+        if (begun && !synced)
+            s->next_leaf = dw_leaves_next_seq(s->leaves);
         bool kept = synced && sql(s, "COMMIT");
         if (begun && !kept)
             (void)sql(s, "ROLLBACK");
@@ -396,18 +400,19 @@ dw_err store_open(const char *folder, uv_loop_t *loop, const struct dw_secret *s
     int64_t known = newest_body(s);
     struct dw_leaves_found found = {0};
     if (!dw_failed(e))
-        e = dw_leaves_open(path, 0, &s->leaves, &found);
+        e = dw_leaves_open(path, known > 0 ? (uint64_t)known + 1 : 0, &s->leaves, &found);
     s->next_leaf = found.next_seq;
-    if (dw_failed(e)) {
-        snprintf(why, why_cap, "the record %s is damaged: %s", path, dw_err_text(e));
-        goto failed;
-    }
-    if (known > 0 && s->next_leaf <= (uint64_t)known) {
-        snprintf(
-            why, why_cap,
-            "the record ends at leaf %llu but the database knows leaf %lld: was a backup restored?",
-            (unsigned long long)s->next_leaf, (long long)known);
+    if (dw_is(e, DW_E_CORRUPT)) {
+        /* Left as it is, as evidence. Without a record no visitor is let in; the household's own
+         * functions go on. */
+        snprintf(why, why_cap,
+                 "the record %s is damaged or ends before leaf %lld: was a backup restored?", path,
+                 (long long)known);
         *ret_rolled_back = true;
+        s->leaves = NULL;
+    } else if (dw_failed(e)) {
+        snprintf(why, why_cap, "cannot open the record %s: %s", path, dw_err_text(e));
+        goto failed;
     }
     uv_mutex_init(&s->lock);
     uv_cond_init(&s->wake);
