@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -118,6 +119,7 @@ static pid_t spawn(const struct home *h)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing behind */
         int log = open(path(h, "log"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
         (void)dup2(log, STDERR_FILENO);
         (void)execl(program, program, "--config", path(h, "camera.conf"), (char *)NULL);
