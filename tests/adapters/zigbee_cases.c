@@ -802,9 +802,10 @@ static void await_report(int fd, enum dw_bolt bolt)
         uint8_t any[65536];
     } got;
     const struct timeval limit = {.tv_sec = UP_MS / 1000};
+    const dw_mono until = dw_mono_add(dw_now(), UP_MS);
 
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)), 0);
-    for (;;) {
+    while (dw_mono_before(dw_now(), until)) {
         ssize_t n = recv(fd, &got, sizeof(got), 0);
 
         assert_true(n >= (ssize_t)sizeof(got.head)); /* a time-out, or the child has died */
@@ -812,6 +813,7 @@ static void await_report(int fd, enum dw_bolt bolt)
             got.report.lock_class == DW_LOCK_B)
             return;
     }
+    fail_msg("%s and class B did not come, but: '%s'", dw_bolt_word(bolt), got.report.why);
 }
 
 static void lock_process_drives_it_from_inside_its_sandbox(void **state)
