@@ -164,6 +164,9 @@ static void on_sense(struct dw_lock *l, const struct dw_lock_sense *s, struct dw
     }
     if (was.bolt == DW_BOLT_THROWN && s->bolt == DW_BOLT_RETRACTED && l->motion == DW_MOTION_IDLE)
         l->op_count++; /* moved by hand */
+    if (was.bolt == DW_BOLT_THROWN && s->bolt != DW_BOLT_THROWN && l->motion == DW_MOTION_IDLE &&
+        !s->handle && !s->key)
+        l->cause = DW_CAUSE_UNKNOWN; /* LCK-14: by nothing we sense, so not by what came before */
 
     if (was.contact != DW_CONTACT_OPEN && s->contact == DW_CONTACT_OPEN)
         on_opened(l, fx);
@@ -175,11 +178,8 @@ static void on_sense(struct dw_lock *l, const struct dw_lock_sense *s, struct dw
         l->throw_at = DW_NEVER;
     }
     if (is_thrown(l)) {
-        if (l->motion == DW_MOTION_IDLE) {
+        if (l->motion == DW_MOTION_IDLE)
             l->throw_at = DW_NEVER;
-            if (!s->handle && !s->key)
-                l->cause = DW_CAUSE_UNKNOWN;
-        }
         l->is_jammed = 0;
         l->jams = 0;
         if (s->contact == DW_CONTACT_CLOSED)
