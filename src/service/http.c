@@ -105,6 +105,9 @@ static enum dw_problem read_query(struct lws *wsi, struct dw_call *c)
                        value ? value : "");
         c->query_count++;
     }
+    /* Something stands there, but not a name and a value. */
+    if (c->query_count == 0 && lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_URI_ARGS) > 0)
+        return DW_PROBLEM_BAD_REQUEST;
     return DW_PROBLEM_NONE;
 }
 

@@ -229,7 +229,7 @@ int main(int argc, char **argv)
     static uv_loop_t loop;
     const char *file = NULL;
     char why[256];
-    bool prints = false;
+    bool prints = false, is_verbose = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
             file = argv[++i];
@@ -237,15 +237,20 @@ int main(int argc, char **argv)
             return print_routes();
         } else if (strcmp(argv[i], "--print-config") == 0) {
             prints = true;
+        } else if (strcmp(argv[i], "--verbose") == 0) {
+            is_verbose = true;
         } else {
-            (void)fprintf(stderr,
-                          "usage: doorward service --config FILE [--print-config] | --routes\n"
-                          "  --print-config  print the settings in force, then end\n"
-                          "  --routes        print methods and paths of the API, then end\n");
+            (void)fprintf(
+                stderr,
+                "usage: doorward service --config FILE [--print-config] [--verbose] | --routes\n"
+                "  --print-config  print the settings in force, then end\n"
+                "  --routes        print methods and paths of the API, then end\n");
             return 2;
         }
     }
     dw_os_init("service");
+    if (is_verbose)
+        dw_trace_on();
     if (!file || dw_failed(dw_config_load(table, DW_ARRAY_COUNT(table), file, &service.set, why,
                                           sizeof(why)))) {
         (void)fprintf(stderr, "doorward service: %s\n", file ? why : "give --config FILE");

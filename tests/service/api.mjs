@@ -1,5 +1,6 @@
 // The API against its document, who may do what, and input that is wrong in every way.
 import assert from 'node:assert/strict';
+import process from 'node:process';
 import { Broker, Service, civil, execFileSync, fs, hex, jobBody, main, makeAgency, makeStreet, makeVisitor, net, noonZone, ok, path, serviceExe, test, start } from './rig.mjs';
 
 const broker = await new Broker().open();
@@ -170,7 +171,7 @@ test('pages', async () => {
     next = page.next;
   } while (next);
   assert.deepEqual(got.sort(), made.sort());
-  for (const q of ['limit=0', 'limit=101', 'limit=x', 'limit=-1', 'after=zz', 'nonsense=1', 'limit', `after=${'a'.repeat(200)}`]) {
+  for (const q of ['limit=0', 'limit=101', 'limit=x', 'limit=-1', 'after=zz', 'nonsense=1', 'limit', '&', '&&x', '=', `after=${'a'.repeat(200)}`]) {
     const r = await service.get(`/v1/visitors?${q}`, agency.token);
     assert.ok([400, 422].includes(r.status), `${q}: ${r.status}`);
     isProblem(r, r.status);
@@ -316,6 +317,30 @@ test('malformed, oversized and truncated HTTP: refused or closed, and the servic
   // Two requests in one packet are two requests.
   const two = await rawTalk('GET /v1/health HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/nothing HTTP/1.1\r\nHost: x\r\n\r\n', { ms: 1500 });
   assert.match(two, /^HTTP\/1\.1 200 /);
+});
+
+test('noise: requests with random bytes changed, cut or doubled', async () => {
+  let seed = Number(process.env.DW_SEED ?? Date.now() % 1000000);
+  console.log(`        seed ${seed} (DW_SEED)`);
+  const draw = (n) => { seed = (Math.imul(seed, 1103515245) + 12345) >>> 0; return Math.floor((seed / 4294967296) * n); };
+  const body = JSON.stringify(jobBody(a.home, a.visitor, ['NOISE']));
+  const good = Buffer.from(`POST /v1/jobs?x=1 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${a.agency.token}\r\nIdempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+  const noisy = () => {
+    let b = Buffer.from(good);
+    for (let k = draw(6); k >= 0; k--) {
+      const at = draw(b.length);
+      const kind = draw(4);
+      if (kind === 0) b[at] = draw(256);
+      else if (kind === 1) b = b.subarray(0, Math.max(1, at));
+      else if (kind === 2) b = Buffer.concat([b.subarray(0, at), b.subarray(Math.max(0, at - draw(60)))]);
+      else b = Buffer.concat([b.subarray(0, at), Buffer.alloc(draw(300), draw(256)), b.subarray(at)]);
+    }
+    return b;
+  };
+  for (let i = 0; i < 20; i++) await Promise.all(Array.from({ length: 25 }, () => rawTalk(noisy(), { end: true, ms: 400 })));
+  ok(await service.get('/v1/health'), 200);
+  // No job was made of any of them: even the unchanged request has a parameter that is not known.
+  assert.ok(!ok(await service.get('/v1/jobs', a.agency.token), 200).items.some((j) => j.parcels.some((p) => p.barcode === 'NOISE')));
 });
 
 test('binds to loopback only, unless a proxy is said to be there', async () => {

@@ -250,13 +250,14 @@ const tests = [];
 export const test = (name, run) => tests.push([name, run]);
 
 export async function main() {
-  let failed = 0;
+  let failed = 0, passed = 0;
   const only = process.env.DW_ONLY;
   for (const [name, run] of tests) {
     if (only && !name.includes(only)) continue;
     const began = Date.now();
     try {
       await run();
+      passed++;
       console.log(`ok      ${name} (${Date.now() - began} ms)`);
     } catch (e) {
       failed++;
@@ -264,7 +265,7 @@ export async function main() {
     }
   }
   await stopAll();
-  console.log(`${tests.length - failed} passed, ${failed} failed`);
+  console.log(`${passed} passed, ${failed} failed`);
   process.exit(failed ? 1 : 0);
 }
 process.on('exit', () => { for (const c of children) c.kill('SIGKILL'); });
