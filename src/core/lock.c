@@ -165,8 +165,11 @@ static void on_sense(struct dw_lock *l, const struct dw_lock_sense *s, struct dw
     if (was.bolt == DW_BOLT_THROWN && s->bolt == DW_BOLT_RETRACTED && l->motion == DW_MOTION_IDLE)
         l->op_count++; /* moved by hand */
     if (was.bolt == DW_BOLT_THROWN && s->bolt != DW_BOLT_THROWN && l->motion == DW_MOTION_IDLE &&
-        !s->handle && !s->key)
+        !s->handle && !s->key) {
         l->cause = DW_CAUSE_UNKNOWN; /* LCK-14: by nothing we sense, so not by what came before */
+        if (s->contact == DW_CONTACT_CLOSED)
+            plan_throw(l, dw_mono_add(l->now, HANDLE_MS)); /* LCK-15: closed means locked */
+    }
 
     if (was.contact != DW_CONTACT_OPEN && s->contact == DW_CONTACT_OPEN)
         on_opened(l, fx);
