@@ -101,9 +101,12 @@ export class Street {
     }
     // An ordinary camera: a real RTSP server that signs nothing.
     async startRtspCamera() {
-        const exe = path.join(this.o.build, "tests/media/rtsp_server");
-        this.procs.camera = new Proc("rtsp", exe, ["--port-file", this.at("camera.port")], this.at("log/rtsp.log"));
-        this.cameraPort = await portFrom(this.at("camera.port"));
+        const exe = path.join(this.o.build, "tests/media/test_rtsp_server");
+        if (!existsSync(exe))
+            throw new Error(`${exe} is missing: it is built with libgstrtspserver-1.0-dev`);
+        this.procs.camera = new Proc("rtsp", exe, [String(this.cameraPort ?? 0)], this.at("log/rtsp.log"));
+        const said = () => /^port (\d+)$/m.exec(readFileSync(this.at("log/rtsp.log"), "utf8"))?.[1];
+        this.cameraPort = await until("the RTSP server", () => Number(said()));
     }
     async startLock() {
         if (this.lock !== "reference")
@@ -143,7 +146,7 @@ export class Street {
             settings["record.trust_system_clock"] = "yes";
         } else {
             settings["camera.class"] = "k0";
-            settings["rtsp.url"] = `rtsp://127.0.0.1:${this.cameraPort}/camera`;
+            settings["rtsp.url"] = `rtsp://127.0.0.1:${this.cameraPort}/cam`;
         }
         if (this.lock === "reference") {
             settings.lock_key = this.at("lock.key.pub");

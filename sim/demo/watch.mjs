@@ -11,6 +11,7 @@ export class Watch extends EventEmitter {
         this.port = port;
         this.state = null;
         this.story = [];
+        this.had = new Set(); // a screen that joins again hears the past once more
         this.frames = 0;
         this.isClosing = false;
         this.nonces = new Map();
@@ -60,6 +61,10 @@ export class Watch extends EventEmitter {
             }
             this.emit("state", m, at);
         } else if (m.t === "story") {
+            const line = `${m.n} ${m.utc_ms} ${m.kind}`;
+            if (this.had.has(line))
+                return;
+            this.had.add(line);
             this.story.push({ ...m, heard: at });
             this.emit("story", m, at);
         } else if (m.t === "display") {
@@ -72,6 +77,8 @@ export class Watch extends EventEmitter {
             this.emit("display", m, at);
         }
     }
+    // The household's buttons: "lock_now", "end_visit", "acknowledge".
+    owner(word) { this.ws.send(JSON.stringify({ t: "owner", word })); }
     // What the screen shows at this moment.
     saysSecured() { return this.shown.isSecured && performance.now() < this.shown.until; }
     close() {
