@@ -16,40 +16,32 @@ struct verb {
     const char *role;        /* executable doorward-ROLE; NULL: not there yet */
     const char *const *args; /* put before the user's own */
     const char *usage, *what, *help;
+    bool has_help; /* the program says more about itself, settings included */
 };
 
 static const char *const drill_args[] = {"--once", "--drill", NULL};
 
 static const struct verb verbs[] = {
     {"hub", "guard", NULL, "--config FILE [--verbose]", "run the hub of a home",
-     "The guard decides and records, and starts the camera, lock and front processes. It is the "
-     "only\n"
-     "program with authority over the door. All settings are in the file; unknown ones stop the "
-     "start."},
+     "The guard decides and records, and starts the camera, lock and front processes.\n"
+     "It is the only program with authority over the door.",
+     true},
     {"service", "service", NULL, "--config FILE [--print-config] [--verbose] | --routes",
      "run the service of an operator",
-     "Jobs, agencies, visitors, screening and the courier's requests, over HTTP and MQTT. It "
-     "holds\n"
-     "nothing that opens a door."},
+     "Jobs, agencies, visitors, screening and the courier's requests, over HTTP and\n"
+     "MQTT. It holds nothing that opens a door."},
     {"camera", "camera", NULL, "--config FILE [--effective] [--verbose]", "run the camera agent",
-     "Captures from a video device, a file or the rendered hall, encodes H.264 and signs a record "
-     "of\n"
-     "every frame."},
+     "Captures from a video device, a file or the rendered hall, encodes H.264 and\n"
+     "signs a record of every frame.",
+     true},
     {"lock", "lock", NULL, "--config FILE [--init | --print-config]", "run the reference lock",
-     "The lock's own rules (lease, lock on close) over a simulated motor, bolt, strike and door."},
-    {"demo", "demo", NULL,
-     "[--once] [--json] [--drill NAME [--before]] [--lock NAME] [--camera NAME] [--port N] [--keep "
-     "FOLDER]",
+     "The lock's own rules (lease, lock on close) over a simulated motor, bolt,\n"
+     "strike and door."},
+    {"demo", "demo", NULL, "[--once] [--json] [--drill NAME]",
      "run a simulated street on this machine",
-     "Service, broker, hub, camera and lock on loopback; plays deliveries until it is stopped and "
-     "tells\n"
-     "the story.\n"
-     "  --once    plays one             --json    prints its result, one JSON object, as the last "
-     "line\n"
-     "  --drill   rehearses a mishap    --before  the attack begins before the scan\n"
-     "  --lock    reference, yale (Zigbee, relocks) or kwikset (Zigbee, does not)\n"
-     "  --camera  k2 (signs every frame) or rtsp (an ordinary one)\n"
-     "  --port    of the watch page     --keep    leaves records and logs in FOLDER"},
+     "Service, broker, hub, camera and lock on loopback; plays deliveries until it is\n"
+     "stopped and tells the story.",
+     true},
     {"drill", "demo", drill_args, "NAME [--json]", "rehearse one attack or fault",
      "The same as 'doorward demo --once --drill NAME'."},
     {"verify", NULL, NULL, "FILE", "judge a receipt or a recording offline", NULL},
@@ -167,6 +159,8 @@ int main(int argc, char **argv)
         bool is_help =
             is_asking ||
             (argc == 3 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0));
+        if (is_help && v->has_help && !is_asking)
+            return run(v, argc, argv);
         if (is_help) {
             print_verb_help(v);
             return 0;
