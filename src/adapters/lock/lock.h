@@ -39,7 +39,8 @@ struct dw_lock_ops {
 
     /* Ask for the status to be read anew from the lock, not from a cache. `signed_ask` is the
      * guard's COSE_Sign1 for class A and is ignored by others. The answer comes through the sink.
-     * DW_E_BUSY: nothing was sent; ask again on a later turn. DW_E_IO: no link. */
+     * DW_E_BUSY: nothing was sent, a read is under way (up to 7 s behind a bridge); ask again on a
+     * later turn. DW_E_IO: no link. */
     dw_err (*ask)(void *self, struct dw_view signed_ask, dw_mono now);
 
     /* Ask for the bolt to move. Never queues past `expires`: a command that could not be sent by
