@@ -38,7 +38,9 @@ export function lockAge(s: Seen, now: number): number | null {
 export function headline(s: Seen, now: number): Line {
   const st = s.state;
   const age = wholeSpan(lockAge(s, now));
-  if (s.isOpening)
+  // From the intent to the end of the opening; what is sensed meanwhile is said as soon as it is known.
+  const isThrown = s.lease?.d.bolt === "thrown" && s.lease.d.contact === "closed";
+  if (s.isOpening && (!s.lease || isThrown))
     return { kind: "watched", icon: "open", word: say("door.opening"), sub: say("door.opening.sub") };
   if (!s.lease) {
     const sub =
@@ -169,7 +171,7 @@ export class DoorView {
     setText(this.coverSub, s.lease ? say("door.unknown.cover") : line.sub);
     this.view.dataset.door = line.kind;
     // The opening is no claim of safety: nothing needs to cover it.
-    byId("door-cover").hidden = s.isOpening;
+    byId("door-cover").hidden = s.isOpening && line.word === say("door.opening");
     for (const f of facts(s, pictureAge, camera, now)) {
       const t = this.tiles.get(f.id)!;
       setText(t.value, f.value);

@@ -24,7 +24,7 @@ export class DrillsView {
       const result = el("p", { class: "res", role: "status" });
       const seconds = el("p", { class: "sec" });
       list.append(
-        el("li", { class: "drill" }, el("div", { class: "grow" }, el("h3", {}, title), el("p", { class: "small dim" }, say(`drill.${name}.say`)), result), seconds, button),
+        el("li", { class: "drill" }, el("div", {}, el("h3", {}, title), el("p", { class: "small dim" }, say(`drill.${name}.say`))), button, result, seconds),
       );
       this.rows.set(name, { button, result, seconds });
       button.addEventListener("click", () => this.press(name));

@@ -130,7 +130,7 @@ function render(): void {
   }
   const word = picture.show(seen.state, now);
   if (word !== lastWord) {
-    if (word !== "live" && word !== "wait") drills.told(now);
+    if (word !== "live" && word !== "stale" && word !== "wait") drills.told(now);
     lastWord = word;
   }
   door.show(seen, picture.ageMs(now), picture.tile(word), now);

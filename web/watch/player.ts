@@ -8,7 +8,8 @@ import { VerifyKey } from "../shared/cose";
 import { FrameJudge, type FrameMessage, HubNonces, readMessage } from "../shared/frame";
 import { codecOf, inspect } from "../shared/h264";
 
-const BACKLOG_MAX = 45;
+const BACKLOG_MAX = 45; // frames that wait to be verified
+const DECODING_MAX = 15; // frames that wait to be decoded: half a second; more would only be late
 
 export interface PlayerEvents {
   proven(exposedAt: number): void;
@@ -132,6 +133,10 @@ export class Player {
       this.needsKey = false;
     }
     if (!this.decoder) return;
+    if (this.decoder.decodeQueueSize > DECODING_MAX) {
+      this.restart(); // this machine does not follow: on with the next key frame
+      return;
+    }
     this.stamp += 1000;
     this.waiting.set(this.stamp, w);
     if (this.waiting.size > 120) this.waiting.delete(this.waiting.keys().next().value!);

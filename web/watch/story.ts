@@ -46,10 +46,11 @@ function kindOf(s: Story): [string, string] {
 export class StoryView {
   private readonly list = byId("story");
   private readonly seen = new Set<number>();
+  private lastCamera = "";
 
   /** `at`: when it happened, on this screen's clock. */
   add(s: Story, at: number): void {
-    if (this.seen.has(s.n) || QUIET.has(s.kind)) return;
+    if (this.seen.has(s.n) || QUIET.has(s.kind) || this.isFlicker(s)) return;
     const isPast = s.past || s.age_ms > PAST_MS;
     this.seen.add(s.n);
     const [kind, icon] = kindOf(s);
@@ -66,6 +67,14 @@ export class StoryView {
     this.list.prepend(line);
     while (this.list.childElementCount > LINES_MAX) this.list.lastElementChild?.remove();
     byId("story-none").hidden = true;
+  }
+
+  /** A picture that was late and came after all is on the record, but nothing for a person. */
+  private isFlicker(s: Story): boolean {
+    if (s.kind !== "camera_state") return false;
+    const isQuiet = s.word === "late" || (s.word === "live" && this.lastCamera === "late");
+    this.lastCamera = s.word ?? "";
+    return isQuiet;
   }
 
   /** A new connection: the house tells its newest lines again. */

@@ -12,6 +12,7 @@ interface Times {
   opened: number | null;
   locked: number | null;
   outcome: string | null;
+  insideMs: number;
   refusal: string | null;
   visitor: string;
   agency: string;
@@ -40,6 +41,7 @@ export class VisitView {
         opened: null,
         locked: null,
         outcome: null,
+        insideMs: 0,
         refusal: null,
         visitor: "",
         agency: "",
@@ -59,8 +61,8 @@ export class VisitView {
   private step(st: State | null): number {
     const v = st?.visit_state ?? "none";
     if (this.now?.outcome === "OK" || v === "watch") return 3;
-    if (v === "inside") return 2;
-    if (v === "unlocked" || v === "closing" || v === "opening") return 1;
+    if (v === "inside" || v === "closing" || v === "not_secured") return 2;
+    if (v === "unlocked" || v === "opening") return 1;
     return v === "none" ? -1 : 0;
   }
 
@@ -71,14 +73,16 @@ export class VisitView {
       t.agency = st.agency;
     }
     const isOn = st !== null && st.visit !== null && st.visit_state !== "none" && st.visit_state !== "watch";
-    const shape = JSON.stringify([t, isOn, isOn ? st.visit_state : null, this.hasRecordings]);
+    const shape = JSON.stringify([{ ...t, insideMs: 0 }, isOn, isOn ? st.visit_state : null, this.hasRecordings]);
     if (shape !== this.shape) {
       this.shape = shape;
       this.build(t, st, isOn);
     }
-    if (this.counterText && st && st.inside_ms !== null) {
-      const running = st.visit_state === "inside" ? Math.min(now - stateAt, 3000) : 0;
-      setText(this.counterText, st.visit_state === "inside" ? counter(st.inside_ms + running) : wholeSpan(st.inside_ms));
+    if (t && st && st.visit === t.visit && st.inside_ms) t.insideMs = st.inside_ms;
+    if (this.counterText && t) {
+      const isInside = st?.visit_state === "inside" && st.visit === t.visit;
+      const running = isInside ? Math.min(now - stateAt, 3000) : 0;
+      setText(this.counterText, isInside ? counter(t.insideMs + running) : wholeSpan(t.insideMs));
     }
   }
 

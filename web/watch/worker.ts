@@ -9,6 +9,7 @@ import type { FromWorker, FrontText, State, ToWorker } from "./messages";
 import { Player } from "./player";
 
 const NONCE_EVERY_MS = 1000;
+const NONCE_LEAST_MS = 200;
 const NONCES_KEPT = 20;
 const TEXT_MAX = 16384;
 
@@ -20,6 +21,9 @@ let socket: WebSocket | null = null;
 let url = "";
 let backoff = 250;
 let isRefused = false;
+let lastSensed = "";
+let lastNonceAt = 0;
+let nonceTimer: ReturnType<typeof setTimeout> | null = null;
 
 function tell(m: FromWorker): void {
   postMessage(m);
@@ -35,12 +39,25 @@ function sendNonce(): void {
   const nonce = toHex(crypto.getRandomValues(new Uint8Array(32)));
   const at = clock.now(); // before it is sent: never makes anything look newer
   if (!say({ t: "nonce", n: nonce })) return;
+  lastNonceAt = at;
+  if (nonceTimer !== null) clearTimeout(nonceTimer);
+  nonceTimer = null;
   sent.set(nonce, at);
   if (sent.size > NONCES_KEPT) sent.delete(sent.keys().next().value!);
   player?.freshness.ask(nonce, at);
 }
 
+/** The door has moved: ask at once for a statement that says so, instead of at the next second. */
+function askOnChange(m: State): void {
+  const now = `${m.bolt} ${m.contact} ${m.strike} ${m.secured} ${m.opening}`;
+  if (now === lastSensed) return;
+  lastSensed = now;
+  if (clock.now() - lastNonceAt > NONCE_LEAST_MS) sendNonce();
+  else nonceTimer ??= setTimeout(sendNonce, NONCE_LEAST_MS);
+}
+
 async function onState(m: State): Promise<void> {
+  askOnChange(m);
   if (m.hub_pub && m.hub_pub !== hubKey?.pub) {
     try {
       hubKey = { pub: m.hub_pub, key: await VerifyKey.of(fromHex(m.hub_pub)) };
