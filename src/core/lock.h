@@ -107,6 +107,7 @@ struct dw_lock {
     uint16_t jams; /* throws in a row that jammed */
     uint8_t is_powered;
     uint8_t pad;
+    uint32_t pad1;
 };
 
 /* `l` is the caller's. The first event must be POWER_UP. */
