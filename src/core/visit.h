@@ -70,6 +70,7 @@ struct dw_event {
     uint32_t pad;
     struct dw_lock_word lock;
     struct dw_frame_seen frame;
+    uint32_t pad1;
 };
 
 enum dw_fx_type {
@@ -117,7 +118,6 @@ struct dw_effects {
 
 struct dw_interlock {
     struct dw_params params;
-    uint32_t pad0;
     dw_mono now;
 
     /* the visit */
@@ -144,6 +144,7 @@ struct dw_interlock {
     uint32_t alarms;       /* bits that are on */
     uint32_t camera_state; /* last told */
     uint32_t has_room;
+    uint32_t pad;
 
     /* the lock's word */
     dw_mono lock_at;     /* when it arrived; DW_NEVER: never heard */
@@ -157,7 +158,6 @@ struct dw_interlock {
     uint32_t is_unaccounted; /* until the owner acknowledges [I37] */
     uint32_t is_recovering;  /* after a restart in a visit: lock as soon as it can be */
     uint32_t is_secured;     /* last told */
-    uint32_t pad1;
 
     dw_mono lease_end[DW_SCREENS]; /* display leases; 0: none */
 
