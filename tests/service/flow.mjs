@@ -1,6 +1,6 @@
 // The way of a parcel through the service: order, assignment, door, receipt; and each refusal in words.
 import assert from 'node:assert/strict';
-import { Broker, Service, civil, hex, jobBody, main, makeAgency, makeHome, makeStreet, makeVisitor, noonZone, ok, permit, test, Hub } from './rig.mjs';
+import { Broker, Service, civil, hex, jobBody, main, makeAgency, makeHome, makeStreet, makeVisitor, noonZone, ok, permit, test, until, Hub } from './rig.mjs';
 
 const broker = await new Broker().open();
 const service = await (await new Service('flow', { broker: `127.0.0.1:${broker.port}` }).open()).linked();
@@ -340,12 +340,13 @@ test('late and double reports: original times, each once, acknowledged each time
   const v = await wait(ok(await ask(visitor, await order(code), code), 201), 'ready');
   ok(await service.post(`/v1/visits/${v.id}/open`, visitor.token), 200);
   const t = Date.now() - 3600000;
+  const mark = hub.mark;
   hub.say(`news ${v.id} 3 inside none 0 ${t + 3000}`);
   const inside = await wait(v, 'inside');
   hub.say(`news ${v.id} 2 unlocked none 0 ${t + 2000}`); // overtaken on the way
   hub.say(`news ${v.id} 3 inside none 0 ${t + 3000}`);   // twice
-  const mark = hub.mark;
-  await hub.next((e) => e.event === 'ack' && e.visit === v.id && e.number === 3, mark);
+  const acks = (n) => hub.all('ack', mark).filter((e) => e.visit === v.id && e.number === n).length;
+  await until('each to be acknowledged', () => acks(2) === 1 && acks(3) === 2);
   const now = ok(await service.get(`/v1/visits/${v.id}`, visitor.token), 200);
   assert.equal(now.state, 'inside');
   assert.deepEqual(now.story.slice(2).map((l) => [l.state, Date.parse(l.at.time)]), [['inside', t + 3000], ['unlocked', t + 2000]]);
