@@ -10,13 +10,14 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const build = path.resolve(process.argv[2] ?? path.join(root, 'build'));
+const build = path.resolve(process.argv[2] ?? process.env.DW_BUILD ?? path.join(root, 'build'));
 process.argv.splice(2, process.argv.length, path.join(build, 'src/service/doorward-service'), path.join(build, 'tests/service/fake_hub'));
 const rig = await import('../tests/service/rig.mjs');
 
 const SECONDS = 4, CONNECTIONS = 64, RUNS = 3;
 const median = (list) => [...list].sort((x, y) => x - y)[Math.floor(list.length / 2)];
-const line = (name, value, unit, limit) => console.log(JSON.stringify({ name, value, unit, limit }));
+const line = (name, value, unit, limit) => console.log(JSON.stringify({ name, value, unit, limit,
+  ...(limit ? { ratio: Number((value / limit).toFixed(3)) } : {}) }));
 
 const broker = await new rig.Broker().open();
 const service = await (await new rig.Service('bench', { broker: `127.0.0.1:${broker.port}` }).open()).linked();
