@@ -105,7 +105,8 @@ export class Street {
         if (!existsSync(exe))
             throw new Error(`${exe} is missing: it is built with libgstrtspserver-1.0-dev`);
         this.procs.camera = new Proc("rtsp", exe, [String(this.cameraPort ?? 0)], this.at("log/rtsp.log"));
-        const said = () => /^port (\d+)$/m.exec(readFileSync(this.at("log/rtsp.log"), "utf8"))?.[1];
+        const said = () => existsSync(this.at("log/rtsp.log")) &&
+            /^port (\d+)$/m.exec(readFileSync(this.at("log/rtsp.log"), "utf8"))?.[1];
         this.cameraPort = await until("the RTSP server", () => Number(said()));
     }
     async startLock() {
@@ -207,14 +208,12 @@ export class Street {
             to = 840;
         }
         const hhmm = (m) => `${String(Math.floor(m / 60)).padStart(2, "0")}:${String(m % 60).padStart(2, "0")}`;
+        const stored = () => this.watch.story.filter((s) => s.kind === "job_stored").length, before = stored();
         const job = await this.agency.post("/v1/jobs", {
             home: this.home.id, door: 0, kind, parcels: parcels ?? [`3S${randomBytes(6).toString("hex").toUpperCase()}`],
             window: { date: day, from: hhmm(from), to: hhmm(to) }, notes: "Mind the cat.",
             places: ["hall", "garage", "doorstep"], visitor: visitor.id });
-        const seen = this.watch.story.length;
-        await until("the job at the hub", async () =>
-            this.watch.story.slice(Math.max(0, seen - 3)).some((s) => s.kind === "job_stored") ||
-            (await this.agency.get(`/v1/jobs/${job.id}`)).at_hub === true, 8000, 20).catch(() => {});
+        await until("the job at the hub", () => stored() > before, 8000);
         return job;
     }
     guardPid() { return childrenOf(this.procs.guard.pid).find((c) => c.name.startsWith("doorward-guard"))?.pid; }

@@ -160,7 +160,8 @@ struct dw_receipt {
     bool is_confirmed_later; /* follows an earlier SECURED_UNCONFIRMED */
 };
 
-/* { 3: hub, -70008: visit, -70227: news number (0: the receipt) } */
+/* { 3: hub, -70008: visit, -70227: news number (0: the receipt; UINT32_MAX: the receipt that
+ * confirms a SECURED_UNCONFIRMED later) } */
 struct dw_ack {
     uint8_t hub[32];
     uint64_t visit;
