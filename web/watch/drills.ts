@@ -42,6 +42,9 @@ export class DrillsView {
     setText(row.seconds, "");
     row.result.replaceChildren(say("drill.running"));
     for (const r of this.rows.values()) r.button.disabled = true;
+    // What counts is seen above, not here.
+    const isCalm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    byId("view").scrollIntoView({ block: "start", behavior: isCalm ? "auto" : "smooth" });
   }
 
   /** The demo's words, a line each. {"attack":true} marks the moment of the attack; "OUTCOME check; alarm
