@@ -185,14 +185,17 @@ int main(int argc, char **argv)
         return 1;
     if (is_init)
         return 0;
-    if (uv_loop_init(&loop) != 0 || !start(&loop))
+    if (uv_loop_init(&loop) != 0)
         return 1;
-    uv_timer_init(&loop, &tick);
-    uv_timer_start(&tick, on_tick, DW_LOCK_TICK_MS, DW_LOCK_TICK_MS);
+    /* Before the port is told: whoever knows it may already ask us to stop. */
     for (int i = 0; i < 2; i++) {
         uv_signal_init(&loop, &signals[i]);
         uv_signal_start(&signals[i], on_signal, i == 0 ? SIGTERM : SIGINT);
     }
+    if (!start(&loop))
+        return 1;
+    uv_timer_init(&loop, &tick);
+    uv_timer_start(&tick, on_tick, DW_LOCK_TICK_MS, DW_LOCK_TICK_MS);
     struct dw_sandbox box = {
         .flags = DW_SANDBOX_NET_LISTEN | DW_SANDBOX_FILES_WRITE,
         .write_paths = (const char *const[]){conf.state, NULL},

@@ -248,7 +248,8 @@ static dw_err write_all(int fd, struct dw_view a, struct dw_view b)
             size_t cut = done < part[i].iov_len ? done : part[i].iov_len;
             if (!cut)
                 continue;
-            part[i].iov_base = (uint8_t *)part[i].iov_base + cut;
+            if (cut > 0) /* an empty part may be NULL */
+                part[i].iov_base = (uint8_t *)part[i].iov_base + cut;
             part[i].iov_len -= cut;
             done -= cut;
         }
