@@ -288,6 +288,10 @@ int main(int argc, char **argv)
                       "rtsp.credentials_file: one line user:password, readable by us only\n");
         return 2;
     }
+    /* No modules of GIO: a camera is reached directly, and the proxy module brings an interpreter.
+     */
+    (void)setenv("GIO_MODULE_DIR", "/nonexistent", 1);
+    (void)setenv("GIO_USE_PROXY_RESOLVER", "dummy", 1);
     r.unit_bytes = malloc(DW_RTP_BYTES);
     return r.unit_bytes ? run(&r) : 1;
 }
