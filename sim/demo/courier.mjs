@@ -46,24 +46,26 @@ export class Courier {
         if (this.s.world.get("bolt_permille") !== 0)
             throw new Error("the door stayed shut");
     }
+    // People are slower where somebody watches them.
+    takes(ms) { return sleep(ms * (this.s.o.pace ?? 1)); }
     async goIn() {
         if (!await this.s.world.moveDoor(900, 500))
             throw new Error("the door does not open");
         this.openedAt = performance.now();
         this.s.world.set("person", PERSON.doorway);
-        await sleep(500);
+        await this.takes(500);
         this.s.world.set("person", PERSON.inside);
     }
     async drop() {
-        await sleep(700);
+        await this.takes(700);
         this.s.world.set("parcels_inside", this.s.world.get("parcels_inside") + 1);
-        await sleep(500);
+        await this.takes(500);
     }
     async goOut() {
         this.s.world.set("person", PERSON.doorway);
-        await sleep(400);
+        await this.takes(400);
         this.s.world.set("person", PERSON.outside);
-        await sleep(200);
+        await this.takes(200);
     }
     async closeDoor() {
         await this.s.world.moveDoor(0, 400);

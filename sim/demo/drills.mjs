@@ -56,18 +56,18 @@ export const DRILLS = {
 
     "lock-blocked": {
         title: "No command reaches the lock after the unlock", needs: { t_unheard_ms: 6000 },
-        opened: (d) => d.s.lockAir.jam(), outcomes: ["SECURED_UNCONFIRMED"], alarm: "lock_silent",
+        opened: (d) => { d.cutAt = performance.now(); d.s.lockAir.jam(); }, outcomes: ["SECURED_UNCONFIRMED"], alarm: "lock_silent",
         locksItself: true, heal: (d) => d.s.lockAir.clear(), confirms: true,
     },
     "camera-and-lock-cut": {
         title: "Every radio is jammed at once", needs: { t_unheard_ms: 6000 },
-        opened: (d) => { d.s.lockAir.jam(); d.s.cameraAir.jam(); d.truth.pictureEnds(); d.cutAt = performance.now(); },
+        opened: (d) => { d.cutAt = performance.now(); d.s.lockAir.jam(); d.s.cameraAir.jam(); d.truth.pictureEnds(); },
         outcomes: ["SECURED_UNCONFIRMED"], alarm: "camera_blind", locksItself: true,
         heal: (d) => { d.truth.pictureBack(); d.s.lockAir.clear(); d.s.cameraAir.clear(); }, confirms: true,
     },
     "wan-cut": {
         title: "The Internet goes down during the visit",
-        opened: (d) => { d.s.wan.jam(); d.wanAt = Date.now(); }, outcomes: ["OK"],
+        opened: (d) => { d.cutAt = performance.now(); d.s.wan.jam(); d.wanAt = Date.now(); }, outcomes: ["OK"],
         closed: async (d) => {
             await until("the hub to see it locked", () => d.s.watch.story.some((x) => x.kind === "visit_ended"), 15000);
             await sleep(1500);

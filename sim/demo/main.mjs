@@ -1,5 +1,5 @@
 // doorward demo - a simulated street on loopback: service, broker, hub, camera, lock, courier.
-import { mkdtempSync, rmSync, existsSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
@@ -55,35 +55,58 @@ if (!["k2", "rtsp"].includes(o.camera))
 const err = process.stderr;
 const t0 = performance.now();
 const line = (text) => err.write(`  ${((performance.now() - t0) / 1000).toFixed(1).padStart(6)} s  ${text}\n`);
+const people = (text) => line(`street  ${text}`);
 
-const WORDS = {
-    visit_asked: () => "hub    a courier asks at the door",
-    visit_state: (m) => `hub    visit: ${m.word.replaceAll("_", " ")}`,
-    visit_refused: (m) => `hub    REFUSED ${m.word}: ${m.text}`,
-    unlock_intent: () => "record the intent to unlock is durable",
-    opening: () => "lock   the door opens",
-    egress: () => "lock   opened from inside",
-    secured: () => "lock   LOCKED - sensed: bolt in the strike, door closed",
-    alarm: (m) => `ALARM  ${m.text}`,
-    alarm_over: (m) => `over   ${m.text}`,
-    degraded: () => "hub    no further opening in this visit",
-    camera_state: (m) => (["live", "late"].includes(m.word) ? null : `camera ${m.word}`),
-    visit_ended: (m) => `hub    the visit is over: ${m.word}`,
-    confirmed_late: (m) => `hub    confirmed late: ${m.word}`,
-    child_lost: () => "hub    one of the hub's processes ended; it is started again",
-    link: (m) => `hub    the service is ${m.word === "up" ? "reached" : "out of reach"}`,
+// Who says it, and what. What has been said already by another line is left out.
+const STATES = {
+    ready: "every check holds; the courier may ask to open",
+    looking: "a picture of now is asked of the camera",
+    opening: "the picture is proven; the bolt is told to withdraw, for one opening",
+    unlocked: "the bolt is sensed back",
+    closing: "the door is sensed closed; the bolt is on its way",
+    between: "locked between two openings",
+    not_secured: "the door does not lock",
+    unconfirmed: "the lock is not heard: nothing is said to be locked",
 };
+const ENDED = {
+    OK: "the visit ended well", SECURED_WITH_GAP: "locked, with a gap in the picture",
+    SECURED_TAMPERED: "locked, and pictures were changed or frozen",
+    SECURED_UNCONFIRMED: "ended, and the lock has not been heard", NOT_SECURED: "ended, and the door is not locked",
+    NOT_OPENED: "nobody opened; locked again", ABORTED: "ended by a restart", REFUSED: "not let in",
+};
+const WORDS = {
+    visit_asked: () => "hub     somebody asks at the door; person, parcel, door, time, lock and camera are checked",
+    visit_state: (m) => (STATES[m.word] ? `hub     ${STATES[m.word]}` : null),
+    visit_refused: (m) => `hub     REFUSED ${m.word}: ${m.text}`,
+    unlock_intent: () => "record  the intent to unlock is written and safe",
+    opening: () => "lock    the door is sensed open",
+    egress: () => "lock    opened from inside",
+    secured: () => "lock    LOCKED, sensed: bolt in the frame, door closed",
+    alarm: (m) => `ALARM   ${m.text}`,
+    alarm_over: (m) => `over    ${m.text}`,
+    degraded: () => "hub     nothing unlocks any more in this visit",
+    camera_state: (m) => (["live", "late"].includes(m.word) ? null : `camera  ${m.word}`),
+    visit_ended: (m) => (m.word === "REFUSED" ? null : `hub     ${ENDED[m.word] ?? m.word} (${m.word})`),
+    confirmed_late: (m) => `hub     heard from the lock at last: ${ENDED[m.word] ?? m.word} (${m.word})`,
+    child_lost: () => "hub     one of the hub's processes ended; it is started again",
+    link: (m) => `hub     the service is ${m.word === "up" ? "reached" : "out of reach"}`,
+};
+// Where deliveries go on and on, drills must not take minutes, and a person has to follow with the eyes.
+const SHORT = { t_unheard_ms: 6000, t_dwell_ms: 16000, t_release_ms: 10000 };
+const PACE = 2.5;
 const onStory = (m) => {
     const text = m.past ? null : WORDS[m.kind]?.(m);
     if (text)
         line(text);
 };
 
+if (o.keep && existsSync(o.keep) && readdirSync(o.keep).length > 0)
+    wrong(`--keep: ${o.keep} is not empty`);
 const folder = o.keep ? path.resolve(o.keep) : mkdtempSync(path.join(os.tmpdir(), "doorward-demo-"));
 const drill = o.drill ? DRILLS[o.drill] : {};
 const build = o.build ?? process.env.DW_BUILD ?? path.join(root, "build");
-const street = new Street({ build, folder, params: drill.needs, lock: o.lock, camera: o.camera, verbose: o.verbose,
-    port: o.port ? Number(o.port) : (o.once ? undefined : await freeOr(8080)), progress: (t) => line(`start  ${t}`) });
+const street = new Street({ build, folder, params: o.once ? drill.needs : SHORT, pace: o.once ? 1 : PACE, lock: o.lock, camera: o.camera, verbose: o.verbose,
+    port: o.port ? Number(o.port) : (o.once ? undefined : await freeOr(8080)), progress: (t) => line(`start   ${t}`) });
 
 let stopping = false;
 async function stop(code) {
@@ -134,7 +157,12 @@ function listen() {
 let wake;
 const idle = (ms) => new Promise((r) => { const t = setTimeout(r, ms); wake = () => { clearTimeout(t); r(); }; });
 
+// Equipment that serves no visitor refuses, whatever else is rehearsed.
+const UNFIT = o.lock === "kwikset" ? "lock_class" : o.camera === "rtsp" ? "camera_class" : null;
+
 function judge(r) {
+    if (UNFIT)
+        return r.outcome === "REFUSED" && r.check === UNFIT;
     if (!o.drill && !r.drill)
         return r.outcome === "OK";
     const dr = DRILLS[r.drill];
@@ -151,13 +179,18 @@ function inWords(r) {
         `${r.lies.length ? `; LIES: ${JSON.stringify(r.lies)}` : "; nobody was told anything false"}`;
 }
 
+function attacked(name) {
+    if (name)
+        line(`ATTACK  ${DRILLS[name].title}`);
+}
+
 try {
     err.write(`\n  Doorward - a simulated street on this machine (${folder})\n\n`);
     await street.start();
-    line(`ready  watch page: http://127.0.0.1:${street.watchPort}/`);
+    line(`ready   watch page: http://127.0.0.1:${street.watchPort}/`);
     if (o.once) {
         const r = await playVisit(street, { drill: o.drill, phase: o.before ? "before" : "during",
-            tell: (t) => line(`street ${t}`), onStory });
+            tell: people, onStory, onAttack: () => attacked(o.drill) });
         const good = judge(r) && r.lies.length === 0;
         err.write(`\n  ${inWords(r)}\n`);
         if (o.keep && r.recording)
@@ -169,14 +202,32 @@ try {
         await stop(good ? 0 : 1);
     } else {
         listen();
-        err.write("\n  Deliveries go on until you press Ctrl-C. Try the drills on the watch page.\n\n");
+        err.write("\n  Deliveries go on until you press Ctrl-C. Open the watch page, and attack the house with its drills.\n" +
+            `  So that no drill takes minutes, this hub calls a door held open after ${SHORT.t_dwell_ms / 1000} s.\n`);
+        let n = 0;
         while (!stopping) {
             const next = wanted.shift();
-            const r = await playVisit(street, { drill: next?.drill, phase: next?.phase, tell: (t) => line(`street ${t}`), onStory })
-                .catch((e) => (stopping ? null : Promise.reject(e)));
-            if (!r)
-                break;
-            line(`       ${inWords(r)}\n`);
+            err.write(`\n  Delivery ${++n}${next ? `. Drill ${next.drill}: ${DRILLS[next.drill].title}` : ""}\n`);
+            const onAttack = () => {
+                attacked(next?.drill);
+                if (next && !next.c.destroyed)
+                    next.c.write('{"attack":true}\n'); // the page counts the seconds from here
+            };
+            let r;
+            try {
+                r = await playVisit(street, { drill: next?.drill, phase: next?.phase, tell: people, onStory, onAttack });
+            } catch (e) {
+                if (stopping)
+                    break;
+                if (street.procs.guard.isOver)
+                    throw e;
+                line(`street  this delivery did not come to its end: ${e.message}`);
+                next?.c.end(`It did not come to its end: ${e.message}\n`);
+                street.calm();
+                await idle(8000);
+                continue;
+            }
+            line(`        ${inWords(r)}`);
             next?.c.end(`${inWords(r)}\n`);
             if (wanted.length === 0)
                 await idle(8000);

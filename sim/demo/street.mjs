@@ -219,6 +219,13 @@ export class Street {
     guardPid() { return childrenOf(this.procs.guard.pid).find((c) => c.name.startsWith("doorward-guard"))?.pid; }
     hubPids() { return childrenOf(this.procs.guard.pid); }
 
+    // After a delivery that went wrong: nobody jams, nobody is there, the door is shut.
+    calm() {
+        for (const a of [this.wan, this.cameraAir, this.lockAir])
+            a?.clear();
+        for (const [name, value] of [["person", 0], ["lens", 0], ["handle_inside", 0], ["door_permille", 0]])
+            this.world.set(name, value);
+    }
     async stop() {
         this.watch?.close();
         await Promise.all(["guard", "camera", "lock", "service"].map((n) => this.procs[n]?.end()));

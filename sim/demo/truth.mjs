@@ -22,11 +22,17 @@ export class Truth {
             this.lies.push({ key, reader, said, truth });
     }
     look() {
+        if (this.s.world.isOver) { // the street was stopped in the middle
+            clearInterval(this.timer);
+            return;
+        }
         const now = performance.now();
-        if (this.s.world.isLocked())
+        if (this.s.world.isLocked()) {
             this.unlockedSince = null;
-        else
+            this.sayings = []; // it was true when it was said; an opening after that is another story
+        } else {
             this.unlockedSince ??= now;
+        }
         const open = this.unlockedSince !== null && now - this.unlockedSince > SLACK_MS;
         const w = this.s.watch;
         this.hold("screen", "secured", open && w?.saysSecured(), now);
@@ -50,7 +56,6 @@ export class Truth {
     told(reader, visit) {
         if (["OK", "SECURED_WITH_GAP", "SECURED_TAMPERED", "NOT_OPENED"].includes(visit.outcome))
             this.sayings = [{ reader, outcome: visit.outcome }];
-        setTimeout(() => { this.sayings = []; }, 1000); // what happens later is another story
     }
     stop() {
         clearInterval(this.timer);

@@ -9,12 +9,20 @@ import { PERSON } from "./world.mjs";
 
 const CALM = ["NONE", null, undefined];
 
-// options: drill (name), phase ("during" or "before"), tell(text)
+// options: drill (name), phase ("during" or "before"), tell(text), onStory(line), onAttack()
 export async function playVisit(street, options = {}) {
     const drill = options.drill ? DRILLS[options.drill] : {};
     const before = options.phase === "before";
     const tell = options.tell ?? (() => {});
-    const d = { s: street, drill, result: {} };
+    let cutAt;
+    const d = {
+        s: street, drill, result: {},
+        get cutAt() { return cutAt; },
+        set cutAt(at) { // the moment of the attack
+            cutAt = at;
+            options.onAttack?.();
+        },
+    };
     d.truth = new Truth(street);
     const began = performance.now(), beganUtc = Date.now();
     const story0 = street.watch.story.length;
@@ -52,22 +60,24 @@ export async function playVisit(street, options = {}) {
     }
 
     const firstAlarm = alarms.length;
+    if (drill.refuses)
+        options.onAttack?.();
     const scanning = drill.scan ? drill.scan(d) : d.courier.scan(d.job, d.barcode);
     tell("the courier scans the parcel");
     await scanning;
     if (!isOver(d.courier.visit) && d.courier.visit.state !== "refused") {
-        tell("every check holds; the courier slides to open");
+        await sleep(600 * ((street.o.pace ?? 1) - 1)); // the phone is read first
+        tell("the courier slides to open");
         if (drill.record && !before)
             await sleep(200);
         await d.courier.slide();
         await d.courier.boltBack().catch(() => {});
         if (!isOver(d.courier.visit) && street.world.get("bolt_permille") === 0)
             await inAndOut(d, drill, tell, before);
-        await d.courier.follow(isOver, 40000);
+        await d.courier.follow(isOver, 60000);
     }
     d.truth.told("courier's phone", d.courier.visit);
     const first = d.courier.visit;
-    tell(`ends: ${first.outcome ?? first.state}`);
 
     if (drill.locksItself)
         await until("the bolt, out by the lock's own rules", () => street.world.isLocked(), 25000);
@@ -105,7 +115,6 @@ export async function playVisit(street, options = {}) {
     const when = (kind, word) => heard.find((m) => m.kind === kind && (!word || m.word === word))?.heard;
     const ms = (a, b) => (a !== undefined && b !== undefined && b >= a ? Math.round(b - a) : null);
     const folder = recordingOf(street, c.visit.id);
-    const cutAt = d.cutAt;
     const alarm = drill.alarm ? alarms.find((a) => a.alarm === drill.alarm) : null;
     return {
         outcome: first.outcome === "REFUSED" || first.state === "refused" ? "REFUSED" : first.outcome,
@@ -156,6 +165,7 @@ async function inAndOut(d, drill, tell, before) {
         await c.goOut();
         if (drill.leavesOpen) {
             tell("the courier walks off; the door stands ajar");
+            d.cutAt = performance.now();
             c.walkAway();
             return;
         }

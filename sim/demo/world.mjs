@@ -21,6 +21,13 @@ export class World {
         head.writeUInt32LE(MAGIC);
         writeSync(this.fd, head, 0, 8, 0);
     }
+    // A look at a world that somebody else keeps: nothing is written.
+    static look(path) {
+        const w = Object.create(World.prototype);
+        w.path = path;
+        w.fd = openSync(path, "r");
+        return w;
+    }
     get(name) {
         const b = Buffer.alloc(4);
         readSync(this.fd, b, 0, 4, 8 + 4 * FIELDS.indexOf(name));
@@ -50,5 +57,8 @@ export class World {
         }
         return true;
     }
-    close() { closeSync(this.fd); }
+    close() {
+        this.isOver = true;
+        closeSync(this.fd);
+    }
 }
