@@ -141,14 +141,15 @@ test("changed, foreign and replayed frames are never drawn", async (t) => {
   await isPicture(page, "live", 12000);
   rig.say("play 0");
   await isPicture(page, "blind");
-  const before = cast.shots.length;
+  await page.waitForTimeout(200);
+  const from = Date.now();
   rig.say("replay 60");
   await page.waitForTimeout(1500);
   assert.equal(await state(page), "blind", "had before: no proof of now");
   await cast.stop();
   // The page's own red is on the badge only; the foreign pictures fill the stage with it.
   for (const s of cast.shots) assert.ok(share(readPng(s.png), { x: stage.x, y: stage.y + 8, width: stage.width, height: stage.height - 70 }, isRed) < 0.05, "a foreign picture was shown");
-  for (const s of cast.shots.slice(before)) assert.ok(!isPictureShot(s, part), "a replayed picture was shown");
+  for (const s of cast.shots.filter((x) => x.at > from)) assert.ok(!isPictureShot(s, part), "a replayed picture was shown");
 });
 
 test("the page's main thread hangs for 5 s: picture and door state are covered all the same", async (t) => {

@@ -107,6 +107,10 @@ test("state, story and display reach the page, its words reach the guard", async
   t.after(() => rig.stop());
   rig.say("story 7 0 0 0xab");
   rig.say("state bolt=1 contact=1 strike=1 is_secured=1 camera=1 visit=0xab visitor=Stewart agency=A\"<b>");
+  const first = await Ws.open(rig.port);
+  await first.text("story"); // the front knows it now
+  first.end();
+  await rig.line(/^viewer 0 3 /);
   const ws = await Ws.open(rig.port);
   const hello = await ws.text("hello");
   assert.equal(hello.drills, false);
@@ -124,9 +128,9 @@ test("state, story and display reach the page, its words reach the guard", async
   assert.match(display.cose, /^d2[0-9a-f]+$/);
   const told = await ws.text("story");
   assert.equal(told.past, true, "what was before is told as past");
-  const first = ws.texts.length;
+  const had = ws.texts.length;
   rig.say("story 12 1 0 0xab");
-  await until("the alarm", () => ws.texts.slice(first).find((m) => m.t === "story" && m.kind === "alarm" && !m.past));
+  await until("the alarm", () => ws.texts.slice(had).find((m) => m.t === "story" && m.kind === "alarm" && !m.past));
 
   ws.send({ t: "saw_opening" });
   await rig.line(/^viewer 0 2 /);
@@ -138,8 +142,9 @@ test("state, story and display reach the page, its words reach the guard", async
   const later = await Ws.open(rig.port);
   assert.ok((await later.text("hello")).hub_nonces.length > 0, "a page that comes later knows the nonces too");
   later.end();
+  const gone = rig.lines.length;
   ws.end();
-  await rig.line(/^viewer 0 3 /);
+  await rig.line(/^viewer 0 3 /, gone);
 });
 
 test("words that are not ours close that socket and change nothing", async (t) => {

@@ -145,6 +145,7 @@ function render(): void {
       door: d?.contact ?? "unknown",
       bolt: !d || d.bolt === "unknown" ? "unknown" : d.isSecured ? "locked" : d.bolt === "thrown" ? "unknown" : "unlocked",
     },
+    picture.provenAt(),
     now,
   );
   setText(byId("clock"), clockTime(Date.now()));

@@ -65,6 +65,10 @@ export class PictureView {
     this.dark.drop();
   }
 
+  provenAt(): number | null {
+    return this.exposedAt;
+  }
+
   ageMs(now: number): number | null {
     return this.exposedAt === null ? null : Math.max(0, now - this.exposedAt);
   }

@@ -45,8 +45,9 @@ export class StripView {
     this.box.append(el("p", { class: "dim" }, say("strip.none")));
   }
 
-  /** Call often; `visit` null: none is on. The strip of the last one stays. */
-  sample(visit: string | null, s: Sample, now: number): void {
+  /** Call often; `visit` null: none is on. The strip of the last one stays. `provenAt`: exposure of the
+   *  newest proven picture, from which on blindness counts. */
+  sample(visit: string | null, s: Sample, provenAt: number | null, now: number): void {
     if (visit !== null && visit !== this.visit) {
       this.visit = visit;
       this.lanes = { camera: [], door: [], bolt: [] };
@@ -58,8 +59,11 @@ export class StripView {
     for (const lane of LANES) {
       const pieces = this.lanes[lane];
       const last = pieces.at(-1);
-      if (last) last.to = now;
-      if (!last || last.value !== s[lane]) pieces.push({ from: now, to: now, value: s[lane] });
+      const isSame = last?.value === s[lane];
+      const isBlindness = lane === "camera" && s.camera === "blind" && provenAt !== null;
+      const from = last && !isSame && isBlindness ? Math.min(now, Math.max(last.from, provenAt)) : now;
+      if (last) last.to = from;
+      if (!isSame) pieces.push({ from, to: now, value: s[lane] });
     }
     if (now - this.drawnAt > 500 || wasOn !== this.isOn) {
       this.drawnAt = now;
