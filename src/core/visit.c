@@ -797,6 +797,8 @@ static void on_unlocked(struct dw_interlock *k, struct dw_effects *fx)
     uint64_t limit = (uint64_t)k->params.lease_ms + k->params.t_bolt_ms + hear_ms(k);
     if (k->lock.lock_class != DW_LOCK_A && spent >= k->params.lease_ms && !is_set(k->throw_again))
         throw_bolt(k, fx); /* class B has no lease of its own as short as ours */
+    else if (k->is_degraded && is_due(k->throw_again, k->now))
+        throw_bolt(k, fx); /* VIS-11: the first may have been refused, or lost on its way */
     if (spent >= limit && is_heard(k, k->now)) {
         throw_bolt(k, fx);
         become_stuck(k, fx, DW_ALARM_NOT_SECURED);
