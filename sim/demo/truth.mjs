@@ -54,7 +54,8 @@ export class Truth {
     }
     // A courier's phone or an agency's board that says "done".
     told(reader, visit) {
-        if (["OK", "SECURED_WITH_GAP", "SECURED_TAMPERED", "NOT_OPENED"].includes(visit.outcome))
+        if (["OK", "SECURED_WITH_GAP", "SECURED_TAMPERED", "NOT_OPENED"].includes(visit.outcome) &&
+            !this.s.world.isLocked())
             this.sayings = [{ reader, outcome: visit.outcome }];
     }
     stop() {
