@@ -4,6 +4,6 @@
 #   bench/record.sh [BUILD_FOLDER]
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
-build=${1:-$root/build}
+build=${1:-${DW_BUILD:-$root/build}}
 exec "$build/bench/record" "$build/src/hub/camera/doorward-hub-camera" \
     "$build/src/hub/rtsp/doorward-hub-rtsp" "$build/tests/media/test_rtsp_server"

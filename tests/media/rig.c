@@ -18,6 +18,7 @@
 #include "os/os.h"
 
 struct rig_clip rig_clip;
+void (*rig_prepare)(struct rig *r);
 
 uint64_t rig_now_ms(void)
 {
@@ -154,6 +155,8 @@ bool rig_start(struct rig *r, const char *program, const char *more, bool plain,
     memset(r->seed, 5, sizeof r->seed);
     dw_sha256(dw_view_of(r->seed, sizeof r->seed), r->chain);
     r->boot_count = 1;
+    if (rig_prepare)
+        rig_prepare(r);
     return run_child(r, program, more, plain, file_bytes_max);
 }
 

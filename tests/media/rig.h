@@ -74,6 +74,8 @@ bool rig_clip_make(struct rig_clip *clip);
 bool rig_clip_load(struct rig_clip *clip, const char *command);
 extern struct rig_clip rig_clip;
 
+/* Called, if set, when the folder is there and the process is not yet. */
+extern void (*rig_prepare)(struct rig *r);
 /* `more` is added to the configuration. `plain` starts it as class K0. `file_bytes_max` 0: no
  * limit. */
 bool rig_start(struct rig *r, const char *program, const char *more, bool plain,

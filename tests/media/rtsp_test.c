@@ -281,7 +281,9 @@ static void nonsense_from_the_camera_is_survived(void **state)
 static void an_address_with_a_password_is_refused(void **state)
 {
     (void)state;
-    char text[512], path[] = "/tmp/dw-rtsp-conf-XXXXXX";
+    char text[512], path[128];
+    const char *tmp = getenv("TMPDIR");
+    (void)snprintf(path, sizeof path, "%s/dw-rtsp-conf-XXXXXX", tmp ? tmp : "/tmp");
     int fd = mkstemp(path);
     static const char conf[] = "rtsp.url = rtsp://a:b@127.0.0.1/cam\n";
     assert_int_equal(write(fd, conf, sizeof conf - 1), sizeof conf - 1);

@@ -245,6 +245,7 @@ static void finish_segment(struct dw_recorder *r, uint64_t end_us)
 static dw_err begin_segment(struct dw_recorder *r, const struct dw_au *au)
 {
     char mp4[DW_RECORD_PATH_MAX], records[DW_RECORD_PATH_MAX];
+    DW_TRY(dw_folder(r->folder)); /* a full disk may have had no room even for that */
     DW_TRY(dw_segment_path(mp4, sizeof mp4, r->folder, r->number + 1, ".mp4.part"));
     DW_TRY(dw_segment_path(records, sizeof records, r->folder, r->number + 1, ".records.part"));
     int fd = open(records, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
