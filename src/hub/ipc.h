@@ -165,7 +165,7 @@ struct dw_ipc_lock_report {
     uint32_t ask_seq; /* LOCK_ASKs answered by a fresh read-back so far */
     uint64_t bolt_at_ms, contact_at_ms;
     uint64_t read_ms; /* when the newest read-back that answered an ask began */
-    char why[96]; /* when the class is C: the reason in words */
+    char why[96];     /* when the class is C: the reason in words */
 };
 
 struct dw_ipc_link_state {
