@@ -1,7 +1,8 @@
 // Just enough PNG to look at what a browser drew: 8 bit, RGB or RGBA, not interlaced.
 import { inflateSync } from "node:zlib";
 
-export function readPng(buffer) {
+/** Rows beyond `rows` are not read: they stay black. */
+export function readPng(buffer, rows = Infinity) {
   let at = 8;
   let width = 0;
   let height = 0;
@@ -23,7 +24,7 @@ export function readPng(buffer) {
   const raw = inflateSync(Buffer.concat(data));
   const row = width * step;
   const px = Buffer.alloc(row * height);
-  for (let y = 0; y < height; y++) {
+  for (let y = 0; y < Math.min(height, rows); y++) {
     const filter = raw[y * (row + 1)];
     for (let x = 0; x < row; x++) {
       const v = raw[y * (row + 1) + 1 + x];
