@@ -66,11 +66,14 @@ export class Street {
         this.brokerPort = await freePort();
         writeFileSync(this.at("mosquitto.conf"),
             `listener ${this.brokerPort} 127.0.0.1\nallow_anonymous true\npersistence false\nset_tcp_nodelay true\n`);
+        await this.launchBroker();
+        this.wan = new Air("wan", { host: "127.0.0.1", port: this.brokerPort });
+        await this.wan.open();
+    }
+    async launchBroker() {
         this.procs.broker = new Proc("broker", "mosquitto", ["-c", this.at("mosquitto.conf")],
             this.at("log/broker.log"), { PATH: `${process.env.PATH}:/usr/sbin` });
         await until("the broker", () => portOpen(this.brokerPort));
-        this.wan = new Air("wan", { host: "127.0.0.1", port: this.brokerPort });
-        await this.wan.open();
     }
     async startService() {
         const conf = this.conf("service", {
