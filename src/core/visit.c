@@ -492,6 +492,13 @@ static void on_proof(struct dw_interlock *k, const struct dw_event *ev, struct d
 {
     if (k->visit != ev->visit || k->state != DW_VISIT_READY)
         return; /* VIS-1: a proof counts once, for the visit that waits for it */
+    /* VIS-2 [I13, I14]: up to a minute has passed since the question; what the shell has found
+     * wrong meanwhile (window over, recalled) refuses now. */
+    enum dw_check wrong = first_missing(k, ~ev->failed, SHELL_CHECKS | MASK(PROOF));
+    if (wrong != DW_CHECK_NONE) {
+        refuse(k, fx, wrong);
+        return;
+    }
     k->intent++;
     k->is_recorded = 0;
     enter(k, fx, DW_VISIT_INTENT);

@@ -61,7 +61,7 @@ struct dw_event {
     dw_mono now;
     uint32_t type;  /* enum dw_event_type */
     uint32_t visit; /* handle, > 0, for HELLO PROOF LEAVING RECORDED RECORD_FAILED LOCK_ANSWER */
-    /* HELLO */
+    /* HELLO; PROOF: `failed` only, what does not hold any more */
     uint64_t passed, failed; /* bits of enum dw_check that the shell has judged; neither: unknown */
     uint32_t kind;           /* enum dw_visit_kind */
     uint32_t openings, dwell_ms, camera_class;
