@@ -49,12 +49,17 @@ static struct civil civil_of(int64_t utc_ms)
     struct tm here, other;
     if (!localtime_r(&t, &here))
         return (struct civil){0};
-    /* Zones turn their clocks by half an hour or an hour [protocol 5.6: an ambiguous hour is
-     * outside]. */
-    static const int turns[] = {-3600, 3600, -1800, 1800};
-    for (size_t i = 0; i < DW_ARRAY_COUNT(turns); i++) {
-        time_t there = t + turns[i];
-        if (localtime_r(&there, &other) && same_clock_face(&here, &other))
+    /* A time of day that comes twice is none [protocol 5.6]. It does if a day before or after
+     * another offset holds, and the moment with this clock face under that offset has it. Whatever
+     * the turn is: an hour mostly, but also half of one, two, or a day. */
+    for (int side = -1; side <= 1; side += 2) {
+        time_t there = t + side * 86400;
+        if (!localtime_r(&there, &other))
+            return (struct civil){0};
+        if (other.tm_gmtoff == here.tm_gmtoff)
+            continue;
+        there = t + here.tm_gmtoff - other.tm_gmtoff;
+        if (!localtime_r(&there, &other) || same_clock_face(&here, &other))
             return (struct civil){0};
     }
     return (struct civil){
@@ -106,7 +111,9 @@ void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, u
     judge(&v, DW_CHECK_JOB, slot && !slot->is_recalled && slot->job.revision == m->revision);
     if (slot) {
         const struct dw_job *j = &slot->job;
-        judge(&v, DW_CHECK_DOOR, m->door == j->door);
+        /* A hub has one lock, that of the door it names first: a visit to any other door of the
+         * home is not let in by this one [I4]. */
+        judge(&v, DW_CHECK_DOOR, m->door == j->door && m->door == 0);
         judge(&v, DW_CHECK_ASSIGNED, dw_same(m->visitor, j->visitor, 16));
         judge(&v, DW_CHECK_PERMISSION, !slot->is_recalled);
         judge_time(g, j, &v);
