@@ -20,6 +20,7 @@
 #include "os/os.h"
 
 #define BACK_OFF_MS_MAX 5000
+#define STOP_MS         5000u /* a guard that was told to end has so long */
 
 static const char *const executables[CHILD_COUNT] = {
     [CHILD_FRONT] = "front",
@@ -33,6 +34,15 @@ struct nursery {
     char state_run[300]; /* where the guard has put the children's settings */
     bool verbose;
 };
+
+/* Without the blanks at the end, as os/config.c reads it. */
+static size_t text_len(const char *text)
+{
+    size_t len = strlen(text);
+    while (len > 0 && (text[len - 1] == ' ' || text[len - 1] == '\t'))
+        len--;
+    return len;
+}
 
 static void run_child(enum child_name name, const char *folder, int fd3, int fd4)
 {
@@ -120,8 +130,12 @@ static bool serve(struct nursery *n, int fd)
             pid_t pid = fork();
             if (pid == 0)
                 run_child((enum child_name)w.name, n->state_run, fds[0], fds[1]);
-            if (pid > 0)
+            if (pid > 0) {
                 n->child[w.name] = pid;
+            } else { /* no more processes: the guard tries again later */
+                struct nursery_word ended = {NURSERY_ENDED, w.name, -1};
+                (void)!send(fd, &ended, sizeof ended, MSG_NOSIGNAL | MSG_DONTWAIT);
+            }
         } else if (w.word == NURSERY_KILL && n->child[w.name] > 0) {
             kill(n->child[w.name], SIGKILL);
         }
@@ -189,26 +203,27 @@ int nursery_run(const char *config_path, bool verbose)
     }
     while (fgets(line, sizeof line, f)) {
         char value[256];
-        if (sscanf(line, " state = %255[^\n]", value) == 1)
-            snprintf(n.state_run, sizeof n.state_run, "%s/run", value);
+        if (n.state_run[0] == 0 && sscanf(line, " state = %255[^\r\n]", value) == 1)
+            snprintf(n.state_run, sizeof n.state_run, "%.*s/run", (int)text_len(value), value);
     }
     fclose(f);
 
     int wait_ms = 50;
     for (;;) {
         int fd = -1, status = 0;
-        uint64_t began = dw_now().ms;
+        uint64_t began = dw_now().ms, stop_by = 0;
         n.guard = start_guard(config_path, verbose, &fd);
-        if (n.guard < 0)
-            return 1;
-        bool stop = false, ended = false;
+        bool stop = false, ended = n.guard < 0; /* no more processes: again later */
         while (!ended) {
             struct pollfd p[2] = {{fd, POLLIN, 0}, {signals, POLLIN, 0}};
-            if (poll(p, 2, -1) < 0 && errno != EINTR)
+            if (poll(p, 2, stop ? 500 : -1) < 0 && errno != EINTR)
                 break;
+            if (stop && dw_now().ms >= stop_by)
+                kill(n.guard, SIGKILL); /* stopped or stuck: what it wrote is durable */
             struct signalfd_siginfo info;
             while (read(signals, &info, sizeof info) == (ssize_t)sizeof info) {
                 if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
+                    stop_by = stop ? stop_by : dw_now().ms + STOP_MS;
                     stop = true;
                     kill(n.guard, SIGTERM);
                 }
@@ -222,7 +237,8 @@ int nursery_run(const char *config_path, bool verbose)
             }
         }
         end_all(&n); /* no authority survives the guard */
-        close(fd);
+        if (fd >= 0)
+            close(fd);
         if (stop)
             return 0;
         if (WIFEXITED(status) && WEXITSTATUS(status) == 2)
