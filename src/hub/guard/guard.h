@@ -49,7 +49,10 @@ struct child {
     uv_timer_t again;
     int fd; /* our end; -1: not running */
     bool is_running, is_ready, is_wanted, is_closing;
+    bool is_killed; /* told to end: nothing that it still says counts */
     uint32_t starts;
+    uint32_t credit; /* what it may still say, see children.c */
+    uint64_t credit_ms;
     uint64_t started_ms;
 };
 
@@ -69,9 +72,11 @@ struct hello {
     uint32_t handle; /* the core's; 0: free */
     uint64_t visit;  /* the service's id */
     uint32_t job;    /* index */
-    uint32_t parcel; /* index in the job */
+    uint32_t parcel; /* index in the job, at the last judgement */
+    struct dw_hello asked;
     uint8_t courier_nonce[32], hub_nonce[32];
     bool has_offer, has_hub_nonce, is_consumed, is_ended;
+    uint8_t used_job[16], used[32]; /* with is_consumed: what this visit has used up */
     uint16_t offer_len;
     uint8_t offer[512]; /* the answer as it was sent, for a repeated question */
     uint32_t news;      /* number of the newest */
@@ -84,6 +89,7 @@ struct hello {
 
 struct job_slot {
     bool is_used, is_recalled;
+    bool is_recall_unsaved; /* the database would not take it yet */
     uint8_t openings_used;
     uint32_t consumed; /* bit n: parcel n */
     struct dw_job job;
@@ -114,6 +120,10 @@ struct lock_side {
     uint8_t lock_nonce[32];
     bool has_lock_nonce;
     uint32_t epoch, counter;
+    uint8_t retract_nonce[32]; /* of the newest retract, and its counter; 0: none is out */
+    uint32_t retract_counter;
+    bool is_retract_stale; /* the lock did not know its nonce: not executed, or executed before */
+    uint64_t retract_ms;
     uint32_t boot, boot_count;
     uint8_t boot_seed[16];
     uint32_t seq;
@@ -148,6 +158,8 @@ struct guard {
     struct lock_side lock;
     uint8_t viewer_nonce[DW_VIEWERS_MAX][32];
     bool has_viewer[DW_VIEWERS_MAX];
+    bool is_viewers_due;
+    uint64_t viewers_sent_ms;
 
     bool is_link_up;
     uint64_t story_number;
@@ -155,6 +167,11 @@ struct guard {
     uint64_t state_sent_ms;
     struct dw_ipc_state last_state;
     struct out_message outbox[OUTBOX_MAX];
+    bool has_more_out; /* in the database, not in the outbox */
+    uint32_t hello_credit, job_credit;
+    uint64_t credit_ms;
+    uint64_t enrol_ms;
+    uint32_t enrol_wait_ms;
     bool is_rolled_back; /* the record is shorter than it was: no visitors [protocol 4.7] */
     int nursery;         /* socket to the process that starts children */
     uv_poll_t nursery_poll;
@@ -207,12 +224,15 @@ void link_on_message(struct guard *g, const struct dw_ipc_link *m);
 void link_on_state(struct guard *g, bool is_up);
 void link_offer(struct guard *g, struct hello *h, enum dw_check check, uint32_t stands_ms);
 void link_news(struct guard *g, struct hello *h, enum dw_visit_state state);
-void link_receipt(struct guard *g, struct hello *h, enum dw_outcome outcome, enum dw_check check,
-                  uint64_t leaf, bool later);
+/* `r->hub` is filled in. */
+void link_receipt(struct guard *g, struct dw_receipt *r);
 void link_send_outbox(struct guard *g);
 void link_enrol(struct guard *g);
 void link_aborted(struct guard *g, uint64_t visit, struct dw_view courier_nonce);
 struct hello *hello_of(struct guard *g, uint32_t handle);
+struct job_slot *link_job(struct guard *g, const uint8_t id[16]);
+/* Once a second: what could not be stored or sent at once. */
+void link_tidy(struct guard *g);
 void link_load_jobs(struct guard *g);
 
 /* judge.c */

@@ -8,6 +8,13 @@
 
 #define HELLO_AGE_MS_MAX 10000u /* [wire/visit.h] */
 #define RESEND_MS        3000u
+#define ENROL_MS_MAX     5000u
+/* Each question and each new job is a line of the record: whoever signs for the service must not
+ * fill the disk with them [I45]. At once, and then one every so many ms. */
+#define HELLO_CREDIT   120u
+#define JOB_CREDIT     600u
+#define HELLO_EVERY_MS 2000u
+#define JOB_EVERY_MS   1000u
 
 struct hello *hello_of(struct guard *g, uint32_t handle)
 {
@@ -27,7 +34,8 @@ static struct hello *hello_by_visit(struct guard *g, uint64_t visit)
     return NULL;
 }
 
-/* A free place, or that of the oldest question that is over. */
+/* A free place, or that of the oldest question that is over. One with its receipt out may still be
+ * the visit of a door that will not lock. */
 static struct hello *hello_place(struct guard *g)
 {
     struct hello *best = NULL;
@@ -35,10 +43,18 @@ static struct hello *hello_place(struct guard *g)
         struct hello *h = &g->hellos[i];
         if (h->handle == 0)
             return h;
-        if (h->is_ended && (!best || h->handle < best->handle))
+        if (h->is_ended && h->handle != g->door.visit && (!best || h->handle < best->handle))
             best = h;
     }
     return best;
+}
+
+static bool take_credit(uint32_t *credit)
+{
+    if (*credit == 0)
+        return false;
+    (*credit)--;
+    return true;
 }
 
 /* Signs `payload` as `kind` into `ret` (kind byte first). */
@@ -67,13 +83,21 @@ static void send_out(struct guard *g, const uint8_t *bytes, uint16_t len, bool e
 static void post(struct guard *g, const uint8_t *bytes, uint16_t len, uint64_t visit,
                  uint32_t number)
 {
-    struct out_message *m = NULL;
+    struct out_message *m = NULL, *news = NULL;
     for (size_t i = 0; i < OUTBOX_MAX && !m; i++) {
-        if (!g->outbox[i].is_used)
-            m = &g->outbox[i];
+        struct out_message *o = &g->outbox[i];
+        if (!o->is_used)
+            m = o;
+        else if (o->number != 0 && o->number != UINT32_MAX && (!news || o->sent_ms < news->sent_ms))
+            news = o;
     }
-    if (m &&
-        len <= sizeof m->bytes) { /* full: it is in the database and goes out after a restart */
+    /* Full: it is in the database, and is taken from there when there is room. How a visit ended
+     * does not wait behind how it went. */
+    bool is_receipt = number == 0 || number == UINT32_MAX;
+    g->has_more_out |= m == NULL;
+    if (!m && is_receipt)
+        m = news;
+    if (m && len <= sizeof m->bytes) {
         *m = (struct out_message){.is_used = true, .visit = visit, .number = number, .len = len};
         memcpy(m->bytes, bytes, len);
         m->sent_ms = g->is_link_up ? dw_now().ms : 0;
@@ -96,6 +120,10 @@ void link_send_outbox(struct guard *g)
 
 static void on_ack(struct guard *g, const struct dw_ack *a)
 {
+    if (!dw_same(a->hub, g->secret.key.thumb, 32)) { /* [I5] */
+        dw_log("warn", "ack", "refused=wrong_hub");
+        return;
+    }
     for (size_t i = 0; i < OUTBOX_MAX; i++) {
         struct out_message *m = &g->outbox[i];
         if (m->is_used && m->visit == a->visit && m->number == a->number)
@@ -159,56 +187,46 @@ void link_news(struct guard *g, struct hello *h, enum dw_visit_state state)
     (void)store_write(g->store, &w);
 }
 
-static void send_receipt(struct guard *g, const struct dw_receipt *r)
+void link_receipt(struct guard *g, struct dw_receipt *r)
 {
     uint8_t payload[400], bytes[600];
     uint16_t len = 0;
     struct dw_buf p = dw_buf_of(payload, sizeof payload);
+    memcpy(r->hub, g->secret.key.thumb, 32);
     if (dw_failed(dw_receipt_write(r, &p)) ||
         !seal(g, DW_LINK_KIND_RECEIPT, dw_view_of_buf(&p), bytes, sizeof bytes, &len))
         return;
     uint32_t number = r->is_confirmed_later ? UINT32_MAX : 0;
     post(g, bytes, len, r->visit, number);
+    /* [I12]: a receipt that does not say "locked" leaves the door to whoever starts next. */
+    bool is_open = !r->is_confirmed_later && (r->outcome == DW_OUTCOME_NOT_SECURED ||
+                                              r->outcome == DW_OUTCOME_SECURED_UNCONFIRMED ||
+                                              r->outcome == DW_OUTCOME_ABORTED);
     struct store_write w = {.visit = r->visit,
                             .message = dw_view_of(bytes, len),
                             .message_number = number,
-                            .visit_mark = 2};
+                            .visit_mark = is_open ? STORE_VISIT_TOLD : STORE_VISIT_OVER};
     (void)store_write(g->store, &w);
-}
-
-void link_receipt(struct guard *g, struct hello *h, enum dw_outcome outcome, enum dw_check check,
-                  uint64_t leaf, bool later)
-{
-    struct dw_receipt r = {
-        .visit = h->visit,
-        .outcome = (uint8_t)outcome,
-        .check = (uint8_t)check,
-        .gap_ms = g->door.live.gap_worst_ms,
-        .opened = h->opened,
-        .secured = h->secured,
-        .inside_ms = h->inside_ms,
-        .evidence = (uint8_t)g->door.lock.lock_class,
-        .leaf = leaf,
-        .is_confirmed_later = later,
-    };
-    memcpy(r.hub, g->secret.key.thumb, 32);
-    memcpy(r.courier_nonce, h->courier_nonce, 32);
-    send_receipt(g, &r);
 }
 
 void link_aborted(struct guard *g, uint64_t visit, struct dw_view courier_nonce)
 {
     struct dw_receipt r = {.visit = visit, .outcome = DW_OUTCOME_ABORTED};
-    memcpy(r.hub, g->secret.key.thumb, 32);
     if (courier_nonce.len == 32)
         memcpy(r.courier_nonce, courier_nonce.ptr, 32);
-    send_receipt(g, &r);
+    link_receipt(g, &r);
 }
 
 void link_enrol(struct guard *g)
 {
-    if (g->set.pairing_code[0] == 0 || g->has_service || !g->is_link_up)
+    uint64_t now = dw_now().ms;
+    if (g->set.pairing_code[0] == 0 || g->has_service || !g->is_link_up ||
+        now - g->enrol_ms < g->enrol_wait_ms)
         return;
+    g->enrol_ms = now;
+    g->enrol_wait_ms = g->enrol_wait_ms == 0                 ? 1000
+                       : g->enrol_wait_ms < ENROL_MS_MAX / 2 ? g->enrol_wait_ms * 2
+                                                             : ENROL_MS_MAX;
     struct dw_enrol e = {0};
     dw_sha256(dw_view_of(g->set.pairing_code, strlen(g->set.pairing_code)), e.pairing_hash);
     memcpy(e.hub_pub, g->secret.key.pub, 32);
@@ -229,7 +247,7 @@ void link_enrol(struct guard *g)
 /* ---- jobs
  * ---------------------------------------------------------------------------------------- */
 
-static struct job_slot *job_by_id(struct guard *g, const uint8_t id[16])
+struct job_slot *link_job(struct guard *g, const uint8_t id[16])
 {
     for (size_t i = 0; i < JOBS_MAX; i++) {
         if (g->jobs[i].is_used && dw_same(g->jobs[i].job.job, id, 16))
@@ -238,24 +256,43 @@ static struct job_slot *job_by_id(struct guard *g, const uint8_t id[16])
     return NULL;
 }
 
-/* A place for a new job: free, or one whose window is over and that no visit uses. */
+/* A place for a new job: free, or one whose window is over and that no visit uses. A recalled one
+ * stays until then, too: the broker may bring it once more. */
 static struct job_slot *job_place(struct guard *g)
 {
     struct dw_utc now = guard_wall(g);
     struct job_slot *old = NULL;
     for (size_t i = 0; i < JOBS_MAX; i++) {
         struct job_slot *s = &g->jobs[i];
-        if (!s->is_used)
-            return s;
         bool busy = false;
         for (size_t v = 0; v < VISITS_MAX; v++)
             busy |= g->hellos[v].handle != 0 && !g->hellos[v].is_ended && g->hellos[v].job == i;
-        if (!busy &&
-            (s->is_recalled || (dw_utc_is_known(now) && s->job.exp_s * 1000 < now.lo_ms)) &&
+        if (busy)
+            continue;
+        if (!s->is_used)
+            return s;
+        if (dw_utc_is_known(now) && s->job.exp_s * 1000 < now.lo_ms &&
             (!old || s->job.exp_s < old->job.exp_s))
             old = s;
     }
     return old;
+}
+
+static void load_parcel(void *ctx, struct dw_view job, struct dw_view commitment, int64_t visit,
+                        int64_t unused)
+{
+    struct guard *g = ctx;
+    (void)visit;
+    (void)unused;
+    struct job_slot *s = job.len == 16 ? link_job(g, job.ptr) : NULL;
+    if (!s || commitment.len != 32)
+        return;
+    if (s->openings_used < UINT8_MAX)
+        s->openings_used++;
+    for (uint32_t i = 0; i < s->job.parcel_count; i++) {
+        if (dw_same(commitment.ptr, s->job.parcel[i], 32))
+            s->consumed |= DW_BIT(i);
+    }
 }
 
 static void on_job(struct guard *g, const struct dw_job *j, struct dw_view payload)
@@ -264,16 +301,24 @@ static void on_job(struct guard *g, const struct dw_job *j, struct dw_view paylo
         dw_log("warn", "job", "refused=wrong_hub");
         return;
     }
-    struct job_slot *s = job_by_id(g, j->job);
-    if (s && j->revision <= s->job.revision)
-        return; /* had before, or older */
+    struct job_slot *s = link_job(g, j->job);
+    uint32_t known = 0;
+    if (s ? j->revision <= s->job.revision
+          : store_knows_job(g->store, dw_view_of(j->job, 16), &known) && j->revision <= known)
+        return; /* had before, or older, or recalled before it came */
+    if (!take_credit(&g->job_credit)) {
+        dw_log("error", "job", "refused=too_many");
+        return;
+    }
     if (!s) {
         s = job_place(g);
         if (!s) {
             dw_log("error", "job", "refused=full jobs=%u", JOBS_MAX);
             return;
         }
-        *s = (struct job_slot){.is_used = true};
+        *s = (struct job_slot){.is_used = true, .job = *j};
+        /* [I11]: it may have been here before, and been used. */
+        store_each_parcel_of(g->store, dw_view_of(j->job, 16), load_parcel, g);
     } else {
         /* Parcels that were used stay used, wherever they now stand in the list. */
         uint32_t used = 0;
@@ -286,7 +331,7 @@ static void on_job(struct guard *g, const struct dw_job *j, struct dw_view paylo
         s->consumed = used;
     }
     s->job = *j;
-    s->is_recalled = false;
+    s->is_recalled = s->is_recall_unsaved = false;
     struct store_write w = {
         .kind = DW_STORY_JOB_STORED,
         .at = guard_wall(g),
@@ -300,22 +345,58 @@ static void on_job(struct guard *g, const struct dw_job *j, struct dw_view paylo
     show_story(g, DW_STORY_JOB_STORED, j->revision, 0);
 }
 
-static void on_recall(struct guard *g, const struct dw_recall *r)
+static void on_recall_written(void *ctx, dw_err err, uint64_t leaf)
 {
-    struct job_slot *s = job_by_id(g, r->job);
-    if (!dw_same(r->hub, g->secret.key.thumb, 32) || !s || r->revision < s->job.revision)
-        return;
-    s->is_recalled = true;
-    s->job.revision = r->revision;
+    struct job_slot *s = ctx;
+    (void)leaf;
+    s->is_recall_unsaved = s->is_recalled && dw_failed(err);
+}
+
+static void write_recall(struct guard *g, const uint8_t job[16], uint32_t revision)
+{
+    struct job_slot *s = link_job(g, job);
     struct store_write w = {
         .kind = DW_STORY_JOB_RECALLED,
         .at = guard_wall(g),
         .boot_ms = dw_now().ms,
-        .job_id = dw_view_of(r->job, 16),
-        .job_revision = r->revision,
+        .job_id = dw_view_of(job, 16),
+        .job_revision = revision,
         .job_recalled = true,
+        .done = s ? on_recall_written : NULL,
+        .ctx = s,
     };
-    (void)store_write(g->store, &w);
+    if (s)
+        s->is_recall_unsaved = false; /* on its way */
+    if (dw_failed(store_write(g->store, &w)) && s)
+        s->is_recall_unsaved = true;
+}
+
+static void on_recall(struct guard *g, const struct dw_recall *r)
+{
+    if (!dw_same(r->hub, g->secret.key.thumb, 32)) { /* [I5] */
+        dw_log("warn", "recall", "refused=wrong_hub");
+        return;
+    }
+    struct job_slot *s = link_job(g, r->job);
+    uint32_t known = 0;
+    if (s ? r->revision < s->job.revision || (s->is_recalled && r->revision == s->job.revision)
+          : store_knows_job(g->store, dw_view_of(r->job, 16), &known) && r->revision < known)
+        return; /* about an older revision, or had before */
+    if (s) {    /* at once, whatever can be written [I14] */
+        s->is_recalled = s->is_recall_unsaved = true;
+        s->job.revision = r->revision;
+        struct hello *h = hello_of(g, g->door.visit);
+        bool is_before = g->door.state == DW_VISIT_ASKED || g->door.state == DW_VISIT_READY ||
+                         g->door.state == DW_VISIT_INTENT || g->door.state == DW_VISIT_LOOKING;
+        if (h && is_before && h->job < JOBS_MAX && &g->jobs[h->job] == s) {
+            struct dw_event ev = {.type = DW_EV_OWNER_END};
+            guard_feed(g, &ev);
+        }
+    } else if (!take_credit(&g->job_credit)) {
+        dw_log("error", "recall", "refused=too_many");
+        return;
+    }
+    write_recall(g, r->job, r->revision);
     show_story(g, DW_STORY_JOB_RECALLED, r->revision, 0);
 }
 
@@ -325,6 +406,8 @@ static void load_job(void *ctx, struct dw_view id, struct dw_view bytes, int64_t
     struct guard *g = ctx;
     struct dw_job j;
     (void)id;
+    if (bytes.len == 0)
+        return; /* its recall came first; kept so that it cannot come later */
     if (dw_failed(dw_job_read(bytes, &j))) {
         dw_log("error", "job", "stored=unreadable");
         return;
@@ -337,22 +420,6 @@ static void load_job(void *ctx, struct dw_view id, struct dw_view bytes, int64_t
     s->job.revision = (uint32_t)revision;
 }
 
-static void load_parcel(void *ctx, struct dw_view job, struct dw_view commitment, int64_t visit,
-                        int64_t unused)
-{
-    struct guard *g = ctx;
-    (void)visit;
-    (void)unused;
-    struct job_slot *s = job.len == 16 ? job_by_id(g, job.ptr) : NULL;
-    if (!s || commitment.len != 32)
-        return;
-    s->openings_used++;
-    for (uint32_t i = 0; i < s->job.parcel_count; i++) {
-        if (dw_same(commitment.ptr, s->job.parcel[i], 32))
-            s->consumed |= DW_BIT(i);
-    }
-}
-
 static void load_message(void *ctx, struct dw_view bytes, struct dw_view unused, int64_t visit,
                          int64_t number)
 {
@@ -362,11 +429,53 @@ static void load_message(void *ctx, struct dw_view bytes, struct dw_view unused,
         post(g, bytes.ptr, (uint16_t)bytes.len, (uint64_t)visit, (uint32_t)number);
 }
 
+static void load_messages(struct guard *g)
+{
+    g->has_more_out = false;
+    store_each_message(g->store, load_message, g);
+    bool is_full = true;
+    for (size_t i = 0; i < OUTBOX_MAX; i++)
+        is_full &= g->outbox[i].is_used;
+    g->has_more_out = is_full; /* that many are read at a time; there may be more */
+}
+
 void link_load_jobs(struct guard *g)
 {
+    g->hello_credit = HELLO_CREDIT;
+    g->job_credit = JOB_CREDIT;
+    g->credit_ms = dw_now().ms;
     store_each_job(g->store, load_job, g);
     store_each_parcel(g->store, load_parcel, g);
-    store_each_message(g->store, load_message, g);
+    load_messages(g);
+}
+
+static void refill(uint32_t *credit, uint32_t most, uint64_t whole)
+{
+    *credit = whole >= most - *credit ? most : *credit + (uint32_t)whole;
+}
+
+void link_tidy(struct guard *g)
+{
+    uint64_t spent = dw_now().ms - g->credit_ms;
+    if (spent >= HELLO_EVERY_MS) {
+        refill(&g->hello_credit, HELLO_CREDIT, spent / HELLO_EVERY_MS);
+        refill(&g->job_credit, JOB_CREDIT, spent / JOB_EVERY_MS);
+        g->credit_ms += spent - spent % HELLO_EVERY_MS;
+    }
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        struct job_slot *s = &g->jobs[i];
+        if (s->is_used && s->is_recalled && s->is_recall_unsaved) {
+            write_recall(g, s->job.job, s->job.revision);
+            break; /* one a second: the disk is in trouble already */
+        }
+    }
+    bool is_empty = true;
+    for (size_t i = 0; i < OUTBOX_MAX; i++)
+        is_empty &= !g->outbox[i].is_used;
+    if (is_empty && g->has_more_out)
+        load_messages(g);
+    link_send_outbox(g);
+    link_enrol(g);
 }
 
 /* ---- at the door
@@ -382,8 +491,12 @@ static void on_hello(struct guard *g, const struct dw_hello *m)
         return;
     }
     bool further = h && g->door.state == DW_VISIT_BETWEEN && g->door.visit == h->handle;
-    if (h && !further) {
+    if ((h && !further) || m->visit == 0) { /* 0 is "no visit" everywhere else */
         dw_log("warn", "hello", "refused=visit_reused");
+        return;
+    }
+    if (!take_credit(&g->hello_credit)) {
+        dw_log("warn", "hello", "refused=too_many");
         return;
     }
     if (!h) {
@@ -397,7 +510,15 @@ static void on_hello(struct guard *g, const struct dw_hello *m)
     h->has_offer = h->has_hub_nonce = false;
     memcpy(h->courier_nonce, m->courier_nonce, 32);
     struct dw_event ev = {.type = DW_EV_HELLO, .visit = h->handle};
-    judge_hello(g, m, &h->job, &h->parcel, &ev.passed, &ev.failed);
+    uint32_t job, parcel;
+    judge_hello(g, m, &job, &parcel, &ev.passed, &ev.failed);
+    if (further && !dw_same(h->asked.job, m->job, 16)) { /* a stay is of one job [I4] */
+        ev.failed |= UINT64_C(1) << DW_CHECK_JOB;
+    } else {
+        h->asked = *m;
+        h->job = job;
+        h->parcel = parcel;
+    }
     h->passed = ev.passed & ~ev.failed;
     g->telling = h->handle;
     tell(g, DW_STORY_VISIT_ASKED, 0, 0);
@@ -408,7 +529,7 @@ static void on_hello(struct guard *g, const struct dw_hello *m)
         at_once = DW_CHECK_EXPIRED;
     if (at_once != DW_CHECK_NONE) {
         link_offer(g, h, at_once, 0);
-        h->is_ended = true;
+        h->is_ended = !further; /* a stay goes on */
         tell(g, DW_STORY_VISIT_REFUSED, at_once, 0);
         return;
     }
@@ -425,16 +546,23 @@ static void on_hello(struct guard *g, const struct dw_hello *m)
 static void on_proof(struct guard *g, const struct dw_proof *p)
 {
     struct hello *h = hello_by_visit(g, p->visit);
-    bool right = h && h->has_hub_nonce && dw_same(p->hub, g->secret.key.thumb, 32) &&
-                 dw_same(p->hub_nonce, h->hub_nonce, 32) &&
-                 dw_same(p->courier_nonce, h->courier_nonce, 32) && h->job < JOBS_MAX &&
-                 p->door == g->jobs[h->job].job.door;
-    if (!right) {
+    if (!h || !h->has_hub_nonce || !dw_same(p->hub, g->secret.key.thumb, 32) ||
+        !dw_same(p->hub_nonce, h->hub_nonce, 32)) {
+        /* Another hub's, or a late copy of what was had: the question that is open stays open. */
         dw_log("warn", "proof", "refused=mismatch");
         return;
     }
-    h->has_hub_nonce = false; /* first match deletes [protocol 4.3] */
+    h->has_hub_nonce = false; /* [I8] first match deletes, right or wrong [protocol 4.3] */
     struct dw_event ev = {.type = DW_EV_PROOF, .visit = h->handle};
+    /* [I4, I13, I14] Judged once more: since the question the window may have ended, the job may
+     * have been recalled or changed, and its parcels may stand in another order. */
+    struct job_slot *s = link_job(g, h->asked.job);
+    if (s)
+        h->asked.revision = s->job.revision;
+    judge_hello(g, &h->asked, &h->job, &h->parcel, &ev.passed, &ev.failed);
+    if (h->job >= JOBS_MAX || p->door != g->jobs[h->job].job.door ||
+        !dw_same(p->courier_nonce, h->courier_nonce, 32))
+        ev.failed |= UINT64_C(1) << DW_CHECK_PROOF;
     guard_feed(g, &ev);
 }
 
@@ -534,6 +662,7 @@ void link_on_state(struct guard *g, bool is_up)
     if (was != is_up)
         tell(g, DW_STORY_LINK, is_up, 0);
     if (is_up && !was) {
+        g->enrol_wait_ms = 0;
         link_enrol(g);
         for (size_t i = 0; i < OUTBOX_MAX; i++)
             g->outbox[i].sent_ms = 0;

@@ -67,7 +67,7 @@ void guard_feed(struct guard *g, struct dw_event *ev)
     struct dw_event next = *ev;
     for (;;) {
         next.now = dw_now();
-        uint32_t was = g->door.state;
+        uint32_t was = g->door.state, was_recovering = g->door.is_recovering;
         if (dw_failed(dw_interlock_step(&g->door, &next, &fx))) {
             dw_log("error", "clock",
                    "step=refused"); /* CLOCK_BOOTTIME never falls; say so if it does */
@@ -77,6 +77,10 @@ void guard_feed(struct guard *g, struct dw_event *ev)
             dw_trace("%s -> %s", dw_visit_state_word((enum dw_visit_state)was),
                      dw_visit_state_word((enum dw_visit_state)g->door.state));
         guard_perform(g, &fx);
+        if (was_recovering && !g->door.is_recovering) { /* VIS-17: locked again; now it is over */
+            struct store_write w = {.visit_mark = STORE_VISITS_OVER};
+            (void)store_write(g->store, &w);
+        }
         if (g->pending_count == 0)
             break;
         next = g->pending[0];
@@ -106,9 +110,7 @@ static void on_second(uv_timer_t *t)
 {
     struct guard *g = t->data;
     show_state(g, false);
-    link_send_outbox(g);
-    if (!g->has_service)
-        link_enrol(g);
+    link_tidy(g);
 }
 
 static void on_stop(uv_signal_t *s, int number)
@@ -227,15 +229,15 @@ static dw_err name_hub(const struct guard *g, const char *run)
 }
 
 static void on_open_visit(void *ctx, struct dw_view nonce, struct dw_view unused, int64_t visit,
-                          int64_t zero)
+                          int64_t is_told)
 {
     struct guard *g = ctx;
     (void)unused;
-    (void)zero;
     /* I12: the visit is over, whatever it was; the door is locked as soon as it is closed. */
     struct dw_event ev = {.type = DW_EV_RESTARTED};
     guard_feed(g, &ev);
-    link_aborted(g, (uint64_t)visit, nonce);
+    if (!is_told)
+        link_aborted(g, (uint64_t)visit, nonce);
 }
 
 static void find_service(struct guard *g)
@@ -266,9 +268,11 @@ static int run_guard(const char *config_path, int nursery)
     char state[256] = "";
     for (const char *line = (const char *)text; line; line = strchr(line, '\n')) {
         line += *line == '\n';
-        if (sscanf(line, " state = %255[^\n]", state) == 1)
+        if (sscanf(line, " state = %255[^\r\n]", state) == 1)
             break;
     }
+    for (size_t len = strlen(state); len > 0 && strchr(" \t", state[len - 1]); len--)
+        state[len - 1] = 0; /* as os/config.c reads it: blanks at the end are none of it */
     if (state[0] == 0)
         return wrong("the settings lack: state = FOLDER");
     if (dw_failed(dw_folder(state)) || dw_failed(dw_path(run, sizeof run, state, "run")) ||

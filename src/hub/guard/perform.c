@@ -1,4 +1,5 @@
 /* The effects of the core, performed in the order given. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "hub/guard/guard.h"
@@ -7,48 +8,85 @@
 /* ---- writes that are answered later -------------------------------------------------------------
  */
 
-/* What a write was for. A ring: there is one visit, so few are out at a time. */
+/* What a write was for: one's own, until its answer has come. An answer about one write must never
+ * be taken for that of another [I35]. As many as the store's queue takes. */
 struct errand {
     struct guard *g;
     uint32_t handle, intent;
-    enum dw_outcome outcome;
-    enum dw_check check;
-    bool later;
+    uint64_t visit;
+    bool has_use;
+    uint8_t job[16], use[32];  /* of an intent */
+    struct dw_receipt receipt; /* of an end, as it was when it ended */
 };
 
-static struct errand *errand(struct guard *g, uint32_t handle)
+static struct errand *errand(struct guard *g, const struct hello *h, uint32_t handle)
 {
-    static struct errand ring[64];
-    static size_t next;
-    struct errand *e = &ring[next++ % DW_ARRAY_COUNT(ring)];
-    *e = (struct errand){.g = g, .handle = handle};
+    struct errand *e = calloc(1, sizeof *e);
+    DW_ASSERT(e);
+    *e = (struct errand){.g = g, .handle = handle, .visit = h ? h->visit : 0};
     return e;
+}
+
+/* In memory: this parcel, or opening of a stay, may be tried again. */
+static void forget_use(struct guard *g, const struct errand *e)
+{
+    struct job_slot *s = link_job(g, e->job);
+    if (!s)
+        return;
+    for (uint32_t i = 0; i < s->job.parcel_count; i++) {
+        if (dw_same(e->use, s->job.parcel[i], 32))
+            s->consumed &= ~DW_BIT(i);
+    }
+    if (s->openings_used)
+        s->openings_used--;
+}
+
+/* And durably. Only where the bolt was never withdrawn for it [I11]. */
+static void release(struct guard *g, const struct errand *e)
+{
+    struct store_write w = {
+        .visit = e->visit,
+        .job_id = dw_view_of(e->job, 16),
+        .parcel = dw_view_of(e->use, 32),
+        .release = true,
+    };
+    forget_use(g, e);
+    (void)store_write(g->store, &w);
 }
 
 static void on_intent_written(void *ctx, dw_err err, uint64_t leaf)
 {
     struct errand *e = ctx;
+    struct guard *g = e->g;
     (void)leaf;
     struct dw_event ev = {
         .type = dw_failed(err) ? DW_EV_RECORD_FAILED : DW_EV_RECORDED,
         .visit = e->handle,
         .value = e->intent,
     };
-    struct hello *h = hello_of(e->g, e->handle);
-    if (h && !dw_failed(err))
+    struct hello *h = hello_of(g, e->handle);
+    if (dw_failed(err)) {
+        if (e->has_use && !dw_is(err, DW_E_EXISTS)) /* used before: stays so */
+            forget_use(g, e);
+    } else if (h && !h->is_ended) {
         h->is_consumed = true;
-    guard_feed(e->g, &ev);
+        memcpy(h->used_job, e->job, 16); /* by name: the list of parcels may change meanwhile */
+        memcpy(h->used, e->use, 32);
+    } else { /* refused while it was being written: nothing will come of it */
+        release(g, e);
+    }
+    free(e);
+    guard_feed(g, &ev);
 }
 
 static void on_end_written(void *ctx, dw_err err, uint64_t leaf)
 {
     struct errand *e = ctx;
-    struct hello *h = hello_of(e->g, e->handle);
-    if (!h)
-        return;
     /* A record that cannot be written is said in the log; the courier's receipt goes out all the
      * same. */
-    link_receipt(e->g, h, e->outcome, e->check, dw_failed(err) ? 0 : leaf, e->later);
+    e->receipt.leaf = dw_failed(err) ? 0 : leaf;
+    link_receipt(e->g, &e->receipt);
+    free(e);
 }
 
 /* What stands for this opening in the durable facts: the parcel, or for a stay the question itself.
@@ -65,20 +103,21 @@ static void use_of(struct guard *g, const struct hello *h, uint8_t ret[32])
 static void write_intent(struct guard *g, uint32_t handle, uint32_t intent)
 {
     struct hello *h = hello_of(g, handle);
-    struct errand *e = errand(g, handle);
+    struct errand *e = errand(g, h, handle);
     e->intent = intent;
-    if (!h || h->job >= JOBS_MAX) {
+    if (!h || h->job >= JOBS_MAX || !g->jobs[h->job].is_used) {
         on_intent_written(e, dw_fail(DW_E_NOT_FOUND), 0);
         return;
     }
     struct job_slot *s = &g->jobs[h->job];
-    uint8_t use[32];
-    use_of(g, h, use);
+    use_of(g, h, e->use);
+    e->has_use = true;
+    memcpy(e->job, s->job.job, 16);
     uint8_t detail[16 + 32 + 32 + 32 + 32];
     memcpy(detail, s->job.job, 16);
     memcpy(detail + 16, h->courier_nonce, 32);
     memcpy(detail + 48, h->hub_nonce, 32);
-    memcpy(detail + 80, use, 32);
+    memcpy(detail + 80, e->use, 32);
     memcpy(detail + 112, g->camera.chain, 32); /* newest verified frame record */
     struct store_write w = {
         .kind = DW_STORY_UNLOCK_INTENT,
@@ -87,40 +126,32 @@ static void write_intent(struct guard *g, uint32_t handle, uint32_t intent)
         .boot_ms = dw_now().ms,
         .detail = dw_view_of(detail, sizeof detail),
         .job_id = dw_view_of(s->job.job, 16),
-        .parcel = dw_view_of(use, 32),
-        .visit_mark = 1,
+        .parcel = dw_view_of(e->use, 32),
+        .visit_mark = STORE_VISIT_OPEN,
         .courier_nonce = dw_view_of(h->courier_nonce, 32),
         .done = on_intent_written,
         .ctx = e,
     };
     if (h->parcel < DW_JOB_PARCELS_MAX)
         s->consumed |= DW_BIT(h->parcel);
-    s->openings_used++;
+    if (s->openings_used < UINT8_MAX)
+        s->openings_used++;
+    h->is_consumed = false;
+    show_story(g, DW_STORY_UNLOCK_INTENT, 0, 0);
     if (dw_failed(store_write(g->store, &w)))
         on_intent_written(e, dw_fail(DW_E_IO), 0);
-    show_story(g, DW_STORY_UNLOCK_INTENT, 0, 0);
 }
 
 /* Refused after the intent: the bolt was never withdrawn, so the parcel may be tried again. */
 static void give_back(struct guard *g, struct hello *h)
 {
-    if (!h->is_consumed || h->job >= JOBS_MAX)
+    if (!h->is_consumed)
         return;
-    struct job_slot *s = &g->jobs[h->job];
-    uint8_t use[32];
-    use_of(g, h, use);
-    if (h->parcel < DW_JOB_PARCELS_MAX)
-        s->consumed &= ~DW_BIT(h->parcel);
-    if (s->openings_used)
-        s->openings_used--;
+    struct errand used = {.visit = h->visit};
+    memcpy(used.job, h->used_job, 16);
+    memcpy(used.use, h->used, 32);
     h->is_consumed = false;
-    struct store_write w = {
-        .visit = h->visit,
-        .job_id = dw_view_of(s->job.job, 16),
-        .parcel = dw_view_of(use, 32),
-        .release = true,
-    };
-    (void)store_write(g->store, &w);
+    release(g, &used);
 }
 
 static void end_visit(struct guard *g, uint32_t handle, enum dw_outcome outcome,
@@ -137,10 +168,19 @@ static void end_visit(struct guard *g, uint32_t handle, enum dw_outcome outcome,
     h->is_ended = true;
     if (h->opened_ms && !h->inside_ms)
         h->inside_ms = (uint32_t)(dw_now().ms - h->opened_ms);
-    struct errand *e = errand(g, handle);
-    e->outcome = outcome;
-    e->check = check;
-    e->later = later;
+    struct errand *e = errand(g, h, handle);
+    e->receipt = (struct dw_receipt){
+        .visit = h->visit,
+        .outcome = (uint8_t)outcome,
+        .check = (uint8_t)check,
+        .gap_ms = g->door.live.gap_worst_ms,
+        .opened = h->opened,
+        .secured = h->secured,
+        .inside_ms = h->inside_ms,
+        .evidence = (uint8_t)g->door.lock.lock_class,
+        .is_confirmed_later = later,
+    };
+    memcpy(e->receipt.courier_nonce, h->courier_nonce, 32);
     uint8_t detail[8] = {(uint8_t)outcome, (uint8_t)check};
     uint32_t gap = g->door.live.gap_worst_ms;
     for (size_t i = 0; i < 4; i++)

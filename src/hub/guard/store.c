@@ -35,6 +35,8 @@ enum statement {
     ST_RELEASE,
     ST_VISIT_OPEN,
     ST_VISIT_OVER,
+    ST_VISIT_TOLD,
+    ST_VISITS_OVER,
     ST_MESSAGE,
     ST_ACK,
     ST_BODY,
@@ -45,11 +47,15 @@ static const char *const statements[ST_COUNT] = {
     [ST_META] = "INSERT INTO meta VALUES(?1,?2) ON CONFLICT(key) DO UPDATE SET value=?2",
     [ST_JOB] = ("INSERT INTO job VALUES(?1,?2,?3,?4) ON CONFLICT(id) DO UPDATE SET bytes=?2,"
                 "revision=?3,recalled=?4 WHERE ?3>revision"),
-    [ST_RECALL] = "UPDATE job SET recalled=1, revision=?2 WHERE id=?1",
+    /* Also of a job that has not come yet: it may come after its recall, or again. */
+    [ST_RECALL] = "INSERT INTO job VALUES(?1,x'',?2,1) ON CONFLICT(id) DO UPDATE SET recalled=1,"
+                  "revision=?2 WHERE ?2>=revision",
     [ST_PARCEL] = "INSERT INTO parcel VALUES(?1,?2,?3)",
     [ST_RELEASE] = "DELETE FROM parcel WHERE job=?1 AND commitment=?2 AND visit=?3",
     [ST_VISIT_OPEN] = "INSERT INTO visit VALUES(?1,1,?2) ON CONFLICT(id) DO UPDATE SET is_open=1",
     [ST_VISIT_OVER] = "UPDATE visit SET is_open=0 WHERE id=?1",
+    [ST_VISIT_TOLD] = "UPDATE visit SET is_open=2 WHERE id=?1 AND is_open",
+    [ST_VISITS_OVER] = "UPDATE visit SET is_open=0 WHERE is_open",
     [ST_MESSAGE] =
         "INSERT INTO message(visit,number,bytes) VALUES(?1,?2,?3) ON CONFLICT DO NOTHING",
     [ST_ACK] = "DELETE FROM message WHERE visit=?1 AND number=?2",
@@ -124,12 +130,17 @@ static bool bind_blob(sqlite3_stmt *st, int at, struct dw_view v)
                              SQLITE_STATIC) == SQLITE_OK;
 }
 
-static bool run(struct store *s, enum statement which)
+static int run_code(struct store *s, enum statement which)
 {
     int rc = sqlite3_step(s->st[which]);
     sqlite3_reset(s->st[which]);
     sqlite3_clear_bindings(s->st[which]);
-    return rc == SQLITE_DONE;
+    return rc;
+}
+
+static bool run(struct store *s, enum statement which)
+{
+    return run_code(s, which) == SQLITE_DONE;
 }
 
 static bool bind_int(sqlite3_stmt *st, int at, int64_t v)
@@ -187,15 +198,24 @@ static dw_err write_rows(struct store *s, struct op *o)
     if (ok && w->parcel.len) { /* [I11]: the second use of a parcel violates the primary key */
         enum statement which = w->release ? ST_RELEASE : ST_PARCEL;
         sqlite3_stmt *st = s->st[which];
-        ok = bind_blob(st, 1, w->job_id) && bind_blob(st, 2, w->parcel) &&
-             bind_int(st, 3, (int64_t)w->visit) && run(s, which);
-        if (!ok)
-            return dw_fail(DW_E_EXISTS);
+        if (!bind_blob(st, 1, w->job_id) || !bind_blob(st, 2, w->parcel) ||
+            !bind_int(st, 3, (int64_t)w->visit))
+            return dw_fail(DW_E_IO);
+        int rc = run_code(s, which);
+        if (rc != SQLITE_DONE)
+            return dw_fail((rc & 0xff) == SQLITE_CONSTRAINT ? DW_E_EXISTS : DW_E_IO);
     }
     if (ok && w->visit_mark) {
-        enum statement which = w->visit_mark == 1 ? ST_VISIT_OPEN : ST_VISIT_OVER;
-        ok = bind_int(s->st[which], 1, (int64_t)w->visit) &&
-             (w->visit_mark != 1 || bind_blob(s->st[which], 2, w->courier_nonce)) && run(s, which);
+        static const enum statement marks[] = {
+            [STORE_VISIT_OPEN] = ST_VISIT_OPEN,
+            [STORE_VISIT_OVER] = ST_VISIT_OVER,
+            [STORE_VISIT_TOLD] = ST_VISIT_TOLD,
+            [STORE_VISITS_OVER] = ST_VISITS_OVER,
+        };
+        enum statement which = marks[w->visit_mark];
+        ok = (which == ST_VISITS_OVER || bind_int(s->st[which], 1, (int64_t)w->visit)) &&
+             (which != ST_VISIT_OPEN || bind_blob(s->st[which], 2, w->courier_nonce)) &&
+             run(s, which);
     }
     if (ok && w->message.len) {
         sqlite3_stmt *st = s->st[ST_MESSAGE];
@@ -223,9 +243,14 @@ static void write_one(struct store *s, struct op *o)
         return;
     }
     o->result = write_rows(s, o);
-    if (!dw_failed(o->result) && o->w.kind && s->leaves)
+    if (!dw_failed(o->result) && o->w.kind && s->leaves) {
         o->result = write_event(s, o);
-    else if (!dw_failed(o->result) && o->w.kind == DW_STORY_UNLOCK_INTENT)
+        if (dw_failed(o->result) && o->w.job_recalled) {
+            /* A recall that the record does not show is better than one that a restart forgets. */
+            (void)sql(s, "ROLLBACK TO one");
+            o->result = write_rows(s, o);
+        }
+    } else if (!dw_failed(o->result) && o->w.kind == DW_STORY_UNLOCK_INTENT)
         o->result = dw_fail(DW_E_CORRUPT); /* no record, no opening [I35] */
     if (dw_failed(o->result))
         (void)sql(s, "ROLLBACK TO one");
@@ -258,18 +283,25 @@ static void writer(void *ctx)
 
         bool begun = sql(s, "BEGIN IMMEDIATE");
         struct op *last = NULL;
+        uint64_t before = s->next_leaf;
         for (struct op *o = batch; o; o = o->next) {
             last = o;
             o->result = dw_fail(DW_E_IO);
             if (begun)
                 write_one(s, o);
+            /* A full disk makes SQLite end the whole transaction by itself; what came after would
+             * be committed by each RELEASE, before its leaf. */
+            begun = begun && !sqlite3_get_autocommit(s->db);
         }
-        /* Leaf first: the record is never behind the rows that mention it. */
-        bool synced = begun && (!s->leaves || !dw_failed(dw_leaves_sync(s->leaves)));
-        if (begun && !synced)
+        /* Leaf first: the record is never behind the rows that mention it. Without a new leaf the
+         * rows do not wait for a record that is out of order. */
+        bool synced = begun;
+        if (s->leaves && dw_leaves_next_seq(s->leaves) != before)
+            synced = !dw_failed(dw_leaves_sync(s->leaves)) && begun;
+        if (s->leaves)
             s->next_leaf = dw_leaves_next_seq(s->leaves);
         bool kept = synced && sql(s, "COMMIT");
-        if (begun && !kept)
+        if (!kept && !sqlite3_get_autocommit(s->db))
             (void)sql(s, "ROLLBACK");
         for (struct op *o = batch; o; o = o->next) {
             if (!kept)
@@ -470,7 +502,34 @@ static void each(struct store *s, const char *text, store_row *row, void *ctx)
 
 void store_each_job(struct store *s, store_row *row, void *ctx)
 {
-    each(s, "SELECT id, bytes, revision, recalled FROM job", row, ctx);
+    each(s, "SELECT id, bytes, revision, recalled FROM job ORDER BY rowid DESC LIMIT 256", row,
+         ctx);
+}
+
+void store_each_parcel_of(struct store *s, struct dw_view job, store_row *row, void *ctx)
+{
+    sqlite3_stmt *st = NULL;
+    if (sqlite3_prepare_v2(s->db, "SELECT job, commitment, visit, 0 FROM parcel WHERE job=?1", -1,
+                           &st, NULL) == SQLITE_OK &&
+        bind_blob(st, 1, job)) {
+        while (sqlite3_step(st) == SQLITE_ROW)
+            row(ctx, column(st, 0), column(st, 1), sqlite3_column_int64(st, 2), 0);
+    }
+    sqlite3_finalize(st);
+}
+
+bool store_knows_job(struct store *s, struct dw_view job, uint32_t *ret_revision)
+{
+    sqlite3_stmt *st = NULL;
+    bool is_known = false;
+    if (sqlite3_prepare_v2(s->db, "SELECT revision FROM job WHERE id=?1", -1, &st, NULL) ==
+            SQLITE_OK &&
+        bind_blob(st, 1, job) && sqlite3_step(st) == SQLITE_ROW) {
+        *ret_revision = (uint32_t)sqlite3_column_int64(st, 0);
+        is_known = true;
+    }
+    sqlite3_finalize(st);
+    return is_known;
 }
 
 void store_each_parcel(struct store *s, store_row *row, void *ctx)
@@ -480,7 +539,7 @@ void store_each_parcel(struct store *s, store_row *row, void *ctx)
 
 void store_each_open_visit(struct store *s, store_row *row, void *ctx)
 {
-    each(s, "SELECT nonce, NULL, id, 0 FROM visit WHERE is_open", row, ctx);
+    each(s, "SELECT nonce, NULL, id, is_open=2 FROM visit WHERE is_open", row, ctx);
 }
 
 void store_each_message(struct store *s, store_row *row, void *ctx)

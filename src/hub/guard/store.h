@@ -16,6 +16,16 @@
 
 struct store;
 
+/* What is durably known of a visit whose intent was recorded. Until it is over, a restart locks the
+ * door again and takes no visitor before that [I12]. */
+enum store_visit {
+    STORE_VISIT_NONE = 0,
+    STORE_VISIT_OPEN,
+    STORE_VISIT_OVER,  /* refused, or sensed as locked */
+    STORE_VISIT_TOLD,  /* its receipt is out, but the door is not known to be locked */
+    STORE_VISITS_OVER, /* all of them: locked again after a restart */
+};
+
 /* Opens or makes <folder>/hub.sqlite and <folder>/record/leaves. `why` says in words what is wrong.
  * DW_E_CORRUPT: the record is shorter than the database knows, or damaged: a backup was restored or
  * the disk lies. The hub then serves no visitors (`*ret_rolled_back`), but runs. */
@@ -49,9 +59,8 @@ struct store_write {
     uint32_t message_number;
     /* acknowledge: forget that message */
     bool ack;
-    /* a visit is open (1) or over (2) */
-    uint8_t visit_mark;
-    struct dw_view courier_nonce; /* with visit_mark 1 */
+    uint8_t visit_mark;           /* enum store_visit; 0: nothing */
+    struct dw_view courier_nonce; /* with STORE_VISIT_OPEN */
     /* a named value */
     const char *meta_key;
     struct dw_view meta;
@@ -63,10 +72,15 @@ dw_err store_write(struct store *s, const struct store_write *w);
 
 /* Reading at the start; each calls `row` for every row. */
 typedef void store_row(void *ctx, struct dw_view a, struct dw_view b, int64_t c, int64_t d);
-void store_each_job(struct store *s, store_row *row, void *ctx); /* id, bytes, revision, recalled */
+/* The newest 256: id, bytes (empty: only its recall is known), revision, recalled. */
+void store_each_job(struct store *s, store_row *row, void *ctx);
 void store_each_parcel(struct store *s, store_row *row, void *ctx); /* job id, commitment, visit */
+/* What a job has used up, for one that comes (back) into memory. */
+void store_each_parcel_of(struct store *s, struct dw_view job, store_row *row, void *ctx);
+/* The revision of a stored or recalled job; false: never heard of. */
+bool store_knows_job(struct store *s, struct dw_view job, uint32_t *ret_revision);
 void store_each_open_visit(struct store *s, store_row *row,
-                           void *ctx); /* courier nonce, -, visit */
+                           void *ctx); /* courier nonce, -, visit, 1: its receipt is out */
 /* The outbox as it is now, oldest first; on the loop thread, read-only connection. */
 void store_each_message(struct store *s, store_row *row, void *ctx); /* bytes, -, visit, number */
 dw_err store_meta(struct store *s, const char *key, struct dw_buf *out);
