@@ -60,6 +60,12 @@ static void command(struct guard *g, enum dw_lock_action action, uint64_t visit,
             .dwell_ms = dwell_ms,
         };
         memcpy(c.lock_nonce, l->lock_nonce, 32);
+        if (action == DW_LOCK_ACTION_RETRACT) {
+            memcpy(l->retract_nonce, l->lock_nonce, 32);
+            l->retract_counter = c.counter;
+            l->retract_ms = dw_now().ms;
+            l->is_retract_stale = false;
+        }
         uint8_t payload[256];
         struct dw_buf p = dw_buf_of(payload, sizeof payload);
         struct dw_buf out = dw_buf_of(m.bytes, sizeof m.bytes);
@@ -100,6 +106,14 @@ static void bad(struct guard *g, dw_err e)
         g->lock.bad = 0;
         child_kill(g, CHILD_LOCK, "too many bad messages");
     }
+}
+
+static void retract_refused(struct guard *g)
+{
+    g->lock.retract_counter = 0;
+    g->lock.is_retract_stale = false;
+    struct dw_event ev = {.type = DW_EV_LOCK_ANSWER, .visit = g->door.visit};
+    guard_feed(g, &ev);
 }
 
 static void on_status(struct guard *g, struct dw_view payload)
@@ -151,9 +165,16 @@ static void on_status(struct guard *g, struct dw_view payload)
         .opening_count = s.opening_count,
         .boot = l->boot,
     };
+    bool is_after = l->is_retract_stale && l->ask_at_ms[ask] > l->retract_ms;
     guard_feed(g, &ev);
+    if (is_after && s.counter < l->retract_counter)
+        retract_refused(g); /* the nonce is gone and the counter unused: it can never happen */
 }
 
+/* The lock carries a command out once, if its nonce and counter are good, and then both are used
+ * up. So any refusal but "I do not know this nonce" proves that this command never moves the bolt.
+ * That one is also what a lock says that has carried it out and hears it again: whoever carries our
+ * messages could show us only the second answer. Then the lock's own count decides. */
 static void on_answer(struct guard *g, struct dw_view payload)
 {
     struct dw_lock_answer a;
@@ -162,11 +183,17 @@ static void on_answer(struct guard *g, struct dw_view payload)
         bad(g, e);
         return;
     }
-    if (a.result == DW_LOCK_RESULT_ACCEPTED || a.counter != g->lock.counter)
+    struct lock_side *l = &g->lock;
+    if (a.result == DW_LOCK_RESULT_ACCEPTED)
         return;
     dw_log("warn", "lock_answer", "result=%u", a.result);
-    struct dw_event ev = {.type = DW_EV_LOCK_ANSWER, .visit = g->door.visit};
-    guard_feed(g, &ev);
+    if (l->retract_counter == 0 || a.counter != l->retract_counter ||
+        !dw_same(a.lock_nonce, l->retract_nonce, 32))
+        return; /* about a throw, or long ago */
+    if (a.result == DW_LOCK_RESULT_STALE_NONCE)
+        l->is_retract_stale = true;
+    else
+        retract_refused(g);
 }
 
 void bolt_on_signed(struct guard *g, const struct dw_ipc_bytes *m)
@@ -190,11 +217,13 @@ void bolt_on_report(struct guard *g, const struct dw_ipc_lock_report *m)
     if (is_class_a(g)) /* a signed lock never speaks unsigned */
         return;
     struct lock_side *l = &g->lock;
+    char why[sizeof l->why];
+    memcpy(why, m->why, sizeof why);
+    why[sizeof why - 1] = 0;
     g->lock.battery_pct = m->battery_pct;
-    if (m->why[0] && memcmp(l->why, m->why, sizeof l->why) != 0) {
-        memcpy(l->why, m->why, sizeof l->why);
-        l->why[sizeof l->why - 1] = 0;
-        dw_log("info", "lock_class", "class=%c why=\"%s\"", "CBA"[m->lock_class % 3], l -> why);
+    if (why[0] && strcmp(l->why, why) != 0) {
+        memcpy(l->why, why, sizeof l->why);
+        dw_log("info", "lock_class", "class=%u why=\"%s\"", m->lock_class, l->why);
     }
     struct dw_event ev = {.type = DW_EV_LOCK};
     if (!m->is_reachable) {
@@ -211,11 +240,15 @@ void bolt_on_report(struct guard *g, const struct dw_ipc_lock_report *m)
     }
     ev.lock = (struct dw_lock_word){
         .ask = newest,
-        .lock_class = m->lock_class == DW_LOCK_A ? DW_LOCK_B : m->lock_class,
-        .bolt = m->bolt,
-        .contact = m->contact,
+        /* The process is not trusted to keep to our words: what is none of them is "unknown", and a
+         * radio never proves more than class B [I22, I32, I43]. */
+        .lock_class = m->lock_class == DW_LOCK_C || m->lock_class >= DW_LOCK_CLASS_COUNT
+                          ? DW_LOCK_C
+                          : DW_LOCK_B,
+        .bolt = m->bolt < DW_BOLT_COUNT ? m->bolt : DW_BOLT_UNKNOWN,
+        .contact = m->contact < DW_CONTACT_COUNT ? m->contact : DW_CONTACT_UNKNOWN,
         .strike = DW_STRIKE_ABSENT,
-        .cause = m->cause,
+        .cause = m->cause < DW_CAUSE_COUNT ? m->cause : DW_CAUSE_UNKNOWN,
         /* A bridge tells per cent only; 10 % are three throws and more in every lock we know of. */
         .throws_left = m->battery_pct == 255 ? 0u : m->battery_pct / 3u,
         .has_relock = m->has_relock && m->relock_s > 0,
