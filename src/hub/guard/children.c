@@ -10,6 +10,11 @@
 
 #define BACK_OFF_MS_MAX 2000u
 #define PER_TURN        64 /* messages of one child in one turn, so that none starves the others */
+/* What a child may say at once, and each second. Frames, screens and a lock's words cost 1; what is
+ * written into the record or goes on to another process costs more: about five a second for long.
+ */
+#define CREDIT        4000u
+#define CREDIT_EACH_S 500u
 
 static const char *const names[CHILD_COUNT] = {"front", "camera", "rtsp", "lock"};
 
@@ -39,6 +44,30 @@ union message {
     struct dw_ipc_owner owner;
     struct dw_ipc_state state;
 };
+
+static uint32_t cost_of(enum dw_ipc_type type)
+{
+    static const uint8_t cheap[DW_IPC_TYPE_COUNT] = {
+        [DW_IPC_FRAME] = 1,       [DW_IPC_FRAME_BAD] = 1,    [DW_IPC_FRAME_UNPROVEN] = 1,
+        [DW_IPC_LOCK_SIGNED] = 1, [DW_IPC_LOCK_REPORT] = 20, [DW_IPC_LINK_IN] = 1,
+        [DW_IPC_VIEWER] = 1,
+    };
+    return cheap[type] ? cheap[type] : 100;
+}
+
+/* May it say that now? [I45] */
+static bool is_paid(struct child *c, enum dw_ipc_type type)
+{
+    uint64_t now = dw_now().ms, more = (now - c->credit_ms) * CREDIT_EACH_S / 1000;
+    if (more > 0) {
+        c->credit = more >= CREDIT - c->credit ? CREDIT : c->credit + (uint32_t)more;
+        c->credit_ms = now;
+    }
+    if (c->credit < cost_of(type))
+        return false;
+    c->credit -= cost_of(type);
+    return true;
+}
 
 static void start_child(struct child *c);
 static void on_again(uv_timer_t *t);
@@ -102,11 +131,23 @@ static void give_pipe(struct guard *g)
 
 static void on_ready(struct guard *g, struct child *c)
 {
+    if (c->is_ready) {
+        child_kill(g, c->name, "ready twice");
+        return;
+    }
     c->is_ready = true;
     dw_log("info", "child", "name=%s ready=1 ms=%llu", names[c->name],
            (unsigned long long)(dw_now().ms - c->started_ms));
     if (c->name == CHILD_FRONT || c->name == CHILD_CAMERA)
         give_pipe(g);
+    if (c->name == CHILD_CAMERA) {
+        /* Started anew in a visit: the recording goes on [I27]. */
+        struct hello *h = hello_of(g, g->door.visit);
+        struct dw_ipc_record m = {.visit = h ? h->visit : 0};
+        if (g->door.is_recording && m.visit)
+            child_send(g, CHILD_CAMERA, DW_IPC_RECORD_START, &m);
+        eyes_tell_viewers(g);
+    }
     if (c->name == CHILD_FRONT) {
         show_past(g);
         show_state(g, true);
@@ -175,7 +216,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
     (void)status;
     (void)events;
     static union message m;
-    for (int n = 0; n < PER_TURN && c->fd >= 0; n++) {
+    for (int n = 0; n < PER_TURN && c->fd >= 0 && !c->is_killed; n++) {
         enum dw_ipc_type type = DW_IPC_NONE;
         int passed = -1;
         dw_err e = dw_ipc_receive(c->fd, &m, sizeof m, &type, &passed);
@@ -189,6 +230,12 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         }
         if (!(may_say[c->name] & (UINT64_C(1) << type))) {
             child_kill(g, c->name, "may not say that");
+            return;
+        }
+        if (!is_paid(c, type)) {
+            if (type == DW_IPC_LINK_IN)
+                continue; /* from outside, through the front: not its fault, and not heard */
+            child_kill(g, c->name, "says too much");
             return;
         }
         dispatch(g, c, type, &m);
@@ -262,7 +309,9 @@ static void start_child(struct child *c)
                                       : (c->name == CHILD_RTSP ? unsigned_pair[1] : -1);
     c->fd = pair[0];
     c->is_running = true;
-    c->is_ready = false;
+    c->is_ready = c->is_killed = false;
+    c->credit = CREDIT;
+    c->credit_ms = dw_now().ms;
     c->starts++;
     c->started_ms = dw_now().ms;
     say_to_nursery(g, NURSERY_START, c->name, pair[1], fd4);
@@ -323,8 +372,9 @@ static void on_nursery(uv_poll_t *poll, int status, int events)
 void child_kill(struct guard *g, enum child_name name, const char *why)
 {
     struct child *c = &g->child[name];
-    if (!c->is_running)
+    if (!c->is_running || c->is_killed)
         return;
+    c->is_killed = true;
     dw_log("warn", "child", "name=%s killed=\"%s\"", names[name], why);
     uv_poll_stop(&c->poll);
     say_to_nursery(g, NURSERY_KILL, name, -1, -1);
@@ -333,7 +383,7 @@ void child_kill(struct guard *g, enum child_name name, const char *why)
 void child_send(struct guard *g, enum child_name name, enum dw_ipc_type type, void *message)
 {
     struct child *c = &g->child[name];
-    if (!c->is_running || c->fd < 0)
+    if (!c->is_running || c->is_killed || c->fd < 0)
         return;
     dw_err e = dw_ipc_send(c->fd, type, message);
     if (dw_is(e, DW_E_BUSY))

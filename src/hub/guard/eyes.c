@@ -7,7 +7,8 @@
 #include "os/os.h"
 
 /* Records that do not verify, before the camera process is started anew: it should have noticed. */
-#define BAD_MAX 50u
+#define BAD_MAX          50u
+#define VIEWERS_EVERY_MS 50u
 
 void eyes_ask(struct guard *g, uint32_t handle, bool want_key)
 {
@@ -32,11 +33,20 @@ void eyes_ask(struct guard *g, uint32_t handle, bool want_key)
     struct dw_ipc_hub_nonce n = {0};
     memcpy(n.nonce, ask.nonce, 32);
     child_send(g, CHILD_FRONT, DW_IPC_HUB_NONCE, &n);
+    if (g->is_viewers_due)
+        eyes_tell_viewers(g);
 }
 
 void eyes_tell_viewers(struct guard *g)
 {
     struct dw_ipc_viewers m = {0};
+    uint64_t now = dw_now().ms;
+    /* A front that asks without end must not fill the camera process's ears [I26]: what is new goes
+     * with the next nonce, at most t_hb later. */
+    g->is_viewers_due = now - g->viewers_sent_ms < VIEWERS_EVERY_MS;
+    if (g->is_viewers_due)
+        return;
+    g->viewers_sent_ms = now;
     for (size_t i = 0; i < DW_VIEWERS_MAX; i++) {
         if (g->has_viewer[i])
             memcpy(m.nonce[m.count++], g->viewer_nonce[i], 32);
@@ -152,8 +162,6 @@ void eyes_on_link(struct guard *g, const struct dw_ipc_camera_link *m)
 {
     g->camera.is_up = m->is_up != 0; /* news for the log; liveness is judged by frames alone */
     dw_log("info", "camera_link", "up=%u", m->is_up);
-    if (m->is_up && g->door.live.newest_nonce == 0)
-        return;
 }
 
 void eyes_lost(struct guard *g)
