@@ -107,6 +107,9 @@ void dw_interlock_init(struct dw_interlock *k, const struct dw_params *params, d
     k->lock_at = k->lock_proven = k->closed_at = DW_NEVER;
     for (size_t i = 0; i < DW_ARRAY_COUNT(k->lock_asked); i++)
         k->lock_asked[i] = DW_NEVER;
+    /* VIS-6 [I30]: what was lent before a restart is not known any more; it may still glow. */
+    for (size_t i = 0; i < DW_SCREENS; i++)
+        k->lease_end[i] = dw_mono_add(now, params->t_show_ms);
     dw_live_init(&k->live);
 }
 

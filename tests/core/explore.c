@@ -503,7 +503,7 @@ static void begin(struct world *w)
     lock_feed(w, (struct dw_lock_event){.type = DW_LEV_POWER_UP, .sense = w->s});
     w->next_visit = 1;
     hub_init(w);
-    pass(w, 3000);
+    pass(w, 6000);
 }
 
 /* False: it cannot happen here. */
@@ -647,7 +647,6 @@ static bool play(struct world *w, enum move m)
     case M_HUB_RESTART: {
         bool visit = w->k.visit != 0;
         hub_init(w);
-        w->lease_end = 0; /* screens are told by their dead link; the shell's first act (spec) */
         if (visit)
             hub_feed(w, (struct dw_event){.type = DW_EV_RESTARTED});
         break;

@@ -632,6 +632,20 @@ static void the_retract(void **state)
     assert_int_equal(r.retracts, 1);
 }
 
+/* VIS-6 [I30]: a hub that has just started waits as if it had lent SECURED a moment ago. */
+static void leases_outlive_a_restart(void **state)
+{
+    (void)state;
+    static struct rig r;
+    rig_init(&r, NULL);
+    dw_mono restart = r.now;
+    dw_interlock_init(&r.k, &r.params, r.now);
+    rig_feed(&r, (struct dw_event){.type = DW_EV_DISK, .value = 1});
+    rig_play(&r, "-@1000 hello@1000 proof@2000 -@10000");
+    assert_int_equal(r.retracts, 1);
+    assert_in_range(r.retract_at.ms, restart.ms + 5000, restart.ms + 5200);
+}
+
 /* VIS-24 [I32]: nothing is known to begin with, and what was known grows old. */
 static void unknown_is_a_value(void **state)
 {
@@ -799,12 +813,19 @@ static void commands_show_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_row),          cmocka_unit_test(checks_of_the_shell),
-        cmocka_unit_test(location),           cmocka_unit_test(checks_of_the_equipment),
-        cmocka_unit_test(equipment_classes),  cmocka_unit_test(the_retract),
-        cmocka_unit_test(unknown_is_a_value), cmocka_unit_test(late_words_are_old),
-        cmocka_unit_test(degraded_in_time),   cmocka_unit_test(released_from_a_stuck_door),
-        cmocka_unit_test(camera_is_asked),    cmocka_unit_test(commands_show_nothing),
+        cmocka_unit_test(every_row),
+        cmocka_unit_test(checks_of_the_shell),
+        cmocka_unit_test(location),
+        cmocka_unit_test(checks_of_the_equipment),
+        cmocka_unit_test(equipment_classes),
+        cmocka_unit_test(the_retract),
+        cmocka_unit_test(leases_outlive_a_restart),
+        cmocka_unit_test(unknown_is_a_value),
+        cmocka_unit_test(late_words_are_old),
+        cmocka_unit_test(degraded_in_time),
+        cmocka_unit_test(released_from_a_stuck_door),
+        cmocka_unit_test(camera_is_asked),
+        cmocka_unit_test(commands_show_nothing),
     };
     return cmocka_run_group_tests_name("core_visit", tests, NULL, NULL);
 }
