@@ -154,7 +154,7 @@ static void on_sense(struct dw_lock *l, const struct dw_lock_sense *s, struct dw
     struct dw_lock_sense was = l->sense;
     l->sense = *s;
     if ((s->handle && !was.handle) || (s->key && !was.key)) {
-        /* LCK-10: mechanical, always works, only told. A running motor would fight it. */
+        /* LCK-10 [I20]: mechanical, always works, only told. A running motor would fight it. */
         l->cause = s->handle ? DW_CAUSE_INSIDE : DW_CAUSE_KEY;
         if (l->motion == DW_MOTION_THROWING)
             stop_motor(l, fx);
@@ -273,7 +273,7 @@ dw_err dw_lock_step(struct dw_lock *l, const struct dw_lock_event *ev, struct dw
     l->now = ev->now;
     switch ((enum dw_lock_event_type)ev->type) {
     case DW_LEV_POWER_UP: {
-        /* LCK-7: no lease and no command survives; a closed door ends locked. */
+        /* LCK-7 [I12]: no lease and no command survives; a closed door ends locked. */
         struct dw_lock_limits limits = l->limits;
         uint32_t ops = l->op_count, openings = l->opening_count;
         dw_lock_init(l, &limits);

@@ -4,8 +4,7 @@
  * Pure: no I/O, clock, allocation, globals. Feed it events, perform the effects in the order given.
  * Rules are LCK-n in docs/spec/visit.md. State has no pointers and no padding: it can be hashed.
  * Nothing here can keep anybody in: the inside handle is mechanical and only sensed [I20]. Nothing
- * here needs a link either: closing is done without the hub, seeing without the lock [I16, I17,
- * I26].
+ * here needs a link: closing is done without the hub, seeing without the lock [I16, I17, I26].
  */
 #ifndef DW_CORE_LOCK_H
 #define DW_CORE_LOCK_H

@@ -446,10 +446,11 @@ static void on_hello(struct dw_interlock *k, const struct dw_event *ev, struct d
         return;
     }
     bool again = ev->visit == k->visit && k->state == DW_VISIT_BETWEEN;
-    /* VIS-2: a failed check refuses by its own name; one that nobody judged is not passed. LOCATION
-     * may refuse, never permit. */
-    enum dw_check missing =
-        first_missing(k, ev->passed & ~ev->failed, SHELL_CHECKS | (ev->failed & MASK(LOCATION)));
+    /* VIS-2: a failed check refuses by its own name, before one that could not be judged because of
+     * it; what nobody judged is not passed. LOCATION may refuse, never permit. */
+    enum dw_check missing = first_missing(k, ~ev->failed, SHELL_CHECKS | MASK(LOCATION));
+    if (missing == DW_CHECK_NONE)
+        missing = first_missing(k, ev->passed, SHELL_CHECKS);
     bool is_free = again || in(k, STATE(NONE) | STATE(WATCH));
     if (!is_free || (k->state == DW_VISIT_WATCH && missing != DW_CHECK_NONE)) {
         /* The answer is about the other visit; nothing of ours changes, a watch goes on. */
