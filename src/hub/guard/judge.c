@@ -108,12 +108,12 @@ void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, u
             *ret_job = i;
         }
     }
+    /* A hub has one lock, that of the door it names first: a visit to any other door of the home is
+     * not let in by this one [I4]. */
+    judge(&v, DW_CHECK_DOOR, m->door == 0 && (!slot || m->door == slot->job.door));
     judge(&v, DW_CHECK_JOB, slot && !slot->is_recalled && slot->job.revision == m->revision);
     if (slot) {
         const struct dw_job *j = &slot->job;
-        /* A hub has one lock, that of the door it names first: a visit to any other door of the
-         * home is not let in by this one [I4]. */
-        judge(&v, DW_CHECK_DOOR, m->door == j->door && m->door == 0);
         judge(&v, DW_CHECK_ASSIGNED, dw_same(m->visitor, j->visitor, 16));
         judge(&v, DW_CHECK_PERMISSION, !slot->is_recalled);
         judge_time(g, j, &v);
