@@ -444,6 +444,12 @@ static void checks_of_the_shell(void **state)
     static struct rig r;
     rig_init(&r, NULL);
     struct dw_event ev = rig_hello(1);
+    ev.passed = BIT(HOME); /* the door could not be judged, because there is no such job */
+    ev.failed = BIT(JOB);
+    rig_feed(&r, ev);
+    assert_non_null(strstr(r.trace, "receipt:REFUSED:no_such_job "));
+    rig_init(&r, NULL);
+    ev = rig_hello(1);
     ev.passed = all; /* these and no more are asked of the shell */
     rig_feed(&r, ev);
     rig_play(&r, "proof@1000 -@1100");
