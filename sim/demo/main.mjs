@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { DRILLS } from "./drills.mjs";
-import { sleep } from "./procs.mjs";
+import { sleep, until } from "./procs.mjs";
 import { Street, root } from "./street.mjs";
 import { playVisit } from "./visit.mjs";
 
@@ -175,7 +175,8 @@ function judge(r) {
 
 function inWords(r) {
     const alarm = r.ms.alarm !== null ? `; alarm after ${(r.ms.alarm / 1000).toFixed(1)} s` : "";
-    return `${r.outcome}${r.check ? ` ${r.check}` : ""}${alarm}; door ${r.door_locked ? "locked" : "NOT locked"}` +
+    const says = r.outcome === "REFUSED" && r.says ? `; ${r.says.replace(/\.$/, "")}` : "";
+    return `${r.outcome}${r.check ? ` ${r.check}` : ""}${says}${alarm}; door ${r.door_locked ? "locked" : "NOT locked"}` +
         `${r.lies.length ? `; LIES: ${JSON.stringify(r.lies)}` : "; nobody was told anything false"}`;
 }
 
@@ -206,6 +207,10 @@ try {
             `  So that no drill takes minutes, this hub calls a door held open after ${SHORT.t_dwell_ms / 1000} s.\n`);
         let n = 0;
         while (!stopping) {
+            if (!street.isReady()) {
+                line("street  the next courier waits until camera and lock have been heard well for a while");
+                await until("camera and lock", () => stopping || street.isReady(), 20000).catch(() => {});
+            }
             const next = wanted.shift();
             err.write(`\n  Delivery ${++n}${next ? `. Drill ${next.drill}: ${DRILLS[next.drill].title}` : ""}\n`);
             const onAttack = () => {

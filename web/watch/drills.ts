@@ -55,6 +55,8 @@ export class DrillsView {
     const end = ending(m.line);
     if (m.line === '{"attack":true}') {
       if (this.running) this.running = { ...this.running, begun: now, toldMs: null };
+      row.result.replaceChildren(say("drill.attack"));
+      row.result.className = "res";
     } else if (end) {
       const rest = el("span", {}, clockTime(now), " ", say(`visit.ended.${end.outcome}`), ". ", end.rest);
       row.result.replaceChildren(icon(end.isLie ? "act" : "tick", "i-s"), rest);
@@ -77,7 +79,12 @@ export class DrillsView {
   }
 
   /** The house is gone: whatever ran is not heard of any more. */
-  end(): void {
+  lost(): void {
+    if (this.running) setText(this.rows.get(this.running.name)!.result, say("drill.lost"));
+    this.end();
+  }
+
+  private end(): void {
     this.running = null;
     for (const r of this.rows.values()) r.button.disabled = false;
   }

@@ -64,7 +64,7 @@ function onWorker(m: FromWorker): void {
     case "link":
       if (m.up !== link.up) link = { up: m.up, since: now, why: m.why };
       if (m.up) refused = null;
-      else drills.end();
+      else drills.lost();
       break;
     case "display":
       if (seen.isOpening && m.d.isSecured) break; // said before the opening

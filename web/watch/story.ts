@@ -10,6 +10,8 @@ const LINES_MAX = 80;
 const PAST_MS = 5000;
 /** Lines that are on the record but say nothing new to somebody who watches. */
 const QUIET = new Set(["segment", "lock_state"]);
+/** States that the line before or after tells already. */
+const QUIET_STATES = new Set(["none", "checking", "recording", "looking", "opening", "inside", "watch"]);
 
 function word(w: string | undefined): string {
   if (!w) return "";
@@ -25,6 +27,10 @@ export function sentence(s: Story): string {
     state: say(`visit.state.${s.word ?? "none"}`),
     outcome: say(`visit.ended.${s.word ?? "NONE"}`),
   });
+}
+
+function isQuietState(s: Story): boolean {
+  return s.kind === "visit_state" && QUIET_STATES.has(s.word ?? "none");
 }
 
 function kindOf(s: Story): [string, string] {
@@ -50,7 +56,7 @@ export class StoryView {
 
   /** `at`: when it happened, on this screen's clock. */
   add(s: Story, at: number): void {
-    if (this.seen.has(s.n) || QUIET.has(s.kind) || this.isFlicker(s)) return;
+    if (this.seen.has(s.n) || QUIET.has(s.kind) || isQuietState(s) || this.isFlicker(s)) return;
     const isPast = s.past || s.age_ms > PAST_MS;
     this.seen.add(s.n);
     const [kind, icon] = kindOf(s);
