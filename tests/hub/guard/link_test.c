@@ -637,6 +637,26 @@ static void a_recalled_job_does_not_come_back(void **state)
     assert_int_equal(sent.offer.check, DW_CHECK_NONE);
 }
 
+static void a_recall_outlives_a_restart(void **state)
+{
+    (void)state;
+    struct dw_job j = begin(DW_VISIT_DROP), next = job_of(2, DW_VISIT_DROP);
+    recall(&j, 6);
+    recall(&next, 6);
+    close_guard();
+    open_guard();
+    pass_locked(500);
+    DELIVER(job, JOB, &next);
+    DELIVER(job, JOB, &j);
+    for (uint32_t i = 0; i < 4; i++) {
+        struct dw_hello h = hello_to(i % 2 == 0 ? &j : &next, 70 + i, "P");
+        h.revision = 5 + i / 2; /* as it was, and as the recall has it */
+        ask(&h);
+        assert_int_equal(sent.offer.visit, 70 + i);
+        assert_int_equal(sent.offer.check, DW_CHECK_JOB);
+    }
+}
+
 static void a_stay_is_of_one_job_and_counts_its_openings(void **state)
 {
     (void)state;
@@ -672,11 +692,15 @@ static void a_stay_is_of_one_job_and_counts_its_openings(void **state)
     assert_int_equal(sent.offer.check, DW_CHECK_PARCEL_USED);
     assert_int_equal(parcels_used(), 3);
     /* The job is lost from memory and comes again with a later end: three stay three [I11]. */
+    struct dw_event end = {.type = DW_EV_OWNER_END};
+    guard_feed(&g, &end);
+    pass_locked(62000);
     memset(g.jobs, 0, sizeof g.jobs);
     j.revision++;
     DELIVER(job, JOB, &j);
-    h = hello_to(&j, 11, "");
+    h = hello_to(&j, 12, "");
     ask(&h);
+    assert_int_equal(sent.offer.visit, 12);
     assert_int_equal(sent.offer.check, DW_CHECK_PARCEL_USED);
     assert_int_equal(sent.retracts, 3);
 }
@@ -983,6 +1007,7 @@ int main(void)
         CASE(what_has_changed_since_the_question_counts),
         CASE(the_parcel_that_was_shown_is_used_up),
         CASE(a_recalled_job_does_not_come_back),
+        CASE(a_recall_outlives_a_restart),
         CASE(a_stay_is_of_one_job_and_counts_its_openings),
         CASE(only_a_refusal_that_proves_it_takes_a_retract_back),
         CASE(a_refused_retract_gives_the_parcel_back),

@@ -266,6 +266,27 @@ static void a_full_disk_refuses_and_harms_nothing(void **state)
     assert_true(refused > 0);
 }
 
+static void a_recall_is_kept_even_without_its_event(void **state)
+{
+    (void)state;
+    static const uint8_t long_detail[2000];
+    uint8_t job[16] = {3};
+    uint32_t revision = 0;
+    struct answer a = {0};
+    struct store_write w = {.kind = DW_STORY_JOB_RECALLED,
+                            .detail =
+                                dw_view_of(long_detail, sizeof long_detail), /* no event holds it */
+                            .job_id = dw_view_of(job, 16),
+                            .job_revision = 4,
+                            .job_recalled = true,
+                            .done = on_done,
+                            .ctx = &a};
+    assert_false(dw_failed(store_write(store, &w)));
+    wait_for(&a);
+    assert_false(dw_failed(a.err));
+    assert_true(store_knows_job(store, dw_view_of(job, 16), &revision));
+}
+
 static void a_record_that_was_cut_lets_nobody_in(void **state)
 {
     (void)state;
@@ -303,6 +324,7 @@ int main(void)
         CASE(more_than_the_queue_holds_is_refused),
         CASE(kill_at_any_moment_loses_nothing_that_was_answered),
         CASE(a_full_disk_refuses_and_harms_nothing),
+        CASE(a_recall_is_kept_even_without_its_event),
         CASE(a_record_that_was_cut_lets_nobody_in),
     };
     if (dw_failed(dw_crypto_init()))
