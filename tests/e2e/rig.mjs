@@ -16,11 +16,13 @@ export async function withStreet(options, play) {
     const street = new Street({ build, folder, ...options });
     let isGood = false;
     try {
+        options.prepare?.(folder);
         await street.start();
         await play(street);
         isGood = true;
     } finally {
         await street.stop().catch((e) => process.stderr.write(`stop: ${e.message}\n`));
+        options.clean?.(folder);
         if (isGood)
             rmSync(folder, { recursive: true, force: true });
         else

@@ -10,66 +10,17 @@
 // DW_KILLS says how many (100), DW_SEED plays the same moments again. DW_BUILD and DW_FACTS_CHECK are given
 // by meson.
 import { execFileSync } from "node:child_process";
-import { randomUUID } from "node:crypto";
 import { sleep, until } from "../../sim/demo/procs.mjs";
 import { Truth } from "../../sim/demo/truth.mjs";
 import { PERSON } from "../../sim/demo/world.mjs";
 import { NOISE_MS, assert, randomFrom, runCases, seedOf, withStreet } from "../e2e/rig.mjs";
+import { BOLT_MS, BoltWatch, LEASE_MS, deliver } from "./hurry.mjs";
 
 const KILLS = Number(process.env.DW_KILLS ?? 100);
 const A_VISIT = 4;                    // kills in and around one visit
 const SPAN_MS = 3200;                 // within so long after the scan
-const LEASE_MS = 4000, BOLT_MS = 2000; // lease as set below; the longest bolt travel
-const IN_FLIGHT_MS = 1000;            // a command that had left may still be obeyed (t_expire and the way)
 const HOUSE = { guard: "doorward-guard", front: "doorward-front", "hub-camera": "doorward-hub-ca", "hub-lock": "doorward-hub-lo" };
 const ALL = [...Object.keys(HOUSE), "nursery", "lock", "camera", "service", "broker"];
-
-// ---- what the bolt may do ----
-
-class BoltWatch {
-    constructor(street) {
-        this.world = street.world;
-        this.was = this.world.get("bolt_permille");
-        this.slide = null; // { at, used, visit }: the newest courier who slid
-        this.wrongs = [];
-        this.openings = [];
-        this.timer = setInterval(() => this.look(), 5);
-    }
-    look() {
-        if (this.world.isOver)
-            return;
-        const now = performance.now(), bolt = this.world.get("bolt_permille");
-        if (this.was >= 950 && bolt < 950)
-            this.withdrawn(now);
-        this.was = bolt;
-        if (bolt >= 950 || this.world.isDoorOpen())
-            this.looseAt = null;
-        else if ((this.looseAt ??= now) + LEASE_MS + BOLT_MS + NOISE_MS < now && this.looseAt !== this.told) {
-            this.told = this.looseAt;
-            this.wrongs.push("closed and not locked for longer than the lease and the bolt's time");
-        }
-    }
-    withdrawn(now) {
-        const s = this.slide;
-        if (!s)
-            this.wrongs.push("withdrawn before anybody slid");
-        else if (s.used)
-            this.wrongs.push(`withdrawn twice for the visit ${s.visit}`);
-        else if (s.deadAt !== undefined && now - s.deadAt > IN_FLIGHT_MS)
-            this.wrongs.push(`withdrawn ${Math.round(now - s.deadAt)} ms after the guard of visit ${s.visit} died`);
-        else
-            this.openings.push(s.visit);
-        if (s)
-            s.used = true;
-    }
-    lockStarts() { this.looseAt = null; } // a dead lock keeps no time
-    slid(visit) { this.slide = { visit, used: false }; }
-    guardDied() {
-        if (this.slide && this.slide.deadAt === undefined)
-            this.slide.deadAt = performance.now();
-    }
-    stop() { clearInterval(this.timer); }
-}
 
 // ---- killing, and starting again what nobody else starts ----
 
@@ -115,62 +66,6 @@ function strike(street, bolt, name) {
         return { victim, again: startAgain(street, bolt, victim) };
     }
     return null;
-}
-
-// ---- a courier who is in a hurry ----
-
-// Asks until the service answers; the same question has the same key, so that it is asked once.
-async function ask(api, method, path, body, ms) {
-    const key = randomUUID(), end = performance.now() + ms;
-    for (;;) {
-        try {
-            return await api.call(method, path, body, key);
-        } catch (e) {
-            if (e.status && e.status < 500)
-                return { refusal: e.problem?.code ?? e.status };
-            if (performance.now() > end)
-                return { refusal: "no answer" };
-            await sleep(60);
-        }
-    }
-}
-
-async function deliver(street, bolt, truth, job) {
-    const api = street.courier.api, world = street.world;
-    world.set("person", PERSON.outside);
-    const v = await ask(api, "POST", "/v1/visits", { job: job.id, barcode: job.barcode, door_code: street.doorCode }, 4000);
-    if (v.refusal)
-        return { ended: v.refusal };
-    let said = v;
-    const follow = async (test, ms) => {
-        const end = performance.now() + ms;
-        while (!test(said) && !said.outcome && performance.now() < end) {
-            const r = await ask(api, "GET", `/v1/visits/${v.id}?since=${said.news}&wait_ms=500`, undefined, 500);
-            if (r.refusal)
-                await sleep(50);
-            else
-                said = r;
-        }
-        return test(said);
-    };
-    if (!await follow((x) => x.state === "ready", 4000))
-        return { visit: v.id, ended: said.check?.code ?? said.state };
-    bolt.slid(v.id);
-    const slid = await ask(api, "POST", `/v1/visits/${v.id}/open`, undefined, 1500);
-    if (!slid.refusal)
-        said = slid;
-    let opened = false;
-    await until("the bolt", () => world.get("bolt_permille") === 0, 2500, 5).then(() => { opened = true; }, () => {});
-    if (opened && await world.moveDoor(900, 150)) {
-        world.set("person", PERSON.inside);
-        await sleep(250); // the parcel is put down: what a body does, not what a test waits for
-        world.set("parcels_inside", world.get("parcels_inside") + 1);
-        world.set("person", PERSON.outside);
-        await world.moveDoor(0, 150);
-    }
-    await follow((x) => Boolean(x.outcome), 2500);
-    truth.told("courier's phone", said);
-    return { visit: v.id, ended: said.outcome ?? said.state };
 }
 
 // ---- the facts ----
