@@ -2,28 +2,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
+
+#include <libavformat/avformat.h>
+#include <libavutil/log.h>
+#include <libavutil/opt.h>
 
 #include "media/h264.h"
 
-#define INIT_MAX     2048u /* ftyp and moov with the largest parameter sets we take */
-#define PSET_MAX     512u  /* bytes of one SPS or PPS; real ones have 10 to 100 */
-#define MOOF_FIXED   88u   /* moof, mfhd, traf, tfhd, tfdt and trun before the samples */
-#define SAMPLE_BYTES 12u
-#define HEAD_MAX     (MOOF_FIXED + SAMPLE_BYTES * DW_FRAGMENT_FRAMES_MAX + 8u)
+#define PSET_MAX 512u /* bytes of one SPS or PPS; real ones have 10 to 100 */
 #define NOMINAL_US \
     UINT64_C(33333) /* of a last picture that nothing follows, until one pair is known */
-#define KEY_FLAGS     UINT32_C(0x02000000) /* depends on no other [ISO 14496-12 8.8.3.1] */
-#define OTHER_FLAGS   UINT32_C(0x01010000) /* depends on others, is no sync sample */
+#define IO_BYTES      (64 * 1024)
 #define TOP_BOXES_MAX 100000u
-
-struct sample {
-    uint32_t bytes, ticks, flags;
-};
+#define MOV_FLAGS     "frag_custom+empty_moov+default_base_moof+skip_trailer"
 
 struct dw_segment {
     int fd;
@@ -31,243 +27,103 @@ struct dw_segment {
     uint32_t fragment, frames, init_bytes;
     uint64_t bytes;
     uint64_t begin_us, last_us, step_us;
-    uint64_t fragment_us; /* time of the first waiting picture */
-    uint32_t count;
-    struct sample sample[DW_FRAGMENT_FRAMES_MAX];
-    uint8_t *body;
-    size_t body_len, body_cap;
+    uint64_t fragment_us;    /* time of the first waiting picture */
+    uint32_t count;          /* waiting, the held one among them */
+    uint64_t fragment_bytes; /* at most, of those */
+    AVFormatContext *mux;
+    AVPacket *held; /* the newest picture: how long it lasts is known when the next one comes */
     struct dw_sha256 *hash;
 };
 
-/* Big-endian writing into a buffer whose size was reckoned beforehand. */
-static void put(struct dw_buf *b, const void *bytes, size_t len)
+static int64_t ticks_of(uint64_t us)
 {
-    DW_ASSERT(len <= b->cap - b->len);
-    memcpy(b->ptr + b->len, bytes, len);
-    b->len += len;
+    return (int64_t)(us / 100 * 9 + us % 100 * 9 / 100);
 }
 
-static void put_uint(struct dw_buf *b, uint64_t v, unsigned bytes)
+static uint64_t us_of(int64_t ticks)
 {
-    uint8_t out[8];
-    for (unsigned i = 0; i < bytes; i++)
-        out[i] = (uint8_t)(v >> (8 * (bytes - 1 - i)));
-    put(b, out, bytes);
+    return (uint64_t)ticks * 100 / 9;
 }
 
-static void put_zeros(struct dw_buf *b, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        put_uint(b, 0, 1);
-}
+/* ---- bytes out ---- */
 
-static size_t box_begin(struct dw_buf *b, const char type[4])
+static int on_write(void *ctx, uint8_t *bytes, int len)
 {
-    size_t at = b->len;
-    put_uint(b, 0, 4);
-    put(b, type, 4);
-    return at;
-}
-
-static size_t full_box_begin(struct dw_buf *b, const char type[4], uint8_t version, uint32_t flags)
-{
-    size_t at = box_begin(b, type);
-    put_uint(b, ((uint64_t)version << 24) | flags, 4);
-    return at;
-}
-
-static void box_end(struct dw_buf *b, size_t at)
-{
-    struct dw_buf size = dw_buf_of(b->ptr + at, 4);
-    put_uint(&size, b->len - at, 4);
-}
-
-static void put_matrix(struct dw_buf *b)
-{
-    static const uint32_t unity[9] = {0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000};
-    for (size_t i = 0; i < DW_ARRAY_COUNT(unity); i++)
-        put_uint(b, unity[i], 4);
-}
-
-static void put_avcc(struct dw_buf *b, const struct dw_sps *sps, struct dw_view sps_nal,
-                     struct dw_view pps_nal)
-{
-    size_t at = box_begin(b, "avcC");
-    put_uint(b, 1, 1);
-    put_uint(b, sps->profile, 1);
-    put_uint(b, sps->constraints, 1);
-    put_uint(b, sps->level, 1);
-    put_uint(b, 0xff, 1); /* lengths of NAL units have four bytes */
-    put_uint(b, 0xe1, 1);
-    put_uint(b, sps_nal.len, 2);
-    put(b, sps_nal.ptr, sps_nal.len);
-    put_uint(b, 1, 1);
-    put_uint(b, pps_nal.len, 2);
-    put(b, pps_nal.ptr, pps_nal.len);
-    if (sps->profile == 100 || sps->profile == 110 || sps->profile == 122 || sps->profile == 244) {
-        put_uint(b, 0xfcu | sps->chroma_format, 1); /* [ISO 14496-15 5.3.3.1.2] */
-        put_uint(b, 0xf8u | (sps->luma_bits - 8u), 1);
-        put_uint(b, 0xf8u | (sps->chroma_bits - 8u), 1);
-        put_uint(b, 0, 1);
-    }
-    box_end(b, at);
-}
-
-static void put_stsd(struct dw_buf *b, const struct dw_sps *sps, struct dw_view sps_nal,
-                     struct dw_view pps_nal)
-{
-    size_t stsd = full_box_begin(b, "stsd", 0, 0);
-    put_uint(b, 1, 4);
-    size_t avc1 = box_begin(b, "avc1");
-    put_zeros(b, 6);
-    put_uint(b, 1, 2); /* data reference */
-    put_zeros(b, 16);
-    put_uint(b, sps->width_px, 2);
-    put_uint(b, sps->height_px, 2);
-    put_uint(b, 0x480000, 4); /* 72 dpi, as everybody writes */
-    put_uint(b, 0x480000, 4);
-    put_uint(b, 0, 4);
-    put_uint(b, 1, 2);
-    put_zeros(b, 32);
-    put_uint(b, 0x18, 2);
-    put_uint(b, 0xffff, 2);
-    put_avcc(b, sps, sps_nal, pps_nal);
-    box_end(b, avc1);
-    box_end(b, stsd);
-}
-
-static void put_sample_table(struct dw_buf *b, const struct dw_sps *sps, struct dw_view sps_nal,
-                             struct dw_view pps_nal)
-{
-    static const char *const empty[] = {"stts", "stsc", "stco"};
-    size_t stbl = box_begin(b, "stbl");
-    put_stsd(b, sps, sps_nal, pps_nal);
-    for (size_t i = 0; i < DW_ARRAY_COUNT(empty); i++) {
-        size_t at = full_box_begin(b, empty[i], 0, 0);
-        put_uint(b, 0, 4);
-        box_end(b, at);
-    }
-    size_t stsz = full_box_begin(b, "stsz", 0, 0);
-    put_zeros(b, 8);
-    box_end(b, stsz);
-    box_end(b, stbl);
-}
-
-static void put_media(struct dw_buf *b, const struct dw_sps *sps, struct dw_view sps_nal,
-                      struct dw_view pps_nal)
-{
-    size_t mdia = box_begin(b, "mdia");
-    size_t mdhd = full_box_begin(b, "mdhd", 0, 0);
-    put_zeros(b, 8);
-    put_uint(b, DW_SEGMENT_TIMESCALE, 4);
-    put_uint(b, 0, 4);
-    put_uint(b, 0x55c4, 2); /* "und" */
-    put_uint(b, 0, 2);
-    box_end(b, mdhd);
-    size_t hdlr = full_box_begin(b, "hdlr", 0, 0);
-    put_uint(b, 0, 4);
-    put(b, "vide", 4);
-    put_zeros(b, 12);
-    put(b, "doorward", 9);
-    box_end(b, hdlr);
-    size_t minf = box_begin(b, "minf");
-    size_t vmhd = full_box_begin(b, "vmhd", 0, 1);
-    put_zeros(b, 8);
-    box_end(b, vmhd);
-    size_t dinf = box_begin(b, "dinf");
-    size_t dref = full_box_begin(b, "dref", 0, 0);
-    put_uint(b, 1, 4);
-    size_t url = full_box_begin(b, "url ", 0, 1);
-    box_end(b, url);
-    box_end(b, dref);
-    box_end(b, dinf);
-    put_sample_table(b, sps, sps_nal, pps_nal);
-    box_end(b, minf);
-    box_end(b, mdia);
-}
-
-static void put_init(struct dw_buf *b, const struct dw_sps *sps, struct dw_view sps_nal,
-                     struct dw_view pps_nal)
-{
-    size_t ftyp = box_begin(b, "ftyp");
-    put(b, "iso6", 4);
-    put_uint(b, 0, 4);
-    put(b, "iso6avc1mp41", 12);
-    box_end(b, ftyp);
-    size_t moov = box_begin(b, "moov");
-    size_t mvhd = full_box_begin(b, "mvhd", 0, 0);
-    put_zeros(b, 8);
-    put_uint(b, 1000, 4);
-    put_uint(b, 0, 4);
-    put_uint(b, 0x10000, 4);
-    put_uint(b, 0x100, 2);
-    put_zeros(b, 10);
-    put_matrix(b);
-    put_zeros(b, 24);
-    put_uint(b, 2, 4);
-    box_end(b, mvhd);
-    size_t trak = box_begin(b, "trak");
-    size_t tkhd = full_box_begin(b, "tkhd", 0, 3);
-    put_zeros(b, 8);
-    put_uint(b, 1, 4);
-    put_zeros(b, 4 + 4 + 8 + 2 + 2 + 2 + 2);
-    put_matrix(b);
-    put_uint(b, (uint64_t)sps->width_px << 16, 4);
-    put_uint(b, (uint64_t)sps->height_px << 16, 4);
-    box_end(b, tkhd);
-    put_media(b, sps, sps_nal, pps_nal);
-    box_end(b, trak);
-    size_t mvex = box_begin(b, "mvex");
-    size_t trex = full_box_begin(b, "trex", 0, 0);
-    put_uint(b, 1, 4);
-    put_uint(b, 1, 4);
-    put_zeros(b, 12);
-    box_end(b, trex);
-    box_end(b, mvex);
-    box_end(b, moov);
-}
-
-static uint64_t ticks_of(uint64_t us)
-{
-    return us / 100 * 9 + us % 100 * 9 / 100;
-}
-
-static dw_err write_all(int fd, struct dw_view a, struct dw_view b)
-{
-    struct iovec part[2] = {{(void *)(uintptr_t)a.ptr, a.len}, {(void *)(uintptr_t)b.ptr, b.len}};
-    size_t left = a.len + b.len;
-    while (left) {
-        ssize_t n = writev(fd, part, 2);
+    struct dw_segment *s = ctx;
+    size_t left = len > 0 ? (size_t)len : 0;
+    const uint8_t *at = bytes;
+    while (left && !s->is_broken) {
+        ssize_t n = write(s->fd, at, left);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
-            return dw_fail(DW_E_IO);
-        left -= (size_t)n;
-        size_t done = (size_t)n;
-        for (size_t i = 0; i < 2; i++) {
-            size_t cut = done < part[i].iov_len ? done : part[i].iov_len;
-            if (!cut)
-                continue;
-            if (cut > 0) /* an empty part may be NULL */
-                part[i].iov_base = (uint8_t *)part[i].iov_base + cut;
-            part[i].iov_len -= cut;
-            done -= cut;
+        if (n <= 0) {
+            s->is_broken = true;
+            break;
         }
+        dw_sha256_update(s->hash, at, (size_t)n);
+        s->bytes += (uint64_t)n;
+        at += n;
+        left -= (size_t)n;
     }
-    return DW_OK;
+    return s->is_broken ? AVERROR(EIO) : len;
 }
 
-static dw_err append(struct dw_segment *s, struct dw_view a, struct dw_view b)
+static void free_io(AVIOContext **io)
 {
-    dw_err e = write_all(s->fd, a, b);
-    if (dw_failed(e)) {
-        s->is_broken = true;
-        return e;
+    if (*io)
+        av_freep(&(*io)->buffer);
+    avio_context_free(io);
+}
+
+/* SPS and PPS as the muxer takes them, in Annex B: it makes the avcC box of them, and lengths of
+ * the start codes of each picture. */
+static bool put_sets(AVCodecParameters *par, struct dw_view sps, struct dw_view pps)
+{
+    static const uint8_t start[4] = {0, 0, 0, 1};
+    size_t len = 2 * sizeof start + sps.len + pps.len;
+    uint8_t *p = av_mallocz(len + AV_INPUT_BUFFER_PADDING_SIZE);
+    if (!p)
+        return false;
+    memcpy(p, start, sizeof start);
+    memcpy(p + sizeof start, sps.ptr, sps.len);
+    memcpy(p + sizeof start + sps.len, start, sizeof start);
+    memcpy(p + 2 * sizeof start + sps.len, pps.ptr, pps.len);
+    par->extradata = p;
+    par->extradata_size = (int)len;
+    return true;
+}
+
+static dw_err open_mux(struct dw_segment *s, const struct dw_sps *read, struct dw_view sps,
+                       struct dw_view pps)
+{
+    uint8_t *buffer = av_malloc(IO_BYTES);
+    if (!buffer || avformat_alloc_output_context2(&s->mux, NULL, "mp4", NULL) < 0 ||
+        !(s->mux->pb = avio_alloc_context(buffer, IO_BYTES, 1, s, NULL, on_write, NULL))) {
+        av_free(buffer);
+        return dw_fail(DW_E_NO_SPACE);
     }
-    dw_sha256_update(s->hash, a.ptr, a.len);
-    dw_sha256_update(s->hash, b.ptr, b.len);
-    s->bytes += a.len + b.len;
-    return DW_OK;
+    AVStream *stream = avformat_new_stream(s->mux, NULL);
+    if (!stream || !put_sets(stream->codecpar, sps, pps))
+        return dw_fail(DW_E_NO_SPACE);
+    stream->time_base = (AVRational){1, (int)DW_SEGMENT_TIMESCALE};
+    stream->codecpar->codec_type = AVMEDIA_TYPE_VIDEO;
+    stream->codecpar->codec_id = AV_CODEC_ID_H264;
+    stream->codecpar->width = read->width_px;
+    stream->codecpar->height = read->height_px;
+    s->mux->flags |= AVFMT_FLAG_BITEXACT; /* no version of the library in the file */
+    s->mux->avoid_negative_ts = 0;        /* times are on the visit's line as they are */
+    /* Without edit lists and with each fragment a new beginning (begin_fragment), tfdt is what we
+     * say and not the sum of what came before: holes stay holes. */
+    if (av_opt_set(s->mux->priv_data, "movflags", MOV_FLAGS, 0) < 0 ||
+        av_opt_set_int(s->mux->priv_data, "use_editlist", 0, 0) < 0 ||
+        av_opt_set_int(s->mux->priv_data, "fragment_index", s->fragment, 0) < 0)
+        return dw_fail(DW_E_UNSUPPORTED);
+    if (avformat_write_header(s->mux, NULL) < 0)
+        return dw_fail(s->is_broken ? DW_E_IO : DW_E_UNSUPPORTED);
+    avio_flush(s->mux->pb);
+    if (stream->time_base.den != (int)DW_SEGMENT_TIMESCALE)
+        return dw_fail(DW_E_UNSUPPORTED);
+    return s->is_broken ? dw_fail(DW_E_IO) : DW_OK;
 }
 
 dw_err dw_segment_new(const char *path, struct dw_view sps, struct dw_view pps,
@@ -275,17 +131,19 @@ dw_err dw_segment_new(const char *path, struct dw_view sps, struct dw_view pps,
 {
     struct dw_sps read;
     DW_TRY(dw_sps_read(sps, &read));
-    if (sps.len > PSET_MAX || pps.len > PSET_MAX || !pps.len)
+    if (sps.len > PSET_MAX || pps.len > PSET_MAX || !pps.len || fragment_number > INT_MAX)
         return dw_fail(DW_E_UNSUPPORTED);
     dw_err e = dw_fail(DW_E_NO_SPACE);
     struct dw_segment *s = calloc(1, sizeof *s);
     if (!s)
         return e;
+    av_log_set_level(AV_LOG_QUIET);
     s->fd = -1;
     s->fragment = fragment_number;
     s->step_us = NOMINAL_US;
     s->hash = dw_sha256_new();
-    if (!s->hash)
+    s->held = av_packet_alloc();
+    if (!s->hash || !s->held)
         goto out;
     dw_sha256_init(s->hash);
     s->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -293,13 +151,10 @@ dw_err dw_segment_new(const char *path, struct dw_view sps, struct dw_view pps,
         e = dw_fail(errno == EEXIST ? DW_E_EXISTS : DW_E_IO);
         goto out;
     }
-    uint8_t bytes[INIT_MAX];
-    struct dw_buf init = dw_buf_of(bytes, sizeof bytes);
-    put_init(&init, &read, sps, pps);
-    s->init_bytes = (uint32_t)init.len;
-    e = append(s, dw_view_of_buf(&init), (struct dw_view){0});
+    e = open_mux(s, &read, sps, pps);
     if (dw_failed(e))
         goto out;
+    s->init_bytes = (uint32_t)s->bytes;
     *ret_segment = s;
     return DW_OK;
 out:
@@ -311,10 +166,16 @@ void dw_segment_free(struct dw_segment *s)
 {
     if (!s)
         return;
+    s->is_broken = true; /* nothing more is written, whatever the muxer still holds */
+    if (s->mux) {
+        AVIOContext *io = s->mux->pb;
+        avformat_free_context(s->mux);
+        free_io(&io);
+    }
+    av_packet_free(&s->held);
     if (s->fd >= 0)
         close(s->fd);
     dw_sha256_free(s->hash);
-    free(s->body);
     free(s);
 }
 
@@ -328,62 +189,38 @@ uint32_t dw_segment_fragment_number(const struct dw_segment *s)
     return s->fragment;
 }
 
+/* Gives the held picture to the muxer, which lasts for `step_us`. */
+static dw_err put_held(struct dw_segment *s)
+{
+    if (!s->held->data)
+        return DW_OK;
+    int64_t ticks = ticks_of(s->last_us + s->step_us) - s->held->dts;
+    s->held->duration = ticks > 0 ? ticks : 1;
+    int put = av_write_frame(s->mux, s->held);
+    av_packet_unref(s->held);
+    if (put >= 0 && !s->is_broken)
+        return DW_OK;
+    s->is_broken = true;
+    return dw_fail(DW_E_IO);
+}
+
 dw_err dw_segment_flush(struct dw_segment *s)
 {
     if (s->is_broken)
         return dw_fail(DW_E_IO);
     if (!s->count)
         return DW_OK;
-    struct sample *last = &s->sample[s->count - 1];
-    if (!last->ticks)
-        last->ticks = (uint32_t)ticks_of(s->step_us);
-    uint8_t bytes[HEAD_MAX];
-    struct dw_buf b = dw_buf_of(bytes, sizeof bytes);
-    size_t moof = box_begin(&b, "moof");
-    size_t mfhd = full_box_begin(&b, "mfhd", 0, 0);
-    put_uint(&b, s->fragment, 4);
-    box_end(&b, mfhd);
-    size_t traf = box_begin(&b, "traf");
-    size_t tfhd = full_box_begin(&b, "tfhd", 0, 0x020000); /* offsets count from moof */
-    put_uint(&b, 1, 4);
-    box_end(&b, tfhd);
-    size_t tfdt = full_box_begin(&b, "tfdt", 1, 0);
-    put_uint(&b, ticks_of(s->fragment_us), 8);
-    box_end(&b, tfdt);
-    size_t trun = full_box_begin(&b, "trun", 0, 0x000701); /* offset, durations, sizes, flags */
-    put_uint(&b, s->count, 4);
-    put_uint(&b, MOOF_FIXED + SAMPLE_BYTES * s->count + 8u, 4);
-    for (uint32_t i = 0; i < s->count; i++) {
-        put_uint(&b, s->sample[i].ticks, 4);
-        put_uint(&b, s->sample[i].bytes, 4);
-        put_uint(&b, s->sample[i].flags, 4);
+    DW_TRY(put_held(s));
+    int put = av_write_frame(s->mux, NULL);
+    avio_flush(s->mux->pb);
+    if (put < 0 || s->is_broken) {
+        s->is_broken = true;
+        return dw_fail(DW_E_IO);
     }
-    box_end(&b, trun);
-    box_end(&b, traf);
-    box_end(&b, moof);
-    DW_ASSERT(b.len == MOOF_FIXED + SAMPLE_BYTES * s->count);
-    put_uint(&b, s->body_len + 8, 4);
-    put(&b, "mdat", 4);
-    DW_TRY(append(s, dw_view_of_buf(&b), dw_view_of(s->body, s->body_len)));
     s->frames += s->count;
     s->count = 0;
-    s->body_len = 0;
+    s->fragment_bytes = 0;
     s->fragment++;
-    return DW_OK;
-}
-
-static dw_err body_room(struct dw_segment *s, size_t need)
-{
-    if (need <= s->body_cap - s->body_len)
-        return DW_OK;
-    size_t cap = s->body_cap ? s->body_cap : 64u * 1024u;
-    while (cap - s->body_len < need)
-        cap *= 2;
-    uint8_t *body = realloc(s->body, cap);
-    if (!body)
-        return dw_fail(DW_E_NO_SPACE);
-    s->body = body;
-    s->body_cap = cap;
     return DW_OK;
 }
 
@@ -393,11 +230,12 @@ static void end_last_sample(struct dw_segment *s, uint64_t t_us)
     uint64_t step = t_us - s->last_us;
     if (step <= DW_SEGMENT_GAP_US)
         s->step_us = step;
-    if (s->count) {
-        uint64_t from = ticks_of(s->last_us);
-        uint64_t ticks = ticks_of(s->last_us + s->step_us) - from;
-        s->sample[s->count - 1].ticks = ticks ? (uint32_t)ticks : 1;
-    }
+}
+
+static bool begin_fragment(struct dw_segment *s, uint64_t t_us)
+{
+    s->fragment_us = t_us;
+    return av_opt_set(s->mux->priv_data, "movflags", "+frag_discont", 0) >= 0;
 }
 
 dw_err dw_segment_add(struct dw_segment *s, struct dw_view annexb, uint64_t t_us, bool is_key)
@@ -410,31 +248,28 @@ dw_err dw_segment_add(struct dw_segment *s, struct dw_view annexb, uint64_t t_us
     size_t need = annexb.len + annexb.len / 3 * 2 + 8; /* a 3-byte start code becomes 4 bytes */
     if (annexb.len > DW_FRAGMENT_BYTES_MAX / 4)
         return dw_fail(DW_E_TOO_LARGE);
+    struct dw_view nal;
+    size_t offset = 0;
+    if (!dw_nal_next(annexb, &offset, &nal))
+        return dw_fail(DW_E_INVALID);
     if (!is_first)
         end_last_sample(s, t_us);
     bool is_hole = !is_first && t_us - s->last_us > DW_SEGMENT_GAP_US;
     if (s->count &&
         (is_hole || t_us - s->fragment_us >= DW_FRAGMENT_MS * UINT64_C(1000) ||
-         s->count == DW_FRAGMENT_FRAMES_MAX || s->body_len + need > DW_FRAGMENT_BYTES_MAX))
+         s->count == DW_FRAGMENT_FRAMES_MAX || s->fragment_bytes + need > DW_FRAGMENT_BYTES_MAX))
         DW_TRY(dw_segment_flush(s));
-    DW_TRY(body_room(s, need));
-    struct dw_buf b = {s->body, s->body_len, s->body_cap};
-    size_t offset = 0;
-    struct dw_view nal;
-    while (dw_nal_next(annexb, &offset, &nal)) {
-        put_uint(&b, nal.len, 4);
-        put(&b, nal.ptr, nal.len);
-    }
-    if (b.len == s->body_len)
-        return dw_fail(DW_E_INVALID);
-    s->sample[s->count] =
-        (struct sample){(uint32_t)(b.len - s->body_len), 0, is_key ? KEY_FLAGS : OTHER_FLAGS};
-    s->body_len = b.len;
-    if (!s->count)
-        s->fragment_us = t_us;
+    DW_TRY(put_held(s));
+    /* With the padding that the muxer reads over. */
+    if ((!s->count && !begin_fragment(s, t_us)) || av_new_packet(s->held, (int)annexb.len) != 0)
+        return dw_fail(DW_E_NO_SPACE);
+    memcpy(s->held->data, annexb.ptr, annexb.len);
+    s->held->pts = s->held->dts = ticks_of(t_us);
+    s->held->flags = is_key ? AV_PKT_FLAG_KEY : 0;
     if (is_first)
         s->begin_us = t_us;
     s->last_us = t_us;
+    s->fragment_bytes += need;
     s->count++;
     return DW_OK;
 }
@@ -461,15 +296,18 @@ dw_err dw_segment_finish(struct dw_segment *s, uint64_t end_us, struct dw_segmen
     return e;
 }
 
-/* ---- salvage: reads what put_init and dw_segment_flush write, and nothing else ---- */
+/* ---- salvage: which top boxes are whole is seen here, what is in them the library reads ---- */
 
-static uint64_t get_uint(const uint8_t *p, unsigned bytes)
-{
-    uint64_t v = 0;
-    for (unsigned i = 0; i < bytes; i++)
-        v = v << 8 | p[i];
-    return v;
-}
+struct box {
+    uint64_t at, size;
+    uint8_t type[4];
+};
+
+struct torn {
+    int fd;
+    uint64_t len, at;
+    int64_t last_dts, step; /* of the pictures so far */
+};
 
 static bool read_at(int fd, uint64_t at, void *ret_bytes, size_t len)
 {
@@ -485,47 +323,102 @@ static bool read_at(int fd, uint64_t at, void *ret_bytes, size_t len)
     return true;
 }
 
-struct box {
-    uint64_t at, size;
-    uint8_t type[4];
-};
-
-static bool box_at(int fd, uint64_t file, uint64_t at, struct box *ret_box)
+static bool box_at(int fd, uint64_t file, uint64_t at, const char type[4], struct box *ret_box)
 {
     uint8_t head[8];
     if (file < 8 || at > file - 8 || !read_at(fd, at, head, sizeof head))
         return false;
     ret_box->at = at;
-    ret_box->size = get_uint(head, 4);
-    memcpy(ret_box->type, head + 4, 4);
-    return ret_box->size >= 8 && ret_box->size <= file - at;
+    ret_box->size = (uint64_t)head[0] << 24 | (uint64_t)head[1] << 16 | (uint64_t)head[2] << 8 |
+                    (uint64_t)head[3];
+    return memcmp(head + 4, type, 4) == 0 && ret_box->size >= 8 && ret_box->size <= file - at;
 }
 
-/* Times and count of one fragment of our own making; false: it is not. */
-static bool fragment_read(int fd, const struct box *moof, const struct box *mdat,
-                          struct dw_segment_info *info)
+static int on_read(void *ctx, uint8_t *bytes, int len)
 {
-    uint8_t b[HEAD_MAX];
-    if (moof->size < MOOF_FIXED + SAMPLE_BYTES || moof->size > sizeof b ||
-        !read_at(fd, moof->at, b, (size_t)moof->size))
-        return false;
-    uint64_t count = get_uint(b + 80, 4);
-    if (memcmp(b + 52, "tfdt", 4) != 0 || memcmp(b + 72, "trun", 4) != 0 ||
-        moof->size != MOOF_FIXED + SAMPLE_BYTES * count)
-        return false;
-    uint64_t ticks = get_uint(b + 60, 8), begin = ticks, bytes = 8;
-    for (uint64_t i = 0; i < count; i++) {
-        const uint8_t *p = b + MOOF_FIXED + SAMPLE_BYTES * i;
-        ticks += get_uint(p, 4);
-        bytes += get_uint(p + 4, 4);
+    struct torn *t = ctx;
+    uint64_t left = t->at < t->len ? t->len - t->at : 0;
+    size_t n = len > 0 && (uint64_t)len < left ? (size_t)len : (size_t)left;
+    if (!n)
+        return AVERROR_EOF;
+    if (!read_at(t->fd, t->at, bytes, n))
+        return AVERROR(EIO);
+    t->at += n;
+    return (int)n;
+}
+
+static int64_t on_seek(void *ctx, int64_t offset, int whence)
+{
+    struct torn *t = ctx;
+    if (whence == AVSEEK_SIZE)
+        return (int64_t)t->len;
+    if (whence != SEEK_SET || offset < 0)
+        return AVERROR(EINVAL);
+    t->at = (uint64_t)offset;
+    return offset;
+}
+
+/* The pictures of one whole fragment, which must fill its mdat one after the other; false: they do
+ * not, so it is none of ours. */
+static bool fragment_read(AVFormatContext *in, AVPacket *p, struct torn *torn,
+                          const struct box *mdat, struct dw_segment_info *info)
+{
+    uint64_t at = mdat->at + 8, end = mdat->at + mdat->size;
+    uint32_t count = 0;
+    while (at < end) {
+        av_packet_unref(p);
+        if (av_read_frame(in, p) < 0 || p->pos < 0 || (uint64_t)p->pos != at || p->size <= 0 ||
+            (p->flags & AV_PKT_FLAG_CORRUPT) || p->dts < 0 || p->dts > INT64_MAX / 200 ||
+            ++count > DW_FRAGMENT_FRAMES_MAX)
+            return false;
+        at += (uint64_t)p->size;
+        if (!info->frames && count == 1)
+            info->begin_us = us_of(p->dts);
+        else if (p->dts > torn->last_dts && us_of(p->dts - torn->last_dts) <= DW_SEGMENT_GAP_US)
+            torn->step = p->dts - torn->last_dts;
+        torn->last_dts = p->dts;
     }
-    if (bytes != mdat->size)
+    if (at != end || !count)
         return false;
-    if (!info->frames)
-        info->begin_us = begin * 100 / 9;
-    info->frames += (uint32_t)count;
-    info->end_us = ticks * 100 / 9;
+    info->frames += count;
+    /* The library does not tell how long the last one lasts: as long as the one before. */
+    info->end_us = us_of(torn->last_dts + torn->step);
     return true;
+}
+
+/* Reads whole fragments from `at` on, and counts them into `info`; returns where the last ends. */
+static uint64_t fragments_read(int fd, uint64_t file, uint64_t at, struct dw_segment_info *info)
+{
+    struct torn torn = {fd, file, 0, 0, ticks_of(NOMINAL_US)};
+    uint8_t *buffer = av_malloc(IO_BYTES);
+    AVIOContext *io =
+        buffer ? avio_alloc_context(buffer, IO_BYTES, 0, &torn, on_read, NULL, on_seek) : NULL;
+    AVFormatContext *in = avformat_alloc_context();
+    AVPacket *p = av_packet_alloc();
+    if (!io)
+        av_free(buffer);
+    if (!io || !in || !p)
+        goto out;
+    in->pb = io;
+    in->flags |= AVFMT_FLAG_NOPARSE | AVFMT_FLAG_NOFILLIN; /* times as they are written */
+    if (avformat_open_input(&in, NULL, av_find_input_format("mp4"), NULL) < 0)
+        goto out; /* it has freed `in` */
+    if (in->nb_streams != 1 || in->streams[0]->codecpar->codec_id != AV_CODEC_ID_H264 ||
+        in->streams[0]->time_base.den != (int)DW_SEGMENT_TIMESCALE)
+        goto out;
+    for (uint32_t i = 0; i < TOP_BOXES_MAX; i++) {
+        struct box moof, mdat;
+        if (!box_at(fd, file, at, "moof", &moof) ||
+            !box_at(fd, file, at + moof.size, "mdat", &mdat) ||
+            !fragment_read(in, p, &torn, &mdat, info))
+            break;
+        at = mdat.at + mdat.size;
+    }
+out:
+    av_packet_free(&p);
+    avformat_close_input(&in);
+    free_io(&io);
+    return at;
 }
 
 static bool hash_file(int fd, uint64_t len, uint8_t ret_hash[DW_HASH_BYTES])
@@ -555,22 +448,15 @@ dw_err dw_segment_salvage(const char *path, struct dw_segment_info *ret_info)
         return dw_fail(DW_E_IO);
     dw_err e = dw_fail(DW_E_CORRUPT);
     struct stat st;
-    struct box a, b;
+    struct box ftyp, moov;
     if (fstat(fd, &st) != 0 || st.st_size < 0)
         goto out;
     uint64_t file = (uint64_t)st.st_size;
-    if (!box_at(fd, file, 0, &a) || memcmp(a.type, "ftyp", 4) != 0 ||
-        !box_at(fd, file, a.size, &b) || memcmp(b.type, "moov", 4) != 0)
+    if (!box_at(fd, file, 0, "ftyp", &ftyp) || !box_at(fd, file, ftyp.size, "moov", &moov))
         goto out;
-    struct dw_segment_info info = {.init_bytes = (uint32_t)(a.size + b.size)};
-    uint64_t at = a.size + b.size;
-    for (uint32_t i = 0; i < TOP_BOXES_MAX; i++) {
-        if (!box_at(fd, file, at, &a) || memcmp(a.type, "moof", 4) != 0 ||
-            !box_at(fd, file, at + a.size, &b) || memcmp(b.type, "mdat", 4) != 0 ||
-            !fragment_read(fd, &a, &b, &info))
-            break;
-        at += a.size + b.size;
-    }
+    struct dw_segment_info info = {.init_bytes = (uint32_t)(ftyp.size + moov.size)};
+    av_log_set_level(AV_LOG_QUIET);
+    uint64_t at = fragments_read(fd, file, info.init_bytes, &info);
     if (!info.frames)
         goto out;
     info.bytes = at;

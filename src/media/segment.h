@@ -7,7 +7,9 @@
  * its last whole fragment. Access units are copied, not transcoded: the NAL units keep their bytes,
  * so a frame record's hash can be checked against the file later.
  *
- * Why a writer of our own: docs/design/recording.md.
+ * The boxes are libavformat's; what is flushed when, and what is whole, is decided here
+ * (docs/design/recording.md). Stands in a library of its own (media_mux): only a program that
+ * records maps libavformat.
  */
 #ifndef DW_MEDIA_SEGMENT_H
 #define DW_MEDIA_SEGMENT_H
@@ -44,7 +46,8 @@ void dw_segment_free(struct dw_segment *s); /* closes; what was not flushed is l
 DW_MUST_USE dw_err dw_segment_add(struct dw_segment *s, struct dw_view annexb, uint64_t t_us,
                                   bool is_key);
 
-/* Writes the fragment so far, to the system, not to the disk. */
+/* Writes the fragment so far, to the system, not to the disk. Its last picture is said to last as
+ * long as the one before; a next picture that comes sooner begins in the file when that is over. */
 DW_MUST_USE dw_err dw_segment_flush(struct dw_segment *s);
 
 /* Flushes, syncs and closes the file; frees `s` whatever happens. `end_us` is when the next picture
