@@ -90,7 +90,7 @@ struct store {
     struct op *first, *last; /* waiting */
     struct op *done_first, *done_last;
     size_t waiting;
-    bool is_closing;
+    bool is_closing, is_new;
 };
 
 static struct piece copy_of(struct dw_view v)
@@ -434,6 +434,7 @@ dw_err store_open(const char *folder, uv_loop_t *loop, const struct dw_secret *s
     if (!dw_failed(e))
         e = dw_leaves_open(path, known > 0 ? (uint64_t)known + 1 : 0, &s->leaves, &found);
     s->next_leaf = found.next_seq;
+    s->is_new = known == 0 && !dw_failed(e) && found.next_seq == 1;
     if (dw_is(e, DW_E_CORRUPT)) {
         /* Left as it is, as evidence. Without a record no visitor is let in; the household's own
          * functions go on. */
@@ -480,6 +481,11 @@ void store_close(struct store *s)
     sqlite3_close(s->db);
     s->db =
         NULL; /* `s` itself lives until the loop has run the close of `async`: the end of main */
+}
+
+bool store_is_new(const struct store *s)
+{
+    return s->is_new;
 }
 
 static struct dw_view column(sqlite3_stmt *st, int at)

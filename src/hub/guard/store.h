@@ -70,6 +70,9 @@ struct store_write {
 /* DW_E_BUSY: more than 1,024 writes wait: nothing was taken; treat as failed. */
 dw_err store_write(struct store *s, const struct store_write *w);
 
+/* Nothing has ever been recorded here: no hub of this key has run before. */
+bool store_is_new(const struct store *s);
+
 /* Reading at the start; each calls `row` for every row. */
 typedef void store_row(void *ctx, struct dw_view a, struct dw_view b, int64_t c, int64_t d);
 /* The newest 256: id, bytes (empty: only its recall is known), revision, recalled. */
