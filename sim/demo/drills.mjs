@@ -108,6 +108,7 @@ export const DRILLS = {
     "power-cut": {
         title: "The power of the whole house fails in the middle", outcomes: ["ABORTED"],
         inside: async (d) => {
+            d.cutAt = performance.now();
             const pids = [...d.s.hubPids().map((c) => c.pid), d.s.procs.guard.pid, d.s.procs.lock.pid, d.s.procs.camera.pid];
             for (const pid of [d.s.procs.guard.pid, ...pids])
                 try { process.kill(pid, "SIGKILL"); } catch { /* gone already */ }

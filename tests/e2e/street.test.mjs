@@ -208,7 +208,13 @@ test("the street on the watch page", { timeout: 400000 }, async (t) => {
         for (const scheme of ["light", "dark"]) {
             for (const { name, page } of both) {
                 await page.emulateMedia({ colorScheme: scheme });
-                assert.deepEqual(await axe(page), [], `${moment}, ${name}, ${scheme}`);
+                // What is just being covered has no colours of its own: only a picture that stays live is judged.
+                const found = await until("a picture that stays live while it is judged", async () => {
+                    const before = await noteCount({ page });
+                    const now = { is: await picture(page), found: await axe(page) };
+                    return now.is === "live" && (await noteCount({ page })) === before && now;
+                }, 20000);
+                assert.deepEqual(found.found, [], `${moment}, ${name}, ${scheme}`);
             }
         }
         await inBoth(({ page }) => page.emulateMedia({ colorScheme: "light" }));
@@ -251,9 +257,10 @@ test("the street on the watch page", { timeout: 400000 }, async (t) => {
         assert.ok(changed(before, shots[0], part) > 0.05, "the open door and the courier are seen");
         t.diagnostic(`changed within 0.4 s: ${(100 * changed(shots[0], shots[1], part)).toFixed(1)} % of the picture`);
         assert.ok(!shots[0].equals(shots[1]), "it moves");
-        const [, desk] = await glance("inside");
+        const [, desk] = await glance("inside"); // a busy machine may be late: then the README keeps its picture
         assert.match(await doorWord(desktop.page), /Stewart is inside/, "still, when the pictures were made");
-        forReadme("watch-open.png", desk);
+        if ((await picture(desktop.page)) === "live" && share(readPng(desk), await partOf(desktop.page), isBright) > 0.3)
+            forReadme("watch-open.png", desk);
 
         await demo.line(/the visit ended well \(OK\)/, from);
         await inBoth(({ page }) => isDoor(page, /^Locked - confirmed$/));
