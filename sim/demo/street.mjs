@@ -165,6 +165,7 @@ export class Street {
     }
     async bootHub() {
         rmSync(this.at("hub/ready"), { force: true });
+        this.bootedAt = performance.now();
         this.run("guard", ["--config", this.hubConf, ...(this.o.verbose ? ["--verbose"] : [])]);
         await until("the hub", () => existsSync(this.at("hub/ready")) || this.procs.guard.isOver, 20000);
         if (this.procs.guard.isOver)
@@ -195,6 +196,16 @@ export class Street {
         const s = this.watch.state;
         return s && (this.camera !== "k2" || s.camera === "live") && s.bolt !== "unknown" &&
             (this.lock !== "yale" || s.lock_class === "B");
+    }
+    // The moment at which an honest visit has nothing to wait for: the camera is live and was, and a hub that
+    // has just started need not wait any more for what a screen of the one before may still show (T_show).
+    async settled() {
+        const show = Number(this.o.params?.t_show_ms ?? 5000) + 100;
+        await until("the house to have settled", () => {
+            const s = this.watch.state;
+            return s && performance.now() - this.bootedAt > show &&
+                (this.camera !== "k2" || (s.camera === "live" && (s.blind_ms ?? 0) < 500));
+        }, 20000).catch(() => {});
     }
     async newVisitor(name, { expired = false } = {}) {
         const v = await this.agency.post("/v1/visitors", { name });

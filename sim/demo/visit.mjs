@@ -23,6 +23,7 @@ export async function playVisit(street, options = {}) {
             options.onAttack?.();
         },
     };
+    await street.settled();
     d.truth = new Truth(street);
     const began = performance.now(), beganUtc = Date.now();
     const story0 = street.watch.story.length;

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { EventEmitter } from "node:events";
 import WebSocket from "ws";
 
-const LEASE_MS = 5000; // T_show
+const LEASE_MS_MAX = 5000; // T_show
 
 export class Watch extends EventEmitter {
     constructor(port) {
@@ -71,9 +71,11 @@ export class Watch extends EventEmitter {
             // { -70240: viewer nonce, -70241: secured, -70242: lease_ms } inside the signed statement
             const nonce = /3a0001125f5820([0-9a-f]{64})/.exec(m.cose)?.[1];
             const isSecured = m.cose.includes("3a00011260f5");
+            const ms = /3a00011261(?:18(.{2})|19(.{4})|1a(.{8}))/.exec(m.cose);
+            const lease = Math.min(LEASE_MS_MAX, parseInt(ms?.[1] ?? ms?.[2] ?? ms?.[3] ?? "0", 16));
             const sent = this.nonces.get(nonce);
             if (sent !== undefined)
-                this.shown = { isSecured, until: sent + (isSecured ? LEASE_MS : 0) };
+                this.shown = { isSecured, until: sent + (isSecured ? lease : 0) };
             this.emit("display", m, at);
         }
     }

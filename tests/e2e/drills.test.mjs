@@ -200,7 +200,7 @@ const cases = [];
 if (one === "honest") {
     cases.push(["honest", honest]);
 } else if (one === "refused") {
-    cases.push(["refused", () => withStreet({}, async (street) => {
+    cases.push(["refused", () => withStreet({ params: { t_show_ms: 1000 } }, async (street) => {
         for (const [name, codes] of Object.entries(REFUSED)) {
             isRefused(await playVisit(street, { drill: name }), codes);
             process.stdout.write(`      ${name}\n`);
@@ -217,7 +217,7 @@ if (one === "honest") {
     }]);
 } else if (one === "yale") {
     // Class L-B: locked is radio evidence, and the lock's own relock time ends what the radio cannot.
-    cases.push(["yale", () => withStreet({ lock: "yale", params: { t_unheard_ms: 6000 } }, async (street) => {
+    cases.push(["yale", () => withStreet({ lock: "yale", params: { t_unheard_ms: 6000, t_show_ms: 1000 } }, async (street) => {
         const r = await playVisit(street);
         endsAs(r, { outcomes: ["OK"] });
         assert.equal(r.receipt.lock_class, "B");

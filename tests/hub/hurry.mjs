@@ -98,7 +98,7 @@ export async function deliver(street, bolt, truth, job, hooks = {}) {
     if (!slid.refusal)
         said = slid;
     let opened = false;
-    await until("the bolt", () => world.get("bolt_permille") === 0, 2500, 5).then(() => { opened = true; }, () => {});
+    await until("the bolt", () => world.get("bolt_permille") === 0, hooks.patience ?? 2500, 5).then(() => { opened = true; }, () => {});
     if (opened && await world.moveDoor(900, 150)) {
         world.set("person", PERSON.inside);
         await sleep(250); // the parcel is put down: what a body does, not what a test waits for

@@ -82,7 +82,7 @@ function facts(street) {
 
 async function house() {
     const seed = seedOf(), random = randomFrom(seed);
-    const settings = { lease_ms: LEASE_MS, "record.reserve_bytes": 1048576 };
+    const settings = { lease_ms: LEASE_MS, t_show_ms: 1000, "record.reserve_bytes": 1048576 };
     await withStreet({ params: settings }, async (street) => {
         street.o.servicePort = street.servicePort; // it comes back where it was
         const rounds = Math.ceil(KILLS / A_VISIT), jobs = [];
