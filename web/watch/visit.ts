@@ -26,6 +26,13 @@ export class VisitView {
   private shape = "";
   private hasRecordings = false;
   private counterText: HTMLElement | null = null;
+  private readonly holder = el("div");
+  private readonly player = el("div", { class: "card-body player", hidden: "" }); // stays when the next visit begins
+  private playing: string | null = null;
+
+  constructor() {
+    this.card.append(this.holder, this.player);
+  }
 
   recordings(on: boolean): void {
     this.hasRecordings = on;
@@ -73,7 +80,7 @@ export class VisitView {
       t.agency = st.agency;
     }
     const isOn = st !== null && st.visit !== null && st.visit_state !== "none" && st.visit_state !== "watch";
-    const shape = JSON.stringify([{ ...t, insideMs: 0 }, isOn, isOn ? st.visit_state : null, this.hasRecordings]);
+    const shape = JSON.stringify([{ ...t, insideMs: 0 }, isOn, isOn ? st.visit_state : null, this.hasRecordings, this.playing]);
     if (shape !== this.shape) {
       this.shape = shape;
       this.build(t, st, isOn);
@@ -94,7 +101,7 @@ export class VisitView {
       body.append(
         el("div", { class: "row" }, mark("plan", "person"), el("div", { class: "grow" }, el("h2", { id: "visit-word" }, say("visit.none")), el("p", { class: "dim small" }, say("visit.none.say")))),
       );
-      this.card.replaceChildren(body);
+      this.holder.replaceChildren(body);
       return;
     }
     const [kind, iconName, word] = this.words(t, st, isOn);
@@ -142,8 +149,8 @@ export class VisitView {
     }
     if (times.childElementCount > 0) body.append(times);
     if (t.refusal) body.append(el("p", { class: "reason" }, t.refusal));
-    if (this.hasRecordings && t.outcome && t.opened !== null) body.append(this.recording(t));
-    this.card.replaceChildren(body);
+    if (this.hasRecordings && t.outcome && t.opened !== null && this.playing !== t.visit) body.append(this.recording(t));
+    this.holder.replaceChildren(body);
   }
 
   private words(t: Times, st: State | null, isOn: boolean): [string, string, string] {
@@ -171,7 +178,10 @@ export class VisitView {
       const when = clockTime(t.unlocked ?? t.asked ?? Date.now());
       const label = say("visit.recorded", { time: when });
       const video = el("video", { src: `/recordings/${t.visit}.mp4`, controls: "", playsinline: "", preload: "metadata", "aria-label": label });
-      box.replaceChildren(el("div", { class: "recorded" }, video, el("p", { class: "age" }, icon("clock", "i-s"), label)));
+      this.player.replaceChildren(el("div", { class: "recorded" }, video, el("p", { class: "age" }, icon("clock", "i-s"), label)));
+      this.player.hidden = false;
+      this.playing = t.visit;
+      video.focus();
       void (video as HTMLVideoElement).play().catch(() => undefined);
     });
     box.append(button);
