@@ -2,15 +2,13 @@
 //
 // needs: core parameters, tightened so that nobody waits minutes. before: runs ahead of the scan.
 // at.*: run at that moment. over: how the visit may end. alarm: which alarm must come.
-import { LENS, PERSON } from "./world.mjs";
+import { LENS } from "./world.mjs";
 import { sleep, until } from "./procs.mjs";
 
 const GAP = ["SECURED_WITH_GAP", "SECURED_TAMPERED"];
-const stay = 4000; // the courier stays inside for so long, that the loss falls into the visit
 
-function camera(name, cut, heal, { outcomes = GAP, alarm, refusals, hold = 4200, tells = "picture" }) {
+function camera(cut, heal, { outcomes = GAP, alarm, refusals, hold = 4200, tells = "picture" }) {
     return {
-        text: { cut: "" },
         inside: async (d) => {
             d.cutAt = performance.now();
             await cut(d);
@@ -39,18 +37,14 @@ const flap = {
 };
 
 export const DRILLS = {
-    "camera-cut": { title: "Somebody jams the camera", ...camera("camera-cut",
-        (d) => d.s.cameraAir.jam(), (d) => d.s.cameraAir.clear(),
+    "camera-cut": { title: "Somebody jams the camera", ...camera((d) => d.s.cameraAir.jam(), (d) => d.s.cameraAir.clear(),
         { alarm: "camera_blind", outcomes: ["SECURED_WITH_GAP"], refusals: { codes: ["camera_not_live"], settle: 2300 } }) },
-    "camera-flap": { title: "The camera is knocked off every other second", ...camera("camera-flap",
-        (d) => flap.on(d), (d) => flap.off(d),
+    "camera-flap": { title: "The camera is knocked off every other second", ...camera((d) => flap.on(d), (d) => flap.off(d),
         { alarm: "camera_blind", outcomes: ["SECURED_WITH_GAP"], tells: "flap", hold: 6000,
             refusals: { codes: ["camera_not_live"], settle: 4300 } }) },
-    "camera-frozen": { title: "The camera shows one picture again and again", ...camera("camera-frozen",
-        (d) => d.s.world.set("lens", LENS.frozen), (d) => d.s.world.set("lens", LENS.clear),
+    "camera-frozen": { title: "The camera shows one picture again and again", ...camera((d) => d.s.world.set("lens", LENS.frozen), (d) => d.s.world.set("lens", LENS.clear),
         { alarm: "camera_frozen", outcomes: ["SECURED_TAMPERED"], refusals: { codes: ["camera_frozen"], settle: 2200 } }) },
-    "camera-replay": { title: "Old signed pictures are played again", record: true, ...camera("camera-replay",
-        (d) => d.s.cameraAir.replay(), (d) => d.s.cameraAir.stopReplay(),
+    "camera-replay": { title: "Old signed pictures are played again", record: true, ...camera((d) => d.s.cameraAir.replay(), (d) => d.s.cameraAir.stopReplay(),
         { alarm: "camera_tampered", outcomes: ["SECURED_TAMPERED"],
             refusals: { codes: ["camera_tampered", "camera_not_live"], settle: 300 } }) },
 
@@ -129,5 +123,3 @@ export const DRILLS = {
     "cloned-barcode": { title: "A copy of a barcode that was delivered already", refuses: ["parcel_used"], deliversFirst: true },
     "stranger": { title: "A stranger with a photograph of the label", refuses: ["not_assigned", "no_such_job"], stranger: true },
 };
-
-export { PERSON, stay };

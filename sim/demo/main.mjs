@@ -5,7 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { DRILLS } from "./drills.mjs";
-import { sleep, until } from "./procs.mjs";
+import { until } from "./procs.mjs";
 import { Street, root } from "./street.mjs";
 import { playVisit } from "./visit.mjs";
 
@@ -246,4 +246,3 @@ try {
         await stop(1);
     }
 }
-export { sleep };

@@ -135,7 +135,7 @@ export async function playVisit(street, options = {}) {
             alarm: alarm && cutAt !== undefined ? ms(cutAt, alarm.at) : null,
         },
         frames: {
-            verified: Math.max(0, ...heard.map(() => 0), street.watch.state?.frames ?? 0),
+            verified: street.watch.state?.frames ?? 0,
             recorded: heard.filter((m) => m.kind === "segment").reduce((n, m) => n + m.ms, 0),
         },
         alarms: [...new Set(alarms.slice(firstAlarm).map((a) => a.alarm))],

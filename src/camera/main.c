@@ -32,15 +32,9 @@ struct settings {
     uint32_t width, height, fps, bitrate_kbit;
 };
 
-#define STRING(field, def, text)                                        \
-    {                                                                   \
-#field, DW_SETTING_STRING, offsetof(struct settings, field), 0, \
-            sizeof((struct settings *)0)->field, def, "", text          \
-    }
-#define UINT(field, lo, hi, def, of, text)                                               \
-    {                                                                                    \
-#field, DW_SETTING_UINT, offsetof(struct settings, field), lo, hi, def, of, text \
-    }
+#define STRING(field, def, text) DW_SETTING_OF_TEXT(struct settings, field, def, text)
+#define UINT(field, lo, hi, def, of, text) \
+    DW_SETTING_OF_UINT(struct settings, field, lo, hi, def, of, text)
 
 static const struct dw_setting table[] = {
     STRING(listen, "127.0.0.1:0", "address to listen on; port 0: the system chooses"),

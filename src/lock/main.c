@@ -20,15 +20,9 @@ struct settings {
     uint32_t travel_ms, lease_ms_max, dwell_ms_max, settle_ms, bolt_ms_max, retry_ms, epoch;
 };
 
-#define STRING(field, def, text)                                        \
-    {                                                                   \
-#field, DW_SETTING_STRING, offsetof(struct settings, field), 0, \
-            sizeof((struct settings *)0)->field, def, "", text          \
-    }
-#define UINT(field, lo, hi, def, of, text)                                               \
-    {                                                                                    \
-#field, DW_SETTING_UINT, offsetof(struct settings, field), lo, hi, def, of, text \
-    }
+#define STRING(field, def, text) DW_SETTING_OF_TEXT(struct settings, field, def, text)
+#define UINT(field, lo, hi, def, of, text) \
+    DW_SETTING_OF_UINT(struct settings, field, lo, hi, def, of, text)
 
 /* Limits of the protocol may only be tightened here, as in core/params.h. */
 static const struct dw_setting table[] = {

@@ -21,6 +21,17 @@ struct dw_setting {
     const char *help;
 };
 
+/* Rows of a table whose keys are the names of the fields of `type`. */
+#define DW_SETTING_OF_TEXT(type, field, def, text)                                                \
+    {                                                                                             \
+#field, DW_SETTING_STRING, offsetof(type, field), 0, sizeof(((type *)0)->field), def, "", \
+            text                                                                                  \
+    }
+#define DW_SETTING_OF_UINT(type, field, lo, hi, def, of, text)                \
+    {                                                                         \
+#field, DW_SETTING_UINT, offsetof(type, field), lo, hi, def, of, text \
+    }
+
 /* Fills `ret_struct` from defaults and the file (NULL: defaults only). On failure `why` (cap bytes)
  * holds "file:line: what to do". */
 DW_MUST_USE dw_err dw_config_load(const struct dw_setting *table, size_t count, const char *path,

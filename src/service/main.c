@@ -17,16 +17,9 @@
 #include "service/visits/visits.h"
 #include "wire/visit.h"
 
-#define STRING(field, def, text)                                                   \
-    {                                                                              \
-#field, DW_SETTING_STRING, offsetof(struct dw_service_settings, field), 0, \
-            sizeof((struct dw_service_settings *)0)->field, def, "", text          \
-    }
-#define UINT(field, lo, hi, def, of, text)                                                     \
-    {                                                                                          \
-#field, DW_SETTING_UINT, offsetof(struct dw_service_settings, field), lo, hi, def, of, \
-            text                                                                               \
-    }
+#define STRING(field, def, text) DW_SETTING_OF_TEXT(struct dw_service_settings, field, def, text)
+#define UINT(field, lo, hi, def, of, text) \
+    DW_SETTING_OF_UINT(struct dw_service_settings, field, lo, hi, def, of, text)
 #define BOOL(field, def, text)                                                                    \
     {                                                                                             \
 #field, DW_SETTING_BOOL, offsetof(struct dw_service_settings, field), 0, 0, def, "", text \

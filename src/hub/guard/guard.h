@@ -106,8 +106,6 @@ struct camera_side {
     uint8_t chain[32]; /* what the next record must carry */
     bool has_seen;
     bool is_up;
-    uint32_t covered_since_frames;
-    uint64_t frames_visit;
     uint32_t bad;
 };
 
