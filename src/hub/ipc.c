@@ -34,6 +34,15 @@ static const size_t sizes[DW_IPC_TYPE_COUNT] = {
     [DW_IPC_STORY] = sizeof(struct dw_ipc_story),
     [DW_IPC_VIEWERS] = sizeof(struct dw_ipc_viewers),
     [DW_IPC_HUB_NONCE] = sizeof(struct dw_ipc_hub_nonce),
+    [DW_IPC_PEOPLE_ASK] = sizeof(struct dw_ipc_people_ask),
+    [DW_IPC_PEOPLE_ANSWER] = sizeof(struct dw_ipc_people_answer),
+    [DW_IPC_PEOPLE] = sizeof(struct dw_ipc_people),
+    [DW_IPC_JOB] = sizeof(struct dw_ipc_job),
+    [DW_IPC_WHO] = sizeof(struct dw_ipc_who),
+    [DW_IPC_ALERT_SET] = sizeof(struct dw_ipc_alert_set),
+    [DW_IPC_ALERT_DONE] = sizeof(struct dw_ipc_alert_done),
+    [DW_IPC_LIVE] = sizeof(struct dw_ipc_live),
+    [DW_IPC_KEY_WANTED] = sizeof(struct dw_ipc_key_wanted),
 };
 
 size_t dw_ipc_size(enum dw_ipc_type type)
@@ -173,4 +182,14 @@ const char *dw_story_word(enum dw_story s)
 #undef X
     };
     return (size_t)s < DW_ARRAY_COUNT(words) && words[s] ? words[s] : "?";
+}
+
+const char *dw_people_no_code(enum dw_people_no no)
+{
+    static const char *const codes[DW_PEOPLE_NO_COUNT] = {[DW_PEOPLE_NO_NONE] = "",
+#define X(name, code) [DW_PEOPLE_NO_##name] = code,
+                                                          DW_PEOPLE_NO_LIST(X)
+#undef X
+    };
+    return (size_t)no < DW_ARRAY_COUNT(codes) ? codes[no] : "?";
 }

@@ -12,6 +12,7 @@
 #define DW_HUB_IPC_H
 
 #include "core/types.h"
+#include "hub/people.h"
 #include "wire/camera.h"
 #include "wire/visit.h"
 
@@ -53,14 +54,17 @@ enum dw_ipc_type {
     DW_IPC_VIEWERS, /* guard -> camera: nonces of the screens that look, to be signed into frames */
     /* guard -> front */
     DW_IPC_HUB_NONCE, /* the nonce of each CAMERA_ASK, so that screens can check a frame's echo */
+    /* the household: hub/people.h */
+    DW_IPC_PEOPLE_ASK,    /* front -> guard */
+    DW_IPC_PEOPLE_ANSWER, /* guard -> front */
+    DW_IPC_PEOPLE,        /* guard -> front: who lives here, after each change */
+    DW_IPC_JOB,           /* guard -> front: a job as the household may see it, after each change */
+    DW_IPC_WHO,           /* guard -> front and alert: what a visit's number stands for */
+    DW_IPC_ALERT_SET,     /* front -> guard -> alert: where to send alerts */
+    DW_IPC_ALERT_DONE,    /* alert -> guard -> front: what became of one */
+    DW_IPC_LIVE,          /* guard -> camera: pass pictures to the front or not (camera mode) */
+    DW_IPC_KEY_WANTED,    /* front -> guard: a screen fell behind; ask the camera for a key frame */
     DW_IPC_TYPE_COUNT
-};
-
-/* First in every message. */
-struct dw_ipc_head {
-    uint16_t type; /* enum dw_ipc_type */
-    uint16_t size; /* of the whole message */
-    uint32_t build_id;
 };
 
 struct dw_ipc_ready {
@@ -214,8 +218,8 @@ enum dw_owner_word {
 
 struct dw_ipc_owner {
     struct dw_ipc_head head;
-    uint32_t word; /* enum dw_owner_word */
-    uint32_t pad;
+    uint32_t word;   /* enum dw_owner_word */
+    uint32_t member; /* whose session; 0: not known */
 };
 
 struct dw_ipc_display {
@@ -241,6 +245,8 @@ struct dw_ipc_state {
     uint8_t has_room;    /* to record */
     uint8_t is_clock_sure;
     uint8_t is_degraded;
+    uint8_t camera_mode; /* enum dw_camera_mode */
+    uint8_t pad[7];
     uint32_t lock_age_ms, picture_age_ms, blind_ms; /* picture age is the proven one */
     uint32_t alarms;                                /* bits: enum dw_alarm */
     uint32_t inside_ms;
@@ -271,7 +277,11 @@ struct dw_ipc_state {
     X(CONFIRMED_LATE, "confirmed_late") \
     X(SEGMENT, "segment")               \
     X(OWNER_ACT, "owner_act")           \
-    X(LINK, "link")
+    X(LINK, "link")                     \
+    X(PEOPLE, "people")                 \
+    X(CAMERA_MODE, "camera_mode")       \
+    X(SETTING, "setting")               \
+    X(WISH, "wish")
 
 enum dw_story {
     DW_STORY_NONE = 0,
@@ -290,7 +300,7 @@ struct dw_ipc_story {
     uint32_t kind;   /* enum dw_story */
     uint32_t value;  /* state, check, alarm or outcome, by kind */
     uint32_t value2; /* ms: gap, age ... by kind */
-    uint32_t pad;
+    uint32_t member; /* who of the household did it; 0: nobody of them */
 };
 
 /* The live pipe, camera process -> front: SOCK_SEQPACKET, each message at most 128 KiB: this head

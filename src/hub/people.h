@@ -1,0 +1,277 @@
+/* hub/people.h - the household's people between front and guard: passkeys, acts, wishes.
+ *
+ * The guard keeps who lives here and their passkeys, gives every challenge and checks every
+ * assertion itself; the front keeps sessions and can therefore show and say what a session may, but
+ * cannot do anything that needs a passkey. One question, one answer, joined by `ticket`. All
+ * structs are fixed; the fields that an op does not name are zero.
+ */
+#ifndef DW_HUB_PEOPLE_H
+#define DW_HUB_PEOPLE_H
+
+#include "core/base.h"
+#include "wire/visit.h"
+
+/* First in every message. */
+struct dw_ipc_head {
+    uint16_t type; /* enum dw_ipc_type */
+    uint16_t size; /* of the whole message */
+    uint32_t build_id;
+};
+
+#define DW_MEMBERS_MAX     8u
+#define DW_CREDENTIALS_MAX 24u
+#define DW_INVITES_MAX     8u
+#define DW_CRED_ID_MAX     128u
+
+/* OWNER may do everything; OCCUPANT watches, presses the red button, opens own doors, decides on
+ * deliveries; changes no people and no settings. */
+enum dw_member_role { DW_MEMBER_NONE = 0, DW_MEMBER_OWNER, DW_MEMBER_OCCUPANT, DW_MEMBER_COUNT };
+
+/* ON: pictures when somebody looks. VISITS: pictures only during visits. OFF: none outside visits
+ * and the page says so (a visit always needs the camera). AWAY: as ON, and an opening that nobody
+ * is known for alarms. UNKNOWN is shown as not known. */
+enum dw_camera_mode {
+    DW_MODE_UNKNOWN = 0,
+    DW_MODE_ON,
+    DW_MODE_VISITS,
+    DW_MODE_OFF,
+    DW_MODE_AWAY,
+    DW_MODE_COUNT
+};
+
+/* What a challenge was given for. An assertion over it counts for that and nothing else [I3]. */
+enum dw_act {
+    DW_ACT_NONE = 0,
+    DW_ACT_SIGN_IN,
+    DW_ACT_JOIN,           /* registration with an invitation */
+    DW_ACT_UNLOCK,         /* my door, class O */
+    DW_ACT_LET_IN,         /* the person I am watching, class O */
+    DW_ACT_INVITE,         /* `role`, `name`: a new member */
+    DW_ACT_ADD_PASSKEY,    /* one more for the member who asks */
+    DW_ACT_REMOVE_MEMBER,  /* `target` */
+    DW_ACT_REMOVE_PASSKEY, /* `credential` */
+    DW_ACT_REMOVE_INVITE,  /* `target`: its number */
+    DW_ACT_SET_PARAM,      /* `name`: field of DW_PARAM_LIST, `value`: tighter or as permitted */
+    DW_ACT_ALLOW_AGENCY,   /* `id`: allowed again; stopping needs no passkey */
+    DW_ACT_NEW_RECOVERY,   /* new recovery code, shown once in the answer's `text` */
+    DW_ACT_COUNT
+};
+
+enum dw_people_op {
+    DW_PEOPLE_NONE = 0,
+    DW_PEOPLE_BEGIN,   /* act, member (0 for SIGN_IN, JOIN), act's fields; JOIN: token.
+                          Answer: challenge; JOIN: name, role, user */
+    DW_PEOPLE_JOIN,    /* challenge, client_data, auth (attestation object), name (label of the
+                          passkey). Answer: member, role, is_first; first owner: `text` = recovery
+                          code, shown once */
+    DW_PEOPLE_SIGN_IN, /* challenge, credential, auth, client_data, signature. Answer: member */
+    DW_PEOPLE_ACT,     /* the same five, for the act the challenge was given for. Answer by act:
+                          INVITE, ADD_PASSKEY: text = token of the invitation (once) */
+    DW_PEOPLE_LOOK,    /* token: what an invitation is for. Answer: name, role, until_utc_ms */
+    DW_PEOPLE_MODE,    /* member, value = enum dw_camera_mode */
+    DW_PEOPLE_WISH,    /* member, id = job or agency, wish fields */
+    DW_PEOPLE_STORY,   /* value = first number wanted: lines follow as DW_IPC_STORY (at most 256),
+                          then the answer with value = number of the newest line */
+    DW_PEOPLE_RECOVER, /* name = recovery code; needs presence (doorward presence, at the hub).
+                          Answer: until_utc_ms when a new owner may join, text = token for then */
+    DW_PEOPLE_RECOVER_STOP, /* member: stops a recovery under way */
+    DW_PEOPLE_OP_COUNT
+};
+
+/* Wishes of the household about a delivery; the hub enforces DECLINE, STOP at once, the service
+ * learns all of them [wire/wish.h]. */
+enum dw_wish_kind {
+    DW_WISH_NONE = 0,
+    DW_WISH_ACCEPT,
+    DW_WISH_DECLINE,
+    DW_WISH_PLACE, /* text: hall, garage, parcel_box, locker, neighbour, doorstep */
+    DW_WISH_MOVE,  /* window: asked of the agency, which answers with a new revision of the job */
+    DW_WISH_NOTE,  /* value: enum dw_note_kind, text, window.day: last day shown to visitors */
+    DW_WISH_STOP_AGENCY,
+    DW_WISH_ALLOW_AGENCY,
+    DW_WISH_COUNT
+};
+enum dw_note_kind {
+    DW_NOTE_KIND_NONE = 0,
+    DW_NOTE_KIND_PETS,
+    DW_NOTE_KIND_ALARM,
+    DW_NOTE_KIND_EXTRA_LOCK,
+    DW_NOTE_KIND_OTHER,
+    DW_NOTE_KIND_COUNT
+};
+
+/* Why the guard says no. Words are the page's (web/shared/strings). */
+#define DW_PEOPLE_NO_LIST(X)                                                                   \
+    X(CHALLENGE, "challenge") /* unknown, used, for another purpose, or older than 5 min */    \
+    X(PASSKEY, "passkey")     /* not one of this house, or its signature does not hold */      \
+    X(ORIGIN, "origin")       /* made for another page */                                      \
+    X(VERIFICATION, "user_verification") /* the person was not verified on the device */       \
+    X(ROLE, "role")                                                                            \
+    X(TOKEN, "invitation")          /* unknown, used or run out */                             \
+    X(FULL, "full")                 /* as many members, passkeys or invitations as fit */      \
+    X(LAST_OWNER, "last_owner")     /* somebody must be able to change things */               \
+    X(TWO_PASSKEYS, "two_passkeys") /* owners keep at least two [protocol 7] */                \
+    X(NOT_TIGHTER, "not_tighter")                                                              \
+    X(NAME, "name")                                                                            \
+    X(NO_SUCH, "no_such")                                                                      \
+    X(PRESENCE, "presence")         /* nobody confirmed at the hub itself */                   \
+    X(DOOR_BUSY, "door_busy")       /* a visit is under way */                                 \
+    X(DOOR_UNKNOWN, "door_unknown") /* the lock has not been heard; it is not asked to open */ \
+    X(STORAGE, "storage")                                                                      \
+    X(TOO_MANY, "too_many") /* tries; wait */
+
+enum dw_people_no {
+    DW_PEOPLE_NO_NONE = 0, /* it is done */
+#define X(name, code) DW_PEOPLE_NO_##name,
+    DW_PEOPLE_NO_LIST(X)
+#undef X
+        DW_PEOPLE_NO_COUNT
+};
+const char *dw_people_no_code(enum dw_people_no no); /* "" for NONE */
+
+struct dw_ipc_people_ask {
+    struct dw_ipc_head head;
+    uint32_t ticket;
+    uint8_t op, act, role, wish;
+    uint32_t member; /* whose session asks; 0: none */
+    uint32_t target;
+    uint64_t value;
+    uint8_t id[16];        /* job or agency */
+    uint8_t challenge[32]; /* for all but BEGIN: the one the guard gave */
+    char token[48];
+    char name[DW_NAME_MAX];
+    char text[256];
+    struct dw_civil_window window;
+    uint16_t credential_len, client_data_len, auth_len, signature_len;
+    uint8_t credential[DW_CRED_ID_MAX];
+    uint8_t client_data[1024]; /* clientDataJSON */
+    uint8_t auth[1024];        /* authenticator data; JOIN: attestation object (format none) */
+    uint8_t signature[128];
+};
+
+struct dw_ipc_people_answer {
+    struct dw_ipc_head head;
+    uint32_t ticket;
+    uint8_t op, no, role, is_first; /* no: enum dw_people_no */
+    uint32_t member;
+    uint32_t pad;
+    uint64_t value;
+    int64_t until_utc_ms;
+    uint8_t challenge[32];
+    uint8_t user[16]; /* WebAuthn user handle */
+    char name[DW_NAME_MAX];
+    char text[256];
+};
+
+struct dw_ipc_member {
+    uint32_t id; /* from 1, never reused; 0: free */
+    uint8_t role;
+    uint8_t pad[3];
+    int64_t since_utc_ms;
+    char name[DW_NAME_MAX];
+};
+struct dw_ipc_credential {
+    uint32_t member;   /* 0: free */
+    uint32_t number;   /* names it in the API */
+    uint8_t is_synced; /* backed up by a platform (BS flag) */
+    uint8_t id_len;
+    uint8_t pad[6];
+    int64_t added_utc_ms, used_utc_ms; /* 0: never */
+    uint8_t id[DW_CRED_ID_MAX];
+    char label[DW_NAME_MAX];
+};
+struct dw_ipc_invite {
+    uint32_t number; /* 0: free */
+    uint8_t role;
+    uint8_t pad[3];
+    int64_t until_utc_ms;
+    char name[DW_NAME_MAX];
+};
+struct dw_ipc_people {
+    struct dw_ipc_head head;
+    uint32_t count, credential_count, invite_count, epoch;
+    int64_t recovery_utc_ms; /* when a recovery under way may be finished; 0: none */
+    uint8_t is_new;          /* nobody has joined yet: the first-owner link counts */
+    uint8_t camera_mode;
+    uint8_t pad[6];
+    struct dw_ipc_member member[DW_MEMBERS_MAX];
+    struct dw_ipc_credential credential[DW_CREDENTIALS_MAX];
+    struct dw_ipc_invite invite[DW_INVITES_MAX];
+};
+
+enum dw_job_state {
+    DW_JOB_NONE = 0,
+    DW_JOB_EXPECTED,
+    DW_JOB_DECLINED, /* by the household, here */
+    DW_JOB_RECALLED, /* by the agency */
+    DW_JOB_USED,     /* delivered or used up */
+    DW_JOB_OVER,     /* its window has passed */
+    DW_JOB_STATE_COUNT
+};
+struct dw_ipc_job {
+    struct dw_ipc_head head;
+    uint8_t id[16], agency[16];
+    uint8_t state, kind, door, openings;
+    uint8_t parcel_count, parcels_used, is_agency_stopped, pad;
+    uint32_t revision, dwell_ms;
+    int64_t nbf_s, exp_s;
+    struct dw_civil_window window;
+    int32_t screening_from_day, screening_to_day;
+    char zone[DW_NAME_MAX];
+    char agency_name[DW_NAME_MAX], visitor_name[DW_NAME_MAX];
+    char screening_issuer[DW_NAME_MAX], screening_kind[DW_NAME_MAX];
+    char notes[256];
+    char place[DW_NAME_MAX]; /* the household's wish; "" none */
+};
+
+/* What a visit's number stands for, so that history has names. Sent when it is asked and again
+ * before its old lines. */
+struct dw_ipc_who {
+    struct dw_ipc_head head;
+    uint64_t visit;
+    uint8_t job[16];
+    uint8_t kind, is_owner; /* is_owner: class O, `member` */
+    uint8_t pad[2];
+    uint32_t member;
+    char visitor[DW_NAME_MAX], agency[DW_NAME_MAX];
+};
+
+enum dw_alert_channel { DW_ALERT_NONE = 0, DW_ALERT_PUSH, DW_ALERT_NTFY, DW_ALERT_CHANNEL_COUNT };
+enum dw_alert_word {
+    DW_ALERT_WORD_NONE = 0,
+    DW_ALERT_ADD,    /* endpoint, keys; the same endpoint again replaces */
+    DW_ALERT_REMOVE, /* endpoint */
+    DW_ALERT_FORGET, /* all of `member` */
+    DW_ALERT_TEST,   /* one to every place of `member` */
+    DW_ALERT_SEEN,   /* `member` has acknowledged: escalation stops */
+};
+struct dw_ipc_alert_set {
+    struct dw_ipc_head head;
+    uint32_t member;
+    uint8_t word, channel, lang, pad; /* lang: index of the strings catalogue, 0 en, 1 de */
+    char endpoint[512];
+    uint8_t p256dh[65], auth[16];
+    uint8_t pad2[7];
+};
+struct dw_ipc_alert_done {
+    struct dw_ipc_head head;
+    uint32_t member;
+    uint8_t channel, is_delivered, is_gone,
+        pad;               /* is_gone: the place refused for good (404, 410) */
+    uint32_t status;       /* HTTP status; 0: not reached */
+    uint32_t took_ms;      /* event seen -> handed over */
+    uint8_t vapid_pub[65]; /* also sent once at the start: the key browsers subscribe with */
+    uint8_t pad2[7];
+    char endpoint[512];
+};
+
+struct dw_ipc_live {
+    struct dw_ipc_head head;
+    uint32_t may_pass; /* 1: pictures may go to the front */
+    uint32_t pad;
+};
+struct dw_ipc_key_wanted {
+    struct dw_ipc_head head;
+};
+
+#endif
