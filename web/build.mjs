@@ -1,19 +1,36 @@
-// Builds the pages and writes them as one C file for doorward-front:
-//   node build.mjs OUT.c [--check]
-// With --check the types are checked first. No network, no cache outside of OUT's folder.
+// Builds the pages of one program and writes them as one C file:
+//   node build.mjs household|service OUT.c [--check] [--folder FOLDER]
+// With --check the types are checked first; --folder also writes the files themselves there, for tests. No network, no
+// cache outside of OUT's folder. Each app's folder says in app.mjs what it is made of:
+//   export default { areas: ["shared", "live"], files: [ROW, ...] }
+//   ROW = { path: "/app.js", entry: "household/main.tsx" }        bundled by esbuild
+//       | { path: "/app.css", css: ["shared/tokens.css", ...] }   put together and made small
+//       | { path: "/index.html", page: "household/index.html" }   {{key}} is filled in from the English words
+//       | { path: "/icon.svg", file: "shared/icon.svg" }          as it is; from web/ (node_modules/... too)
+//       | { path: "/manifest.webmanifest", text: "..." }
+//   and in each row: open: true when it may be had without a session; type: when the name does not tell it.
 import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { catalogue, stringsPlugin } from "./strings.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const out = process.argv[2];
-if (!out) {
-  console.error("usage: node build.mjs OUT.c [--check]");
+// The first folder of a program that is there wins a path that two of them have.
+const programs = { household: ["household", "watch"], service: ["courier", "agency"] };
+const types = {
+  html: "text/html; charset=utf-8", js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml",
+  png: "image/png", wasm: "application/wasm", webmanifest: "application/manifest+json", json: "application/json", txt: "text/plain; charset=utf-8",
+};
+
+const [program, out] = process.argv.slice(2);
+if (!(program in programs) || !out) {
+  console.error("usage: node build.mjs household|service OUT.c [--check] [--folder FOLDER]");
   process.exit(2);
 }
-if (!existsSync(join(here, "node_modules", "esbuild"))) {
+if (!existsSync(join(here, "node_modules", "esbuild")) || !existsSync(join(here, "node_modules", "preact"))) {
   console.error("web: the build tools are missing. Run ./dw setup (or: cd web && npm ci).");
   process.exit(1);
 }
@@ -27,40 +44,68 @@ if (process.argv.includes("--check")) {
 }
 
 const esbuild = await import("esbuild");
-const common = { bundle: true, minify: true, legalComments: "none", target: "es2022", write: false, absWorkingDir: here, logLevel: "warning" };
+const common = { bundle: true, minify: true, legalComments: "none", target: "es2022", format: "esm", write: false, absWorkingDir: here,
+  logLevel: "warning", jsx: "automatic", jsxImportSource: "preact", outdir: "/" };
 
-async function bundle(entry, more) {
-  const r = await esbuild.build({ ...common, ...more, entryPoints: [entry] });
-  return r.outputFiles[0].contents;
+async function bytesOf(row, areas) {
+  if (row.entry) {
+    const r = await esbuild.build({ ...common, ...row.esbuild, plugins: [stringsPlugin(areas)], entryPoints: [row.entry] });
+    return Buffer.from(r.outputFiles[0].contents);
+  }
+  if (row.css) {
+    const css = row.css.map((f) => readFileSync(join(here, f), "utf8")).join("\n");
+    return Buffer.from((await esbuild.transform(css, { loader: "css", minify: true })).code);
+  }
+  if (row.page) {
+    const words = catalogue(areas).en;
+    const escape = (s) => s.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/"/g, "&quot;");
+    return Buffer.from(readFileSync(join(here, row.page), "utf8").replace(/\{\{([\w.]+)\}\}/g, (whole, key) => {
+      if (!(key in words)) throw new Error(`${row.page}: no word for ${key}`);
+      return escape(words[key]);
+    }));
+  }
+  if (row.file) return readFileSync(join(here, row.file));
+  if (row.text !== undefined) return Buffer.from(row.text);
+  throw new Error(`${row.path}: app.mjs does not say what it is made of`);
 }
 
-const words = JSON.parse(readFileSync(join(here, "shared/strings.en.json"), "utf8"));
-const escape = (s) => s.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/"/g, "&quot;");
-
-function page(path) {
-  return readFileSync(join(here, path), "utf8").replace(/\{\{([\w.]+)\}\}/g, (whole, key) => {
-    if (!(key in words)) throw new Error(`${path}: no word for ${key}`);
-    return escape(words[key]);
-  });
+const files = new Map();
+for (const folder of programs[program]) {
+  if (!existsSync(join(here, folder, "app.mjs"))) continue;
+  const app = (await import(`./${folder}/app.mjs`)).default;
+  for (const row of app.files) {
+    if (files.has(row.path)) continue;
+    const type = row.type ?? types[row.path.split(".").pop()];
+    if (!type) throw new Error(`${row.path}: what type of file is it?`);
+    files.set(row.path, { type, open: row.open === true, bytes: await bytesOf(row, app.areas) });
+  }
 }
 
-const css = readFileSync(join(here, "shared/tokens.css"), "utf8") + readFileSync(join(here, "watch/watch.css"), "utf8");
-const files = [
-  ["/index.html", "text/html; charset=utf-8", Buffer.from(page("watch/index.html"))],
-  ["/watch.js", "text/javascript; charset=utf-8", Buffer.from(await bundle("watch/main.ts", { format: "esm" }))],
-  ["/worker.js", "text/javascript; charset=utf-8", Buffer.from(await bundle("watch/worker.ts", { format: "esm" }))],
-  ["/watch.css", "text/css; charset=utf-8", Buffer.from((await esbuild.transform(css, { loader: "css", minify: true })).code)],
-  ["/icon.svg", "image/svg+xml", readFileSync(join(here, "watch/icon.svg"))],
-];
-
-let c = '/* Generated by web/build.mjs. */\n#include "hub/front/assets.h"\n\n';
+const folder = process.argv.includes("--folder") ? process.argv[process.argv.indexOf("--folder") + 1] : null;
+let c = '/* Generated by web/build.mjs. */\n#include "os/assets.h"\n\n#pragma GCC diagnostic ignored "-Woverlength-strings"\n\n';
 const rows = [];
-files.forEach(([path, type, bytes], n) => {
-  const etag = createHash("sha256").update(bytes).digest("hex").slice(0, 24);
+for (const [path, f] of files) {
+  const n = rows.length;
+  const etag = createHash("sha256").update(f.bytes).digest("hex").slice(0, 24);
+  // As a string: a compiler reads a large one many times quicker than a list of numbers.
+  const text = f.bytes.toString("latin1").replace(/[^ !#->@-[\]-~]/g, (ch) => `\\${ch.charCodeAt(0).toString(8).padStart(3, "0")}`);
   const lines = [];
-  for (let i = 0; i < bytes.length; i += 24) lines.push("    " + [...bytes.subarray(i, i + 24)].join(",") + ",");
-  c += `static const uint8_t file_${n}[] = {\n${lines.join("\n")}\n};\n\n`;
-  rows.push(`    {${JSON.stringify(path)}, ${JSON.stringify(type)}, "\\"${etag}\\"", file_${n}, sizeof(file_${n})},`);
-});
-c += `const struct dw_asset dw_assets[] = {\n${rows.join("\n")}\n};\nconst size_t dw_asset_count = ${files.length};\n`;
+  for (let i = 0; i < text.length;) {
+    let end = Math.min(i + 4000, text.length);
+    while (end < text.length && text.lastIndexOf("\\", end - 1) > end - 4) end--; // not inside \ooo
+    lines.push(`    "${text.slice(i, end)}"`);
+    i = end;
+  }
+  c += `static const char file_${n}[] =\n${lines.join("\n") || '    ""'};\n\n`;
+  rows.push(`    {${JSON.stringify(path)}, ${JSON.stringify(f.type)}, "\\"${etag}\\"", (const uint8_t *)file_${n}, ${f.bytes.length}u, ${f.open}},`);
+  if (folder) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), f.bytes);
+  }
+}
+if (folder) {
+  const list = [...files].map(([path, f]) => ({ path, type: f.type, open: f.open, bytes: f.bytes.length, gzip: gzipSync(f.bytes).length }));
+  writeFileSync(join(folder, "files.json"), JSON.stringify(list, null, 1));
+}
+c += `const struct dw_asset dw_assets[] = {\n${rows.join("\n")}\n};\nconst size_t dw_asset_count = ${rows.length};\n`;
 writeFileSync(out, c);

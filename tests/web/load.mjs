@@ -11,9 +11,11 @@ if (!existsSync(join(web, "node_modules/esbuild"))) {
   process.exit(1);
 }
 const esbuild = createRequire(join(web, "build.mjs"))("esbuild");
+const { stringsPlugin } = await import(pathToFileURL(join(web, "strings.mjs")));
 
 export async function load(path) {
-  const r = await esbuild.build({ entryPoints: [join(web, path)], bundle: true, format: "esm", target: "es2022", write: false, logLevel: "warning" });
+  const r = await esbuild.build({ entryPoints: [join(web, path)], bundle: true, format: "esm", target: "es2022", write: false, logLevel: "warning",
+    jsx: "automatic", jsxImportSource: "preact", plugins: [stringsPlugin()] });
   const folder = mkdtempSync(join(process.env.TMPDIR ?? tmpdir(), "dw-module-"));
   const file = join(folder, "module.mjs");
   writeFileSync(file, r.outputFiles[0].contents);

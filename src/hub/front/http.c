@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "hub/front/assets.h"
+#include "os/assets.h"
 #include "hub/front/front.h"
 #include "os/os.h"
 
