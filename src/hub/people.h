@@ -9,7 +9,7 @@
 #define DW_HUB_PEOPLE_H
 
 #include "core/base.h"
-#include "wire/visit.h"
+#include "wire/wish.h" /* enum dw_wish_kind, enum dw_note_kind */
 
 /* First in every message. */
 struct dw_ipc_head {
@@ -76,28 +76,6 @@ enum dw_people_op {
                           Answer: until_utc_ms when a new owner may join, text = token for then */
     DW_PEOPLE_RECOVER_STOP, /* member: stops a recovery under way */
     DW_PEOPLE_OP_COUNT
-};
-
-/* Wishes of the household about a delivery; the hub enforces DECLINE, STOP at once, the service
- * learns all of them [wire/wish.h]. */
-enum dw_wish_kind {
-    DW_WISH_NONE = 0,
-    DW_WISH_ACCEPT,
-    DW_WISH_DECLINE,
-    DW_WISH_PLACE, /* text: hall, garage, parcel_box, locker, neighbour, doorstep */
-    DW_WISH_MOVE,  /* window: asked of the agency, which answers with a new revision of the job */
-    DW_WISH_NOTE,  /* value: enum dw_note_kind, text, window.day: last day shown to visitors */
-    DW_WISH_STOP_AGENCY,
-    DW_WISH_ALLOW_AGENCY,
-    DW_WISH_COUNT
-};
-enum dw_note_kind {
-    DW_NOTE_KIND_NONE = 0,
-    DW_NOTE_KIND_PETS,
-    DW_NOTE_KIND_ALARM,
-    DW_NOTE_KIND_EXTRA_LOCK,
-    DW_NOTE_KIND_OTHER,
-    DW_NOTE_KIND_COUNT
 };
 
 /* Why the guard says no. Words are the page's (web/shared/strings). */
