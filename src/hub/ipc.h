@@ -64,6 +64,7 @@ enum dw_ipc_type {
     DW_IPC_ALERT_DONE,    /* alert -> guard -> front: what became of one */
     DW_IPC_LIVE,          /* guard -> camera: pass pictures to the front or not (camera mode) */
     DW_IPC_KEY_WANTED,    /* front -> guard: a screen fell behind; ask the camera for a key frame */
+    DW_IPC_PARAMS,        /* guard -> front: the rules' numbers in force, names of home and doors */
     DW_IPC_TYPE_COUNT
 };
 

@@ -243,6 +243,23 @@ struct dw_ipc_alert_done {
     char endpoint[512];
 };
 
+/* The rules' numbers as they are in force, and the names of the home; on front start and after each
+ * change. A member may tighten one (DW_ACT_SET_PARAM): towards its floor; up to its ceiling what
+ * VIS-22 names. */
+#define DW_PARAMS_MAX 32u
+struct dw_ipc_param {
+    char field[24]; /* "t_dwell_ms"; "" ends the list */
+    uint32_t value, fallback, floor, ceiling;
+};
+struct dw_ipc_params {
+    struct dw_ipc_head head;
+    uint32_t count;
+    uint32_t pad;
+    struct dw_ipc_param param[DW_PARAMS_MAX];
+    char home[DW_NAME_MAX]; /* as the service calls it; "" when not paired */
+    char door[4][DW_NAME_MAX];
+};
+
 struct dw_ipc_live {
     struct dw_ipc_head head;
     uint32_t may_pass; /* 1: pictures may go to the front */

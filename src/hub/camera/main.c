@@ -101,6 +101,7 @@ struct camera {
     uint64_t frames, bad, unsent, logged_ms;
     struct dw_ring ring;
     struct dw_live_pipe live;
+    bool is_dark; /* the household wants no pictures now; said before the pipe is handed over */
     struct dw_look look;
     struct dw_recorder *recorder;
 
@@ -220,7 +221,8 @@ static void use_frame(struct camera *c, struct dw_au *au)
     au->frame = ++c->frames;
     dw_ring_push(&c->ring, au, c->conf.preroll_ms);
     dw_recorder_feed(c->recorder, au);
-    dw_live_pipe_push(&c->live, au);
+    if (!c->is_dark)
+        dw_live_pipe_push(&c->live, au);
     if (c->conf.has_look)
         dw_look_at(&c->look, au);
 }
@@ -460,6 +462,7 @@ union any_message {
     struct dw_ipc_record record;
     struct dw_ipc_viewers viewers;
     struct dw_ipc_pipe pipe;
+    struct dw_ipc_live live;
     struct dw_ipc_state largest;
     struct dw_ipc_link link;
 };
@@ -483,6 +486,9 @@ static bool on_ipc(struct camera *c, enum dw_ipc_type type, const union any_mess
         c->viewers_len = m->viewers.count * sizeof m->viewers.nonce[0];
         memcpy(c->viewers, m->viewers.nonce, c->viewers_len);
         send_viewers(c);
+    } else if (type == DW_IPC_LIVE) {
+        c->is_dark = m->live.may_pass != 1;
+        dw_live_pipe_skip(&c->live); /* begins with a key frame when it may again */
     } else if (type == DW_IPC_RECORD_START) {
         on_record_start(c, m->record.visit);
     } else if (type == DW_IPC_RECORD_STOP) {

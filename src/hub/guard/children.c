@@ -16,16 +16,18 @@
 #define CREDIT        4000u
 #define CREDIT_EACH_S 500u
 
-static const char *const names[CHILD_COUNT] = {"front", "camera", "rtsp", "lock"};
+static const char *const names[CHILD_COUNT] = {"front", "camera", "rtsp", "lock", "alert"};
 
 /* What each child may say. Everything else is a fault of the child, and ends it. */
 static const uint64_t may_say[CHILD_COUNT] = {
 #define SAY(t) (UINT64_C(1) << DW_IPC_##t)
-    [CHILD_FRONT] = SAY(READY) | SAY(LINK_IN) | SAY(LINK_STATE) | SAY(VIEWER) | SAY(OWNER),
+    [CHILD_FRONT] = SAY(READY) | SAY(LINK_IN) | SAY(LINK_STATE) | SAY(VIEWER) | SAY(OWNER) |
+                    SAY(PEOPLE_ASK) | SAY(ALERT_SET) | SAY(KEY_WANTED),
     [CHILD_CAMERA] = SAY(READY) | SAY(FRAME) | SAY(FRAME_BAD) | SAY(FRAME_UNPROVEN) |
                      SAY(CAMERA_LINK) | SAY(SEGMENT) | SAY(DISK),
     [CHILD_RTSP] = SAY(READY),
     [CHILD_LOCK] = SAY(READY) | SAY(LOCK_SIGNED) | SAY(LOCK_REPORT) | SAY(LOCK_LINK),
+    [CHILD_ALERT] = SAY(READY) | SAY(ALERT_DONE),
 #undef SAY
 };
 
@@ -42,6 +44,9 @@ union message {
     struct dw_ipc_link link;
     struct dw_ipc_viewer viewer;
     struct dw_ipc_owner owner;
+    struct dw_ipc_people_ask people_ask;
+    struct dw_ipc_alert_set alert_set;
+    struct dw_ipc_alert_done alert_done;
     struct dw_ipc_state state;
 };
 
@@ -50,7 +55,8 @@ static uint32_t cost_of(enum dw_ipc_type type)
     static const uint8_t cheap[DW_IPC_TYPE_COUNT] = {
         [DW_IPC_FRAME] = 1,       [DW_IPC_FRAME_BAD] = 1,    [DW_IPC_FRAME_UNPROVEN] = 1,
         [DW_IPC_LOCK_SIGNED] = 1, [DW_IPC_LOCK_REPORT] = 20, [DW_IPC_LINK_IN] = 1,
-        [DW_IPC_VIEWER] = 1,
+        [DW_IPC_VIEWER] = 1,      [DW_IPC_KEY_WANTED] = 1,   [DW_IPC_PEOPLE_ASK] = 1,
+        [DW_IPC_ALERT_SET] = 20,  [DW_IPC_ALERT_DONE] = 20,
     };
     return cheap[type] ? cheap[type] : 100;
 }
@@ -111,6 +117,25 @@ static void on_owner(struct guard *g, const struct dw_ipc_owner *m)
     guard_feed(g, &ev);
 }
 
+/* Where alerts go is said by a session; whose places they are must be somebody who lives here. */
+static void on_alert_set(struct guard *g, const struct dw_ipc_alert_set *m)
+{
+    struct dw_ipc_alert_set out = *m;
+    if (people_role(g, m->member) == DW_MEMBER_NONE) {
+        dw_log("warn", "alert_set", "refused=member");
+        return;
+    }
+    child_send(g, CHILD_ALERT, DW_IPC_ALERT_SET, &out);
+}
+
+static void on_alert_done(struct guard *g, const struct dw_ipc_alert_done *m)
+{
+    struct dw_ipc_alert_done out = *m;
+    if (m->vapid_pub[0]) /* its key, said once: for a front that starts later */
+        g->alert_key = *m;
+    child_send(g, CHILD_FRONT, DW_IPC_ALERT_DONE, &out);
+}
+
 static void give_pipe(struct guard *g)
 {
     struct child *front = &g->child[CHILD_FRONT], *camera = &g->child[CHILD_CAMERA];
@@ -138,6 +163,8 @@ static void on_ready(struct guard *g, struct child *c)
     c->is_ready = true;
     dw_log("info", "child", "name=%s ready=1 ms=%llu", names[c->name],
            (unsigned long long)(dw_now().ms - c->started_ms));
+    if (c->name == CHILD_CAMERA)
+        house_tell_live(g); /* before it can pass anything on */
     if (c->name == CHILD_FRONT || c->name == CHILD_CAMERA)
         give_pipe(g);
     if (c->name == CHILD_CAMERA) {
@@ -149,12 +176,18 @@ static void on_ready(struct guard *g, struct child *c)
         eyes_tell_viewers(g);
     }
     if (c->name == CHILD_FRONT) {
+        people_tell(g);
+        house_tell_all(g);
         show_past(g);
         show_state(g, true);
+        if (g->alert_key.vapid_pub[0])
+            child_send(g, CHILD_FRONT, DW_IPC_ALERT_DONE, &g->alert_key);
     }
+    if (c->name == CHILD_ALERT)
+        show_state(g, true);
     bool all = true;
-    for (size_t i = 0; i < CHILD_COUNT; i++)
-        all &= !g->child[i].is_wanted || g->child[i].is_ready;
+    for (size_t i = 0; i < CHILD_COUNT; i++) /* a home without alerts is a home */
+        all &= i == CHILD_ALERT || !g->child[i].is_wanted || g->child[i].is_ready;
     if (all && !g->is_ready) {
         g->is_ready = true;
         dw_log("info", "hub", "ready=1");
@@ -192,6 +225,10 @@ static void dispatch(struct guard *g, struct child *c, enum dw_ipc_type type,
     case DW_IPC_LINK_STATE: link_on_state(g, m->link_state.is_up != 0); break;
     case DW_IPC_VIEWER: show_on_viewer(g, &m->viewer); break;
     case DW_IPC_OWNER: on_owner(g, &m->owner); break;
+    case DW_IPC_PEOPLE_ASK: people_on_ask(g, &m->people_ask); break;
+    case DW_IPC_ALERT_SET: on_alert_set(g, &m->alert_set); break;
+    case DW_IPC_ALERT_DONE: on_alert_done(g, &m->alert_done); break;
+    case DW_IPC_KEY_WANTED: g->is_key_wanted = true; break;
     case DW_IPC_NONE:
     case DW_IPC_CAMERA_ASK:
     case DW_IPC_RECORD_START:
@@ -205,6 +242,12 @@ static void dispatch(struct guard *g, struct child *c, enum dw_ipc_type type,
     case DW_IPC_STORY:
     case DW_IPC_VIEWERS:
     case DW_IPC_HUB_NONCE:
+    case DW_IPC_PEOPLE_ANSWER:
+    case DW_IPC_PEOPLE:
+    case DW_IPC_JOB:
+    case DW_IPC_WHO:
+    case DW_IPC_LIVE:
+    case DW_IPC_PARAMS:
     case DW_IPC_TYPE_COUNT: break;
     }
 }
@@ -395,13 +438,15 @@ dw_err children_start(struct guard *g)
     uv_poll_init(&g->loop, &g->nursery_poll, g->nursery);
     g->nursery_poll.data = g;
     uv_poll_start(&g->nursery_poll, UV_READABLE, on_nursery);
+    char path[512];
     bool k0 = strcmp(g->set.camera_class, "k0") == 0;
+    bool has_alert = !dw_failed(dw_libexec("hub-alert", path, sizeof path));
     if (k0 && socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, unsigned_pair) != 0)
         return dw_fail(DW_E_IO);
     for (size_t i = 0; i < CHILD_COUNT; i++) {
         struct child *c = &g->child[i];
         *c = (struct child){.guard = g, .name = (enum child_name)i, .fd = -1};
-        c->is_wanted = i != CHILD_RTSP || k0;
+        c->is_wanted = i == CHILD_RTSP ? k0 : i != CHILD_ALERT || has_alert;
         uv_timer_init(&g->loop, &c->again);
         c->again.data = c;
         if (c->is_wanted)

@@ -18,7 +18,9 @@ void eyes_ask(struct guard *g, uint32_t handle, bool want_key)
     c->has_nonce[handle] = true;
 
     struct hello *h = g->door.visit ? hello_of(g, g->door.visit) : NULL;
-    struct dw_camera_ask ask = {.visit = h ? h->visit : 0, .want_key_frame = want_key};
+    struct dw_camera_ask ask = {.visit = h ? h->visit : 0,
+                                .want_key_frame = want_key || g->is_key_wanted};
+    g->is_key_wanted = false;
     memcpy(ask.nonce, c->nonce[handle], 32);
     uint8_t payload[128];
     struct dw_buf p = dw_buf_of(payload, sizeof payload);

@@ -33,14 +33,15 @@ struct settings {
     char door[4][DW_NAME_MAX];
     char camera_key[256], camera_class[8];
     char lock_key[256], lock_adapter[32];
-    char service_key[256]; /* empty: the first WELCOME that answers our pairing code is believed */
-    char pairing_code[40]; /* empty: not open for pairing */
-    char ready_file[256];  /* written when every child is up; for whoever waits for the start */
+    char service_key[256];  /* empty: the first WELCOME that answers our pairing code is believed */
+    char pairing_code[40];  /* empty: not open for pairing */
+    char front_origin[128]; /* the one origin that passkeys are made for; empty: no sign-in */
+    char ready_file[256];   /* written when every child is up; for whoever waits for the start */
     bool trust_clock;
     struct dw_params params;
 };
 
-enum child_name { CHILD_FRONT = 0, CHILD_CAMERA, CHILD_RTSP, CHILD_LOCK, CHILD_COUNT };
+enum child_name { CHILD_FRONT = 0, CHILD_CAMERA, CHILD_RTSP, CHILD_LOCK, CHILD_ALERT, CHILD_COUNT };
 
 struct child {
     struct guard *guard;
@@ -157,6 +158,8 @@ struct guard {
     uint8_t viewer_nonce[DW_VIEWERS_MAX][32];
     bool has_viewer[DW_VIEWERS_MAX];
     bool is_viewers_due;
+    bool is_key_wanted; /* a screen fell behind: the next ask asks for a key frame */
+    struct dw_ipc_alert_done alert_key; /* the key that alerts are signed with, as it was told */
     uint64_t viewers_sent_ms;
 
     bool is_link_up;
@@ -237,6 +240,15 @@ void link_load_jobs(struct guard *g);
 /* The checks on a hello that need keys, jobs, clocks: bits passed and failed of enum dw_check. */
 void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, uint32_t *ret_parcel,
                  uint64_t *ret_passed, uint64_t *ret_failed);
+
+/* people.c */
+void people_on_ask(struct guard *g, const struct dw_ipc_people_ask *m);
+enum dw_member_role people_role(const struct guard *g, uint32_t member);
+void people_tell(struct guard *g); /* DW_IPC_PEOPLE, to the front */
+
+/* house.c */
+void house_tell_live(struct guard *g); /* may pictures leave the camera process? */
+void house_tell_all(struct guard *g);  /* to a front that has just started: jobs, names */
 
 /* show.c */
 /* One line of the story: to the screens, and as an event into the record. */

@@ -40,6 +40,8 @@ static const struct dw_setting table[] = {
      "public key file of the service; empty: learnt by pairing"},
     {"pairing_code", DW_SETTING_STRING, OFFSET(pairing_code), 0, ROOM(pairing_code), "", "",
      "open for pairing with this code; empty: closed"},
+    {"front.origin", DW_SETTING_STRING, OFFSET(front_origin), 0, ROOM(front_origin), "", "",
+     "the address of the household's pages, as https://home.example; passkeys hold there only"},
     {"ready_file", DW_SETTING_STRING, OFFSET(ready_file), 0, ROOM(ready_file), "", "",
      "written when the hub is ready"},
     {"trust_clock", DW_SETTING_BOOL, OFFSET(trust_clock), 0, 0, "no", "",
@@ -131,13 +133,14 @@ static dw_err split_settings(const char *path, const char *run, char *ret_guard,
     static const struct {
         const char *file;
         const char
-            *prefixes[4]; /* "x.": keys that begin so; "": keys without a dot; else that key */
+            *prefixes[6]; /* "x.": keys that begin so; "": keys without a dot; else that key */
     } parts[] = {
-        {"guard.conf", {"", "camera.class", "lock.adapter", "record.folder"}},
+        {"guard.conf", {"", "camera.class", "lock.adapter", "record.folder", "front.origin"}},
         {"front.conf", {"front.", "link.", "record.folder"}},
         {"camera.conf", {"camera.", "record."}},
         {"rtsp.conf", {"rtsp."}},
         {"lock.conf", {"lock."}},
+        {"alert.conf", {"alert."}},
     };
     static uint8_t bytes[64 * 1024], out[64 * 1024];
     struct dw_buf in = dw_buf_of(bytes, sizeof bytes - 1);
@@ -151,7 +154,7 @@ static dw_err split_settings(const char *path, const char *run, char *ret_guard,
             const char *key = line + strspn(line, " \t");
             size_t word = strcspn(key, " \t=\n");
             bool take = false;
-            for (size_t i = 0; i < 4 && parts[p].prefixes[i]; i++) {
+            for (size_t i = 0; i < DW_ARRAY_COUNT(parts[p].prefixes) && parts[p].prefixes[i]; i++) {
                 const char *x = parts[p].prefixes[i];
                 size_t l = strlen(x);
                 bool plain = l == 0 && !memchr(key, '.', word);

@@ -23,10 +23,8 @@
 #define STOP_MS         5000u /* a guard that was told to end has so long */
 
 static const char *const executables[CHILD_COUNT] = {
-    [CHILD_FRONT] = "front",
-    [CHILD_CAMERA] = "hub-camera",
-    [CHILD_RTSP] = "hub-rtsp",
-    [CHILD_LOCK] = "hub-lock",
+    [CHILD_FRONT] = "front",   [CHILD_CAMERA] = "hub-camera", [CHILD_RTSP] = "hub-rtsp",
+    [CHILD_LOCK] = "hub-lock", [CHILD_ALERT] = "hub-alert",
 };
 
 struct nursery {
@@ -48,7 +46,7 @@ static void run_child(enum child_name name, const char *folder, int fd3, int fd4
 {
     char path[512], conf[600];
     static const char *const confs[CHILD_COUNT] = {"front.conf", "camera.conf", "rtsp.conf",
-                                                   "lock.conf"};
+                                                   "lock.conf", "alert.conf"};
     /* Own copies above the fixed numbers first, so that neither overwrites the other. */
     int three = fd3 >= 0 ? dup(fd3) : -1, four = fd4 >= 0 ? dup(fd4) : -1;
     while (three >= 0 && three < 10)

@@ -29,6 +29,8 @@ void show_story(struct guard *g, enum dw_story kind, uint32_t value, uint32_t va
     g->past[m.number % DW_ARRAY_COUNT(g->past)] = m;
     if (g->child[CHILD_FRONT].is_ready)
         child_send(g, CHILD_FRONT, DW_IPC_STORY, &m);
+    if (g->child[CHILD_ALERT].is_ready)
+        child_send(g, CHILD_ALERT, DW_IPC_STORY, &m);
     dw_trace("%s value=%u value2=%u", dw_story_word(kind), value, value2);
 }
 
@@ -167,4 +169,6 @@ void show_state(struct guard *g, bool at_once)
     g->last_state = s;
     g->state_sent_ms = now.ms;
     child_send(g, CHILD_FRONT, DW_IPC_STATE, &s);
+    if (g->child[CHILD_ALERT].is_ready)
+        child_send(g, CHILD_ALERT, DW_IPC_STATE, &s);
 }
