@@ -1,5 +1,7 @@
-// The service's public API, as any carrier's program would use it.
+// Asking a program over HTTP, and the service's public API as any carrier's program would use it.
 import { randomUUID } from "node:crypto";
+import http from "node:http";
+import https from "node:https";
 
 export class ApiError extends Error {
     constructor(status, problem) {
@@ -9,23 +11,66 @@ export class ApiError extends Error {
     }
 }
 
+// The body of a good answer; anything else is thrown as the problem it is.
+export function answerOf(r) {
+    if (r.status < 200 || r.status >= 300)
+        throw new ApiError(r.status, r.json);
+    return r.json;
+}
+
+// Where an app is served. base: "/api" (hub) or "/v1" (service); ca: of a demo with TLS. Host is that of the
+// origin; the way is loopback, whatever the name says.
+export class Site {
+    constructor({ origin, base, host = "127.0.0.1", port, ca }) {
+        const url = new URL(origin);
+        Object.assign(this, { origin, base, host, ca, name: url.host, isTls: url.protocol === "https:" });
+        this.port = port ?? Number(url.port);
+        this.agent = new (this.isTls ? https : http).Agent({ keepAlive: true });
+    }
+    // What a browser would send with a request or a WebSocket; `host` is where it really goes.
+    options(headers = {}) {
+        const o = { host: this.host, port: this.port, headers: { Host: this.name, ...headers } };
+        return this.isTls ? { ...o, ca: this.ca, servername: this.name.split(":")[0] } : o;
+    }
+    request(method, path, headers = {}, body) {
+        const text = body === undefined ? undefined : JSON.stringify(body);
+        const o = { method, path, agent: this.agent, ...this.options(headers) };
+        if (text !== undefined)
+            o.headers["Content-Type"] = "application/json";
+        if (method !== "GET")
+            o.headers["Content-Length"] = text === undefined ? 0 : Buffer.byteLength(text);
+        return new Promise((resolve, reject) => {
+            const q = (this.isTls ? https : http).request(o, (r) => {
+                const parts = [];
+                r.on("data", (b) => parts.push(b));
+                r.on("error", reject);
+                r.on("end", () => {
+                    const said = Buffer.concat(parts).toString();
+                    let json = null;
+                    try { json = said ? JSON.parse(said) : null; } catch { /* not JSON: the text stays */ }
+                    resolve({ status: r.statusCode, headers: r.headers, text: said, json });
+                });
+            });
+            // A kept connection that the other side has just closed says nothing about the question.
+            q.on("error", (e) => (q.reusedSocket && e.code === "ECONNRESET"
+                ? this.request(method, path, headers, body).then(resolve, reject) : reject(e)));
+            q.setTimeout(20000, () => q.destroy(new Error(`no answer to ${method} ${path}`)));
+            q.end(text);
+        });
+    }
+}
+
 export class Api {
-    constructor(port, token) {
-        this.base = `http://127.0.0.1:${port}`;
+    // where: a Site, or the port on this machine
+    constructor(where, token) {
+        this.site = where instanceof Site ? where : new Site({ origin: `http://127.0.0.1:${where}`, base: "/v1" });
         this.token = token;
     }
     async call(method, path, body, key = randomUUID()) {
-        const headers = { authorization: `Bearer ${this.token}` };
-        if (body !== undefined)
-            headers["content-type"] = "application/json";
+        const headers = { Authorization: `Bearer ${this.token}` };
         if (method === "POST")
-            headers["idempotency-key"] = key;
-        const r = await fetch(this.base + path, { method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
-        const text = await r.text();
-        const json = text ? JSON.parse(text) : null;
-        if (!r.ok)
-            throw new ApiError(r.status, json);
-        return json;
+            headers["Idempotency-Key"] = key;
+        return answerOf(await this.site.request(method, path, headers, body));
     }
     get(path) { return this.call("GET", path); }
     post(path, body, key) { return this.call("POST", path, body, key); }

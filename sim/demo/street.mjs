@@ -1,11 +1,13 @@
 // The street: every program of Doorward, real, on loopback, with the simulated home between them.
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Air } from "./air.mjs";
-import { Api } from "./api.mjs";
+import { Api, ApiError, Site } from "./api.mjs";
 import { makeKey } from "./keys.mjs";
+import { Person, tokenOf } from "./people.mjs";
 import { Proc, childrenOf, freePort, portFrom, sleep, until } from "./procs.mjs";
 import { Watch } from "./watch.mjs";
 import { World } from "./world.mjs";
@@ -36,6 +38,11 @@ export class Street {
         const p = new Proc(name, exe, args, this.at("log", `${name}.log`));
         this.procs[name] = p;
         return p;
+    }
+    // What a program offers, by its own word.
+    knows(name, option, text) {
+        const r = spawnSync(path.join(this.libexec, `doorward-${name}`), [option], { encoding: "utf8", timeout: 10000 });
+        return `${r.stdout}${r.stderr}`.includes(text);
     }
     say(text) { this.o.progress?.(text); }
 
@@ -76,15 +83,18 @@ export class Street {
         await until("the broker", () => portOpen(this.brokerPort));
     }
     async startService() {
+        this.servicePort = this.o.servicePort ?? await freePort();
+        this.serviceSite = new Site({ origin: `http://service.localhost:${this.servicePort}`, base: "/v1" });
         const conf = this.conf("service", {
-            listen: `127.0.0.1:${this.o.servicePort ?? 0}`, port_file: this.at("service.port"),
+            listen: `127.0.0.1:${this.servicePort}`, ...(this.knows("service", "--routes", "/v1/signin") ? { origin: this.serviceSite.origin } : {}),
+            port_file: this.at("service.port"),
             database: this.at("service/service.sqlite"),
             key_file: this.at("service.key"), admin_token_file: this.at("admin.token"),
             broker: `127.0.0.1:${this.brokerPort}` });
         this.run("service", ["--config", conf]);
-        this.servicePort = await portFrom(this.at("service.port"));
+        await portFrom(this.at("service.port"));
         await until("the admin's token", () => existsSync(this.at("admin.token")));
-        this.admin = new Api(this.servicePort, readFileSync(this.at("admin.token"), "utf8").trim());
+        this.admin = new Api(this.serviceSite, readFileSync(this.at("admin.token"), "utf8").trim());
         await until("the service", () => this.admin.get("/v1/health").then(() => true, () => false));
     }
     async startCamera() {
@@ -138,11 +148,17 @@ export class Street {
     async startHub() {
         this.pairing = randomBytes(10).toString("base64url");
         this.watchPort ??= this.o.port ?? await freePort();
+        this.hubSite = new Site({ origin: `http://home1.localhost:${this.watchPort}`, base: "/api" });
         const settings = {
             state: this.at("hub"), "record.folder": this.at("recordings"), zone: "Europe/Amsterdam",
             door_1: "Front door", trust_clock: "yes", pairing_code: this.pairing, ready_file: this.at("hub/ready"),
             "front.listen": `127.0.0.1:${this.watchPort}`, "front.drill_socket": this.at("drill.sock"),
             "link.broker": `127.0.0.1:${this.wan.port}`, ...this.o.params };
+        if (this.knows("front", "--settings", "front.origin")) {
+            mkdirSync(this.at("front"), { recursive: true, mode: 0o700 });
+            settings["front.origin"] = this.hubSite.origin;
+            settings["front.state"] = this.at("front");
+        }
         if (this.camera === "k2") {
             settings.camera_key = this.at("camera.key.pub");
             settings["camera.class"] = "k2";
@@ -171,20 +187,34 @@ export class Street {
         if (this.procs.guard.isOver)
             throw new Error(`the hub did not start; see ${this.at("log/guard.log")}`);
         if (!this.watch) {
-            this.watch = new Watch(this.watchPort);
+            await this.moveIn();
+            this.watch = new Watch(this.hubSite, this.member);
             this.watch.open();
         }
         await until("the watch socket", () => this.watch.state);
+    }
+    // The first owner: with the link that the hub leaves for whoever sets it up, and two passkeys.
+    async moveIn() {
+        const person = new Person(this.hubSite);
+        const open = await person.me().then(() => true, (e) => e.status);
+        if (open === 404) // a hub without people: its page is open to this machine
+            return;
+        await until("the invitation of the first owner", () => existsSync(this.at("hub/first-owner")), 5000);
+        const token = readFileSync(this.at("hub/first-owner"), "utf8").trim();
+        this.recoveryCode = (await person.join(tokenOf(token), "Alex's phone")).recovery_code;
+        const { link } = await person.act("add_passkey");
+        await person.join(tokenOf(link), "Alex's key");
+        this.member = person;
     }
     // Agencies, visitors, the home and its permission.
     async settleIn() {
         this.home = await this.admin.post("/v1/homes", { name: "Oak Lane 7", pairing_code: this.pairing });
         await until("the pairing", async () =>
             (await this.admin.get(`/v1/homes/${this.home.id}`)).state === "enrolled", 15000, 50);
-        this.owner = new Api(this.servicePort, this.home.token);
+        this.owner = new Api(this.serviceSite, this.home.token);
         const agency = await this.admin.post("/v1/agencies", { name: "Acme Parcels" });
         this.agencyId = agency.id;
-        this.agency = new Api(this.servicePort, agency.token);
+        this.agency = new Api(this.serviceSite, agency.token);
         this.courier = await this.newVisitor("Stewart");
         await this.owner.put(`/v1/homes/${this.home.id}/permissions/${agency.id}`, { active: true });
         this.doorCode = (await this.owner.get(`/v1/homes/${this.home.id}`)).doors[0].code;
@@ -212,7 +242,20 @@ export class Street {
         const day = (n) => new Date(Date.now() + n * 86400000).toISOString().slice(0, 10);
         await this.agency.post(`/v1/visitors/${v.id}/screenings`, {
             issuer: "Fair Checks", kind: "identity and record", valid_from: day(-400), valid_to: day(expired ? -2 : 200) });
-        return { id: v.id, name, api: new Api(this.servicePort, v.token) };
+        return { id: v.id, name, api: await this.signedIn(v) };
+    }
+    // The visitor's phone: a passkey of its own, made with the agency's invitation.
+    async signedIn(v) {
+        const person = new Person(this.serviceSite);
+        try {
+            const { link } = await this.agency.post(`/v1/visitors/${v.id}/invitations`);
+            await person.join(tokenOf(link), "Courier's phone");
+            return person;
+        } catch (e) {
+            if (e instanceof ApiError && e.status === 404) // a service without sign-in
+                return new Api(this.serviceSite, v.token);
+            throw e;
+        }
     }
     // A job whose window is around now, in the home's own civil time.
     async newJob(visitor, { parcels, early = false, kind = "drop" } = {}) {

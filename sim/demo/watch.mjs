@@ -6,9 +6,11 @@ import WebSocket from "ws";
 const LEASE_MS_MAX = 5000; // T_show
 
 export class Watch extends EventEmitter {
-    constructor(port) {
+    // site: the hub's page; person: whose session it is, or null before anybody has one
+    constructor(site, person = null) {
         super();
-        this.port = port;
+        this.site = site;
+        this.person = person;
         this.state = null;
         this.story = [];
         this.had = new Set(); // a screen that joins again hears the past once more
@@ -20,9 +22,17 @@ export class Watch extends EventEmitter {
     open() {
         if (this.isClosing)
             return;
-        const ws = new WebSocket(`ws://127.0.0.1:${this.port}/watch`, "doorward-watch-1", {
-            origin: `http://127.0.0.1:${this.port}`, perMessageDeflate: false, maxPayload: 8 << 20 });
+        const cookie = this.person?.cookie();
+        const { host, port, headers, ...tls } = this.site.options(cookie ? { Cookie: cookie } : {});
+        const ws = new WebSocket(`${this.site.isTls ? "wss" : "ws"}://${host}:${port}/watch`, "doorward-watch-1", {
+            origin: this.site.origin, headers, perMessageDeflate: false, maxPayload: 8 << 20, ...tls });
         this.ws = ws;
+        ws.on("upgrade", (r) => this.person?.keep(r.headers));
+        ws.on("unexpected-response", (q, r) => {
+            this.isRefused = r.statusCode === 401;
+            q.destroy();
+            ws.terminate();
+        });
         ws.on("open", () => this.ask());
         ws.on("message", (data, isBinary) => {
             if (isBinary) {
@@ -38,9 +48,16 @@ export class Watch extends EventEmitter {
             this.shown = { isSecured: false, until: 0 };
             clearInterval(this.timer);
             if (!this.isClosing)
-                setTimeout(() => this.open(), 200);
+                setTimeout(() => this.again(), 200);
         });
         this.timer = setInterval(() => this.ask(), 1000);
+    }
+    // The session has ended: the same person signs in anew.
+    async again() {
+        if (this.isRefused && this.person?.passkeys.length)
+            await this.person.signIn().catch(() => {});
+        this.isRefused = false;
+        this.open();
     }
     ask() {
         if (this.ws.readyState !== WebSocket.OPEN)
