@@ -87,7 +87,12 @@
     X(EVENT_NUMBER, -70250)                                     \
     X(EVENT_KIND, -70251)                                       \
     X(EVENT_BOOT_MS, -70252)                                    \
-    X(EVENT_DETAIL, -70253)
+    X(EVENT_DETAIL, -70253)                                     \
+    X(WISH_NUMBER, -70260)                                      \
+    X(WISH_KIND, -70261)                                        \
+    X(WISH_VALUE, -70262)                                       \
+    X(WISH_TEXT, -70263)                                        \
+    X(WISH_STATUS, -70264)
 
 enum dw_claim {
 #define X(name, number) DW_CLAIM_##name = number,

@@ -32,7 +32,9 @@
     X(RECEIPT, "doorward/receipt/1", "doorward-receipt+cwt")                \
     X(ACK, "doorward/ack/1", "doorward-ack+cwt")                            \
     X(DISPLAY, "doorward/display/1", "doorward-display+cwt")                \
-    X(EVENT, "doorward/event/1", "doorward-event+cwt")
+    X(EVENT, "doorward/event/1", "doorward-event+cwt")                      \
+    X(WISH, "doorward/wish/1", "doorward-wish+cwt")                         \
+    X(WISH_ACK, "doorward/wish-ack/1", "doorward-wish-ack+cwt")
 
 enum dw_context {
     DW_CONTEXT_NONE = 0,

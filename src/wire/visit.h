@@ -22,16 +22,18 @@
 
 enum dw_link_kind {
     DW_LINK_KIND_NONE = 0,
-    DW_LINK_KIND_ENROL,   /* hub -> service */
-    DW_LINK_KIND_WELCOME, /* service -> hub */
-    DW_LINK_KIND_JOB,     /* service -> hub */
-    DW_LINK_KIND_RECALL,  /* service -> hub */
-    DW_LINK_KIND_HELLO,   /* service -> hub: a courier stands at the door */
-    DW_LINK_KIND_OFFER,   /* hub -> service: refused, or ready with the hub's nonce */
-    DW_LINK_KIND_PROOF,   /* service -> hub: the courier slid to open */
-    DW_LINK_KIND_NEWS,    /* hub -> service: the visit's state changed */
-    DW_LINK_KIND_RECEIPT, /* hub -> service: how it ended; sent until acknowledged */
-    DW_LINK_KIND_ACK,     /* service -> hub: a receipt or news was stored */
+    DW_LINK_KIND_ENROL,    /* hub -> service */
+    DW_LINK_KIND_WELCOME,  /* service -> hub */
+    DW_LINK_KIND_JOB,      /* service -> hub */
+    DW_LINK_KIND_RECALL,   /* service -> hub */
+    DW_LINK_KIND_HELLO,    /* service -> hub: a courier stands at the door */
+    DW_LINK_KIND_OFFER,    /* hub -> service: refused, or ready with the hub's nonce */
+    DW_LINK_KIND_PROOF,    /* service -> hub: the courier slid to open */
+    DW_LINK_KIND_NEWS,     /* hub -> service: the visit's state changed */
+    DW_LINK_KIND_RECEIPT,  /* hub -> service: how it ended; sent until acknowledged */
+    DW_LINK_KIND_ACK,      /* service -> hub: a receipt or news was stored */
+    DW_LINK_KIND_WISH,     /* hub -> service: what the household wants [wire/wish.h] */
+    DW_LINK_KIND_WISH_ACK, /* service -> hub */
     DW_LINK_KIND_COUNT
 };
 

@@ -3,6 +3,7 @@
 #include "wire/camera.h"
 #include "wire/lock.h"
 #include "wire/visit.h"
+#include "wire/wish.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -345,6 +346,38 @@ static void fill_event_body(struct rng *g, struct dw_event_body *m)
     rng_bytes(g, m->detail, m->detail_len);
 }
 
+static void fill_wish(struct rng *g, struct dw_wish *m)
+{
+    static const char *const places[] = {"hall",   "garage",    "parcel_box",
+                                         "locker", "neighbour", "doorstep"};
+    BYTES(hub);
+    m->kind = (uint8_t)(1 + rng_below(g, DW_WISH_COUNT - 1));
+    if (m->kind != DW_WISH_NOTE || ONE_OF(2))
+        BYTES(id);
+    m->number = 1 + rng_number(g, UINT64_MAX - 1);
+    if (m->kind == DW_WISH_PLACE) {
+        const char *place = places[rng_below(g, DW_ARRAY_COUNT(places))];
+        memcpy(m->text, place, strlen(place) + 1);
+    } else if (m->kind == DW_WISH_MOVE) {
+        m->window.day = (int32_t)rng_below(g, 60000);
+        m->window.from_min = (uint16_t)rng_below(g, 1440);
+        m->window.to_min =
+            (uint16_t)(m->window.from_min + 1 + rng_below(g, 1440u - m->window.from_min));
+    } else if (m->kind == DW_WISH_NOTE) {
+        m->value = (uint8_t)(1 + rng_below(g, DW_NOTE_KIND_COUNT - 1));
+        m->window.day = (int32_t)rng_below(g, 60000);
+        name(g, m->text, sizeof m->text);
+    }
+    m->at = utc(g);
+}
+
+static void fill_wish_ack(struct rng *g, struct dw_wish_ack *m)
+{
+    BYTES(hub);
+    m->number = 1 + rng_number(g, UINT64_MAX - 1);
+    m->status = ONE_OF(DW_WISH_NO_COUNT);
+}
+
 #define SAMPLE_LIST(X)            \
     X(camera_ask, CAMERA_ASK)     \
     X(camera_hello, CAMERA_HELLO) \
@@ -365,6 +398,8 @@ static void fill_event_body(struct rng *g, struct dw_event_body *m)
     X(ack, ACK)                   \
     X(display, DISPLAY)           \
     X(event_body, EVENT)          \
+    X(wish, WISH)                 \
+    X(wish_ack, WISH_ACK)         \
     X(leaf, NONE)
 
 #define X(type, context)                                                                \

@@ -5,6 +5,7 @@
 #include "wire/cbor.h"
 #include "wire/lock.h"
 #include "wire/visit.h"
+#include "wire/wish.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -246,6 +247,18 @@ GOOD(news)
 GOOD(receipt)
 GOOD(display)
 GOOD(event_body)
+GOOD(wish)
+GOOD(wish_ack)
+
+/* A good wish of one kind. */
+static struct dw_wish wish_of(struct rng *g, enum dw_wish_kind kind)
+{
+    struct dw_wish m;
+    do {
+        m = good_wish(g);
+    } while (m.kind != (uint8_t)kind);
+    return m;
+}
 
 static void values_out_of_range_are_refused(void **state)
 {
@@ -314,6 +327,24 @@ static void values_out_of_range_are_refused(void **state)
     SPOILED(display, m.is_secured = true, m.strike = DW_STRIKE_UNKNOWN);
     SPOILED(display, m.visit_state = DW_VISIT_STATE_COUNT);
     SPOILED(event_body, m.detail_len = sizeof m.detail + 1);
+    SPOILED(wish, m.number = 0);
+    SPOILED(wish, m.kind = DW_WISH_NONE);
+    SPOILED(wish, m.kind = DW_WISH_COUNT);
+    SPOILED(wish, m.value = DW_NOTE_KIND_COUNT);
+    SPOILED(wish, m.window.to_min = 1441);
+    SPOILED(wish, m.window.day = -1);
+    SPOILED(wish, m = wish_of(&g, DW_WISH_ACCEPT), memset(m.id, 0, sizeof m.id));
+    SPOILED(wish, m = wish_of(&g, DW_WISH_DECLINE), m.value = DW_NOTE_KIND_PETS);
+    SPOILED(wish, m = wish_of(&g, DW_WISH_DECLINE), m.text[0] = 'a');
+    SPOILED(wish, m = wish_of(&g, DW_WISH_STOP_AGENCY), m.window.day = 1);
+    SPOILED(wish, m = wish_of(&g, DW_WISH_PLACE), memset(m.text, 0, sizeof m.text));
+    SPOILED(wish, m = wish_of(&g, DW_WISH_PLACE), memcpy(m.text, "roof", 5));
+    SPOILED(wish, m = wish_of(&g, DW_WISH_MOVE), m.window.to_min = m.window.from_min);
+    SPOILED(wish, m = wish_of(&g, DW_WISH_NOTE), m.value = DW_NOTE_KIND_NONE);
+    SPOILED(wish, m = wish_of(&g, DW_WISH_NOTE), m.window.from_min = 1);
+    SPOILED(wish, m = wish_of(&g, DW_WISH_NOTE), memcpy(m.text, "\a", 2));
+    SPOILED(wish_ack, m.number = 0);
+    SPOILED(wish_ack, m.status = DW_WISH_NO_COUNT);
 }
 
 /* A time that is not known has one form, whatever the struct held. */

@@ -113,7 +113,7 @@ static void cross_context_matrix(void **state)
         }
     }
     printf("  %zu pairs refused\n", pairs);
-    assert_true(pairs >= 19 * 18);
+    assert_true(pairs >= 21 * 20);
 }
 
 /* The type header alone does not bind: an attacker who rewrites it must still fail, because the

@@ -9,6 +9,7 @@
 #include "wire/cose.h"
 #include "wire/lock.h"
 #include "wire/visit.h"
+#include "wire/wish.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -106,11 +107,25 @@ int main(int argc, char **argv)
     _Static_assert(DW_ARRAY_COUNT(results) == DW_LOCK_RESULT_COUNT - 1, "all results");
     for (unsigned v = 1; v < DW_LOCK_RESULT_COUNT; v++)
         expect_row(md, v, results[v - 1]);
-    static const char *const link_kinds[] = {"ENROL", "WELCOME", "JOB",  "RECALL",  "HELLO",
-                                             "OFFER", "PROOF",   "NEWS", "RECEIPT", "ACK"};
+    static const char *const link_kinds[] = {"ENROL",   "WELCOME", "JOB",   "RECALL",
+                                             "HELLO",   "OFFER",   "PROOF", "NEWS",
+                                             "RECEIPT", "ACK",     "WISH",  "WISH_ACK"};
     _Static_assert(DW_ARRAY_COUNT(link_kinds) == DW_LINK_KIND_COUNT - 1, "all kinds");
     for (unsigned v = 1; v < DW_LINK_KIND_COUNT; v++)
         expect_row(md, v, link_kinds[v - 1]);
+    static const char *const wishes[] = {"accept", "decline",     "place",       "move",
+                                         "note",   "stop_agency", "allow_agency"};
+    _Static_assert(DW_ARRAY_COUNT(wishes) == DW_WISH_COUNT - 1, "all wishes");
+    for (unsigned v = 1; v < DW_WISH_COUNT; v++)
+        expect_row(md, v, wishes[v - 1]);
+    static const char *const notes[] = {"pets", "alarm", "extra_lock", "other"};
+    _Static_assert(DW_ARRAY_COUNT(notes) == DW_NOTE_KIND_COUNT - 1, "all notes");
+    for (unsigned v = 1; v < DW_NOTE_KIND_COUNT; v++)
+        expect_row(md, v, notes[v - 1]);
+    static const char *const wish_answers[] = {"stored", "no_such", "too_late"};
+    _Static_assert(DW_ARRAY_COUNT(wish_answers) == DW_WISH_NO_COUNT, "all answers");
+    for (unsigned v = 0; v < DW_WISH_NO_COUNT; v++)
+        expect_row(md, v, wish_answers[v]);
     static const char *const camera_kinds[] = {"ASK", "VIEWERS", "HELLO", "FRAME"};
     _Static_assert(DW_ARRAY_COUNT(camera_kinds) == DW_CAMERA_KIND_COUNT - 1, "all kinds");
     for (unsigned v = 1; v < DW_CAMERA_KIND_COUNT; v++)

@@ -648,6 +648,8 @@ void link_on_message(struct guard *g, const struct dw_ipc_link *m)
         case DW_LINK_KIND_OFFER:
         case DW_LINK_KIND_NEWS:
         case DW_LINK_KIND_RECEIPT:
+        case DW_LINK_KIND_WISH:
+        case DW_LINK_KIND_WISH_ACK:
         case DW_LINK_KIND_COUNT: break;
         }
     }
