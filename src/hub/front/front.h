@@ -119,6 +119,7 @@ struct dw_note *dw_note_new(size_t len);
 struct dw_note *dw_note_of_json(json_t *taken);
 struct dw_note *dw_note_keep(struct dw_note *n);
 void dw_note_drop(struct dw_note *n); /* NULL is fine */
+const char *dw_say_mode(uint32_t mode); /* enum dw_camera_mode */
 struct dw_note *dw_say_hello(const struct dw_front *f);
 struct dw_note *dw_say_state(const struct dw_ipc_state *s);
 struct dw_note *dw_say_story(const struct dw_ipc_story *s, bool is_past);

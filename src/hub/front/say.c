@@ -94,6 +94,12 @@ static json_t *check_json(enum dw_check c)
                      dw_check_next(c));
 }
 
+const char *dw_say_mode(uint32_t mode)
+{
+    static const char *const words[DW_MODE_COUNT] = {"unknown", "on", "visits", "off", "away"};
+    return words[mode < DW_MODE_COUNT ? mode : DW_MODE_UNKNOWN];
+}
+
 struct dw_note *dw_say_hello(const struct dw_front *f)
 {
     json_t *nonces = json_array();
@@ -131,6 +137,7 @@ struct dw_note *dw_say_state(const struct dw_ipc_state *s)
     json_object_set_new(j, "camera",
                         json_string(dw_camera_state_word((enum dw_camera_state)s->camera)));
     json_object_set_new(j, "camera_class", json_integer(s->camera_class));
+    json_object_set_new(j, "camera_mode", json_string(dw_say_mode(s->camera_mode)));
     json_object_set_new(j, "opening", json_boolean(s->is_opening != 0));
     json_object_set_new(j, "battery",
                         s->battery_pct > 100 ? json_null() : json_integer(s->battery_pct));
@@ -174,7 +181,8 @@ static void story_value(json_t *j, const struct dw_ipc_story *s)
         text = dw_alarm_text((enum dw_alarm)s->value);
         break;
     case DW_STORY_LINK: word = s->value ? "up" : "down"; break;
-    case DW_STORY_LOCK_STATE: word = dw_bolt_word((enum dw_bolt)s->value); break;
+    case DW_STORY_LOCK_STATE: word = dw_bolt_word((enum dw_bolt)(s->value & 0xff)); break;
+    case DW_STORY_CAMERA_MODE: word = dw_say_mode(s->value); break;
     case DW_STORY_NONE:
     case DW_STORY_HUB_STARTED:
     case DW_STORY_CHILD_LOST:
@@ -188,6 +196,9 @@ static void story_value(json_t *j, const struct dw_ipc_story *s)
     case DW_STORY_SECURED:
     case DW_STORY_SEGMENT:
     case DW_STORY_OWNER_ACT:
+    case DW_STORY_PEOPLE:
+    case DW_STORY_SETTING:
+    case DW_STORY_WISH:
     case DW_STORY_COUNT: break;
     }
     if (word)
@@ -201,11 +212,12 @@ static void story_value(json_t *j, const struct dw_ipc_story *s)
 struct dw_note *dw_say_story(const struct dw_ipc_story *s, bool is_past)
 {
     uint64_t since = dw_mono_since(dw_now(), (dw_mono){s->at_ms});
-    json_t *j = json_pack(
-        "{s:s, s:I, s:s, s:I, s:o, s:o, s:I, s:I, s:b}", "t", "story", "n", (json_int_t)s->number,
-        "kind", dw_story_word((enum dw_story)s->kind), "age_ms", (json_int_t)since, "utc_ms",
-        s->utc_ms > 0 ? json_integer(s->utc_ms) : json_null(), "visit", visit_json(s->visit),
-        "value", (json_int_t)s->value, "ms", (json_int_t)s->value2, "past", is_past);
+    json_t *j = json_pack("{s:s, s:I, s:s, s:I, s:o, s:o, s:I, s:I, s:b, s:I}", "t", "story", "n",
+                          (json_int_t)s->number, "kind", dw_story_word((enum dw_story)s->kind),
+                          "age_ms", (json_int_t)since, "utc_ms",
+                          s->utc_ms > 0 ? json_integer(s->utc_ms) : json_null(), "visit",
+                          visit_json(s->visit), "value", (json_int_t)s->value, "ms",
+                          (json_int_t)s->value2, "past", is_past, "member", (json_int_t)s->member);
     if (j)
         story_value(j, s);
     return dw_note_of_json(j);
