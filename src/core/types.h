@@ -194,7 +194,8 @@ enum dw_outcome {
     X(UNACCOUNTED, "unaccounted", "The lock moved without a command of ours.")                     \
     X(JAMMED, "jammed", "The bolt is jammed.")                                                     \
     X(RESTARTED, "restarted", "The hub restarted during a visit.")                                 \
-    X(OVERSTAY, "overstay", "The visitor is inside for longer than agreed.")
+    X(OVERSTAY, "overstay", "The visitor is inside for longer than agreed.")                       \
+    X(UNKNOWN_OPENING, "unknown_opening", "The door was opened while everybody is away.")
 
 enum dw_alarm {
 #define X(name, code, text) DW_ALARM_##name,

@@ -30,6 +30,8 @@
 #define CAMERA_CHECKS                                                                      \
     (MASK(CAMERA_CLASS) | MASK(CAMERA_LIVE) | MASK(CAMERA_FROZEN) | MASK(CAMERA_COVERED) | \
      MASK(CAMERA_TAMPERED))
+/* VIS-28: class O. */
+#define OWNER_CHECKS     (MASK(LOCK_REACHABLE) | MASK(DOOR_CLOSED) | MASK(BOLT_THROWN))
 #define EQUIPMENT_CHECKS (LOCK_CHECKS | CAMERA_CHECKS | MASK(DISK))
 
 /* The bolt has been, or may have been, withdrawn and "locked" has not been sensed since. */
@@ -292,7 +294,8 @@ static void forget_visit(struct dw_interlock *k)
     k->kind = k->openings_left = k->dwell_ms = k->camera_class = 0;
     k->camera_nonce = k->lock_ask = 0;
     k->is_recorded = k->is_degraded = k->has_opened = k->has_bolted = 0;
-    k->is_leaving = k->is_tampered = k->has_gap = k->is_unheard_told = k->is_released = 0;
+    k->is_leaving = k->is_tampered = k->has_gap = k->is_released = 0;
+    k->was_egress = k->is_owner = 0;
     k->opened_at = k->retracted_at = k->ended_by = DW_NEVER;
     k->stuck_at = k->throw_again = DW_NEVER;
 }
@@ -335,6 +338,8 @@ static void refuse(struct dw_interlock *k, struct dw_effects *fx, enum dw_check 
 
 static enum dw_outcome verdict(const struct dw_interlock *k)
 {
+    if (k->is_owner) /* VIS-28: the camera has no part in it */
+        return k->has_opened ? DW_OUTCOME_OK : DW_OUTCOME_NOT_OPENED;
     if (k->is_tampered || k->live.has_tampered || k->live.has_frozen)
         return DW_OUTCOME_SECURED_TAMPERED;
     /* VIS-14 [I25]: one boot, no missing frame, no gap longer than T_loss. */
@@ -402,6 +407,11 @@ static void on_secured(struct dw_interlock *k, struct dw_effects *fx)
     }
     k->last_outcome = verdict(k);
     emit(k, fx, DW_FX_RECEIPT, k->last_outcome, 0);
+    if (k->is_owner) { /* who came in lives here: nobody is watched for */
+        enter(k, fx, DW_VISIT_NONE);
+        forget_visit(k);
+        return;
+    }
     k->watch_end = dw_mono_add(
         k->now, k->kind == DW_VISIT_DROP && k->has_opened ? k->params.t_watch_ms : TAIL_MS);
     k->throw_again = DW_NEVER;
@@ -492,6 +502,17 @@ static void on_hello(struct dw_interlock *k, const struct dw_event *ev, struct d
     k->camera_nonce = ask_camera(k, fx, true);
 }
 
+/* The opening is wanted, by proof or by the household's passkey: everything slow begins. */
+static void intend(struct dw_interlock *k, struct dw_effects *fx)
+{
+    k->intent++;
+    k->is_recorded = 0;
+    enter(k, fx, DW_VISIT_INTENT);
+    emit(k, fx, DW_FX_INTENT, k->intent, 0); /* VIS-5 [I11, I35]: durable first */
+    emit(k, fx, DW_FX_OPENING, 0, 0);        /* VIS-6 [I30] */
+    k->lock_ask = ask_lock(k, fx);           /* VIS-4: the lock's word and nonce are of now */
+}
+
 static void on_proof(struct dw_interlock *k, const struct dw_event *ev, struct dw_effects *fx)
 {
     if (k->visit != ev->visit || k->state != DW_VISIT_READY)
@@ -503,12 +524,64 @@ static void on_proof(struct dw_interlock *k, const struct dw_event *ev, struct d
         refuse(k, fx, wrong);
         return;
     }
-    k->intent++;
-    k->is_recorded = 0;
-    enter(k, fx, DW_VISIT_INTENT);
-    emit(k, fx, DW_FX_INTENT, k->intent, 0); /* VIS-5 [I11, I35]: durable first */
-    emit(k, fx, DW_FX_OPENING, 0, 0);        /* VIS-6 [I30] */
-    k->lock_ask = ask_lock(k, fx);           /* VIS-4: the lock's word and nonce are of now */
+    intend(k, fx);
+}
+
+/* VIS-28: what the household's own opening needs of the lock. A lock of class C may have no contact
+ * at all; then its bolt alone is asked. */
+static enum dw_check owner_missing(const struct dw_interlock *k)
+{
+    uint64_t have = dw_interlock_equipment(k, DW_CAMERA_K0, k->now);
+    if (is_heard(k, k->now) && k->lock.lock_class == DW_LOCK_C &&
+        k->lock.contact == DW_CONTACT_UNKNOWN && k->lock.bolt == DW_BOLT_THROWN)
+        have |= MASK(DOOR_CLOSED) | MASK(BOLT_THROWN);
+    return first_missing(k, have, OWNER_CHECKS);
+}
+
+/* VIS-28: class O. No camera and no courier, but the one path to the bolt: free door, durable
+ * intent, screens, a word of the lock that was said after the act, one retract. */
+static void on_owner_open(struct dw_interlock *k, const struct dw_event *ev, struct dw_effects *fx)
+{
+    DW_ASSERT(ev->visit != 0);
+    if (ev->visit == k->visit)
+        return; /* asked twice is asked once */
+    enum dw_check why = in(k, STATE(NONE) | STATE(WATCH)) ? owner_missing(k) : DW_CHECK_OTHER_VISIT;
+    if (why != DW_CHECK_NONE) { /* nothing of the present visit, or of a watch, changes */
+        uint32_t mine = k->visit;
+        k->visit = ev->visit;
+        emit(k, fx, DW_FX_RECEIPT, DW_OUTCOME_REFUSED, why);
+        k->visit = mine;
+        return;
+    }
+    if (k->state == DW_VISIT_WATCH)
+        stop_recording(k, fx);
+    forget_visit(k); /* VIS-18: but not the watch over who was here before */
+    k->visit = ev->visit;
+    k->is_owner = 1;
+    k->kind = DW_VISIT_DROP;
+    k->openings_left = 1;
+    k->dwell_ms = k->params.t_dwell_ms;
+    intend(k, fx);
+}
+
+/* VIS-19: a stay between two openings is over. */
+static void end_stay(struct dw_interlock *k, struct dw_effects *fx)
+{
+    k->is_leaving = 1;
+    dw_live_mark(&k->live, &k->params, k->now);
+    k->last_outcome = verdict(k);
+    emit(k, fx, DW_FX_RECEIPT, k->last_outcome, 0);
+    k->watch_end = dw_mono_add(k->now, k->params.t_watch_ms);
+    enter(k, fx, DW_VISIT_WATCH);
+}
+
+static void on_leaving(struct dw_interlock *k, const struct dw_event *ev, struct dw_effects *fx)
+{
+    if (ev->visit != k->visit || k->kind != DW_VISIT_STAY)
+        return;
+    k->is_leaving = 1;
+    if (k->state == DW_VISIT_BETWEEN && k->was_egress) /* gone by the inside handle, locked since */
+        end_stay(k, fx);
 }
 
 static void on_owner_end(struct dw_interlock *k, struct dw_effects *fx)
@@ -520,12 +593,7 @@ static void on_owner_end(struct dw_interlock *k, struct dw_effects *fx)
         if (k->lock.contact != DW_CONTACT_OPEN)
             throw_bolt(k, fx);
     } else if (k->state == DW_VISIT_BETWEEN) {
-        k->is_leaving = 1;
-        dw_live_mark(&k->live, &k->params, k->now);
-        k->last_outcome = verdict(k);
-        emit(k, fx, DW_FX_RECEIPT, k->last_outcome, 0);
-        k->watch_end = dw_mono_add(k->now, k->params.t_watch_ms);
-        enter(k, fx, DW_VISIT_WATCH);
+        end_stay(k, fx);
     }
 }
 
@@ -548,6 +616,8 @@ static void open_between(struct dw_interlock *k, uint32_t cause, struct dw_effec
 /* No visit has the bolt back: who opens from outside has no command of ours for it. */
 static void open_unasked(struct dw_interlock *k, uint32_t cause, struct dw_effects *fx)
 {
+    if (k->is_away) /* VIS-29: whatever the lock says how */
+        alarm_on(k, fx, DW_ALARM_UNKNOWN_OPENING);
     if (cause == DW_CAUSE_INSIDE && is_watching(k))
         alarm_on(k, fx, DW_ALARM_SOMEONE_INSIDE);
     if (cause == DW_CAUSE_COMMAND ||
@@ -560,6 +630,7 @@ static void open_unasked(struct dw_interlock *k, uint32_t cause, struct dw_effec
 static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects *fx)
 {
     note(k, fx, DW_NOTE_OPENING, cause);
+    k->was_egress = cause == DW_CAUSE_INSIDE;
     if (cause == DW_CAUSE_INSIDE)
         note(k, fx, DW_NOTE_EGRESS, 0); /* VIS-8 [I19, I20]: recorded, never blocked */
     if (cause == DW_CAUSE_FORCED) {
@@ -592,6 +663,8 @@ static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects
         break;
     case DW_VISIT_BETWEEN: open_between(k, cause, fx); break;
     case DW_VISIT_WATCH:
+        if (k->is_away)
+            alarm_on(k, fx, DW_ALARM_UNKNOWN_OPENING);
         if (cause == DW_CAUSE_INSIDE) {
             alarm_on(k, fx, DW_ALARM_SOMEONE_INSIDE);
             break;
@@ -713,6 +786,18 @@ static bool leases_run(const struct dw_interlock *k)
     return false;
 }
 
+/* [I6] The one place that asks for the bolt to go back. */
+static void withdraw(struct dw_interlock *k, struct dw_effects *fx, dw_mono until)
+{
+    k->retracted_at = k->now;
+    k->has_bolted = 0;
+    k->closed_at = DW_NEVER;
+    enter(k, fx, DW_VISIT_RETRACTING);
+    emit(k, fx, DW_FX_RETRACT, k->params.lease_ms, k->dwell_ms);
+    fx->at[fx->count - 1].expires =
+        dw_mono_min(until, dw_mono_add(k->now, k->params.t_expire_ms)); /* VIS-15 */
+}
+
 static void on_intent(struct dw_interlock *k, struct dw_effects *fx)
 {
     uint64_t spent = dw_mono_since(k->now, k->state_at);
@@ -727,13 +812,19 @@ static void on_intent(struct dw_interlock *k, struct dw_effects *fx)
         return;
     }
     enum dw_check missing =
-        first_missing(k, dw_interlock_equipment(k, k->camera_class, k->now), LOCK_CHECKS);
+        k->is_owner
+            ? owner_missing(k)
+            : first_missing(k, dw_interlock_equipment(k, k->camera_class, k->now), LOCK_CHECKS);
     if (missing != DW_CHECK_NONE) {
         refuse(k, fx, missing);
         return;
     }
     if (leases_run(k)) /* VIS-6 [I30]; they end by themselves within t_show */
         return;
+    if (k->is_owner) { /* VIS-28 */
+        withdraw(k, fx, DW_NEVER);
+        return;
+    }
     dw_live_mark(&k->live, &k->params, k->now);
     enter(k, fx, DW_VISIT_LOOKING);
     k->camera_nonce =
@@ -756,14 +847,7 @@ static void on_looking(struct dw_interlock *k, struct dw_effects *fx)
     }
     /* VIS-4 [I1, I6, I9]: everything of this visit has been verified in this boot, the frame last.
      */
-    k->retracted_at = k->now;
-    k->has_bolted = 0;
-    k->closed_at = DW_NEVER;
-    enter(k, fx, DW_VISIT_RETRACTING);
-    emit(k, fx, DW_FX_RETRACT, k->params.lease_ms, k->dwell_ms);
-    dw_mono until = dw_mono_add(k->live.nonce_at[k->camera_nonce], k->params.t_cam_ms);
-    fx->at[fx->count - 1].expires =
-        dw_mono_min(until, dw_mono_add(k->now, k->params.t_expire_ms)); /* VIS-15 */
+    withdraw(k, fx, dw_mono_add(k->live.nonce_at[k->camera_nonce], k->params.t_cam_ms));
 }
 
 /* Locked again without having been opened, or locked after it. */
@@ -784,6 +868,23 @@ static uint64_t closing_ms(const struct dw_interlock *k)
     return (uint64_t)k->params.t_settle_ms + k->params.t_bolt_ms + hear_ms(k);
 }
 
+/* VIS-28 [I32]: a lock of class C without a contact never says "locked". Bolt out again is all that
+ * it can tell; that ends the household's opening, and is called what it is. */
+static bool ends_untold(struct dw_interlock *k, struct dw_effects *fx)
+{
+    if (!k->is_owner || k->lock.lock_class != DW_LOCK_C || !is_heard(k, k->now) ||
+        k->lock.contact != DW_CONTACT_UNKNOWN || k->lock.bolt != DW_BOLT_THROWN)
+        return false;
+    clear_visit_alarms(k, fx);
+    if (!k->is_released) {
+        k->last_outcome = DW_OUTCOME_SECURED_UNCONFIRMED;
+        emit(k, fx, DW_FX_RECEIPT, DW_OUTCOME_SECURED_UNCONFIRMED, 0);
+    }
+    enter(k, fx, DW_VISIT_NONE);
+    forget_visit(k);
+    return true;
+}
+
 static void on_retracting(struct dw_interlock *k, struct dw_effects *fx)
 {
     uint64_t spent = dw_mono_since(k->now, k->state_at);
@@ -792,7 +893,8 @@ static void on_retracting(struct dw_interlock *k, struct dw_effects *fx)
     } else if (spent >= k->params.t_retract_ms + hear_ms(k) && is_locked_again(k)) {
         throw_bolt(k, fx); /* nothing moved; make sure that nothing will */
         on_secured(k, fx);
-    } else if (spent >= k->params.t_retract_ms + hear_ms(k) && is_heard(k, k->now)) {
+    } else if (spent >= k->params.t_retract_ms + hear_ms(k) && is_heard(k, k->now) &&
+               !ends_untold(k, fx)) {
         throw_bolt(k, fx); /* half way: the lock says jammed, moving or unknown */
         become_stuck(k, fx, DW_ALARM_NOT_SECURED);
     }
@@ -804,6 +906,8 @@ static void on_unlocked(struct dw_interlock *k, struct dw_effects *fx)
         on_secured(k, fx);
         return;
     }
+    if (ends_untold(k, fx))
+        return;
     uint64_t spent = dw_mono_since(k->now, k->retracted_at);
     uint64_t limit = (uint64_t)k->params.lease_ms + k->params.t_bolt_ms + hear_ms(k);
     if (k->lock.lock_class != DW_LOCK_A && spent >= k->params.lease_ms && !is_set(k->throw_again))
@@ -858,6 +962,8 @@ static void on_stuck(struct dw_interlock *k, struct dw_effects *fx)
         on_secured(k, fx);
         return;
     }
+    if (ends_untold(k, fx))
+        return;
     if (dw_interlock_contact(k, k->now) == DW_CONTACT_CLOSED && is_due(k->throw_again, k->now))
         throw_bolt(k, fx);
     if (!is_set(k->throw_again))
@@ -911,7 +1017,7 @@ static void watch_camera(struct dw_interlock *k, struct dw_effects *fx)
         k->camera_state = s;
         note(k, fx, DW_NOTE_CAMERA, s);
     }
-    if (!in(k, WATCHED))
+    if (!in(k, WATCHED) || k->is_owner)
         return;
     if (dw_live_is_tampered(&k->live, k->now)) {
         k->is_tampered = 1;
@@ -1028,7 +1134,8 @@ static void on_screen(struct dw_interlock *k, const struct dw_event *ev, struct 
 static void on_acknowledge(struct dw_interlock *k, struct dw_effects *fx)
 {
     static const uint8_t seen[] = {DW_ALARM_SECOND_OPENING, DW_ALARM_SOMEONE_INSIDE,
-                                   DW_ALARM_FORCED, DW_ALARM_UNACCOUNTED, DW_ALARM_OVERSTAY};
+                                   DW_ALARM_FORCED,         DW_ALARM_UNACCOUNTED,
+                                   DW_ALARM_OVERSTAY,       DW_ALARM_UNKNOWN_OPENING};
     k->is_unaccounted = 0;
     for (size_t i = 0; i < DW_ARRAY_COUNT(seen); i++)
         alarm_off(k, fx, (enum dw_alarm)seen[i]);
@@ -1046,10 +1153,7 @@ dw_err dw_interlock_step(struct dw_interlock *k, const struct dw_event *ev, stru
     case DW_EV_TIMEOUT: break;
     case DW_EV_HELLO: on_hello(k, ev, fx); break;
     case DW_EV_PROOF: on_proof(k, ev, fx); break;
-    case DW_EV_LEAVING:
-        if (ev->visit == k->visit && k->kind == DW_VISIT_STAY)
-            k->is_leaving = 1;
-        break;
+    case DW_EV_LEAVING: on_leaving(k, ev, fx); break;
     case DW_EV_LOCK: on_lock(k, &ev->lock, fx); break;
     case DW_EV_LOCK_LOST: on_lock_lost(k); break;
     case DW_EV_LOCK_LINK: k->lock_ask_due = k->now; break;
@@ -1082,6 +1186,8 @@ dw_err dw_interlock_step(struct dw_interlock *k, const struct dw_event *ev, stru
         break;
     case DW_EV_OWNER_END: on_owner_end(k, fx); break;
     case DW_EV_OWNER_ACKNOWLEDGE: on_acknowledge(k, fx); break;
+    case DW_EV_OWNER_OPEN: on_owner_open(k, ev, fx); break;
+    case DW_EV_MODE: k->is_away = ev->value != 0; break; /* an alarm that is on stays on */
     case DW_EV_RESTARTED:
         k->is_recovering = 1;
         alarm_on(k, fx, DW_ALARM_RESTARTED);

@@ -42,6 +42,8 @@ enum dw_event_type {
     DW_EV_OWNER_LOCK,  /* the red button */
     DW_EV_OWNER_END,
     DW_EV_OWNER_ACKNOWLEDGE, /* alarms seen; an unaccounted opening is cleared */
+    DW_EV_OWNER_OPEN,        /* class O: a member's passkey asks for the household's own door */
+    DW_EV_MODE,              /* value 1: away; an opening that nobody is known for alarms */
     DW_EV_RESTARTED, /* first event after a start that found an open visit in the durable facts */
     DW_EV_COUNT
 };
@@ -60,7 +62,8 @@ struct dw_lock_word {
 struct dw_event {
     dw_mono now;
     uint32_t type;  /* enum dw_event_type */
-    uint32_t visit; /* handle, > 0, for HELLO PROOF LEAVING RECORDED RECORD_FAILED LOCK_ANSWER */
+    uint32_t visit; /* handle, > 0, for HELLO PROOF LEAVING RECORDED RECORD_FAILED LOCK_ANSWER
+                       OWNER_OPEN */
     /* HELLO; PROOF: `failed` only, what does not hold any more */
     uint64_t passed, failed; /* bits of enum dw_check that the shell has judged; neither: unknown */
     uint32_t kind;           /* enum dw_visit_kind */
@@ -139,7 +142,10 @@ struct dw_interlock {
     uint32_t intent;       /* handle; 0: none */
     uint32_t is_recorded, is_recording, is_degraded, has_opened,
         has_bolted; /* has_bolted: thrown since the opening */
-    uint32_t is_leaving, is_tampered, has_gap, is_unheard_told, is_released;
+    uint32_t is_leaving, is_tampered, has_gap, is_released;
+    uint32_t was_egress; /* the last opening was by the inside handle */
+    uint32_t is_owner;   /* class O: not a visitor, the household itself */
+    uint32_t is_away;    /* of the home, not of the visit */
     uint32_t last_outcome;
     uint32_t alarms;       /* bits that are on */
     uint32_t camera_state; /* last told */

@@ -17,6 +17,9 @@
  * back while a screen may say SECURED I32, I34 SECURED rests on a word that was true when it was
  * said, at most 5 s ago; a lock that is silent is UNKNOWN
  *
+ *   VIS-28   the same for the household's own opening, with its act in the place of hello, proof
+ * and picture; and no look, no hello and no camera ever bears on it
+ *
  * All states of enum dw_visit_state must be reached. DW_FULL=1 plays one move deeper.
  * Deterministic.
  */
@@ -82,7 +85,7 @@ struct world {
     /* what is true of the visit, kept by the world itself */
     uint64_t hello_at, proof_at, picture_at, said_at, degraded_at, last_picture_seen;
     uint64_t lease_end;
-    uint32_t has_hello, proofs, retracts, is_recorded, word_is_true, visit, next_visit,
+    uint32_t has_hello, is_owner, proofs, retracts, is_recorded, word_is_true, visit, next_visit,
         motor_granted;
     uint64_t watched_since, dark_since, cut_since, heard_at;
 };
@@ -92,20 +95,13 @@ static uint32_t reached;
 static uint32_t path[64], path_len;
 static const char *root_name;
 
-static const char *const move_words[] = {"wait 0.1 s",     "wait 0.9 s",
-                                         "wait 2.6 s",     "wait 7 s",
-                                         "hello",          "proof",
-                                         "recorded",       "open",
-                                         "close",          "handle, open",
-                                         "camera dark",    "camera live",
-                                         "camera stale",   "replay",
-                                         "link up",        "link cut",
-                                         "link held",      "screen asks",
-                                         "screen saw",     "household locks",
-                                         "household ends", "seen by household",
-                                         "strike blocked", "strike free",
-                                         "hub restarts",   "lock restarts",
-                                         "leaving"};
+static const char *const move_words[] = {
+    "wait 0.1 s",     "wait 0.9 s",        "wait 2.6 s",     "wait 7 s",    "hello",
+    "proof",          "recorded",          "open",           "close",       "handle, open",
+    "camera dark",    "camera live",       "camera stale",   "replay",      "link up",
+    "link cut",       "link held",         "screen asks",    "screen saw",  "household locks",
+    "household ends", "seen by household", "strike blocked", "strike free", "hub restarts",
+    "lock restarts",  "leaving",           "household opens"};
 enum move {
     M_WAIT_1,
     M_WAIT_2,
@@ -134,6 +130,7 @@ enum move {
     M_HUB_RESTART,
     M_LOCK_RESTART,
     M_LEAVING,
+    M_OWNER,
     M_COUNT
 };
 
@@ -297,14 +294,16 @@ static void hub_feed(struct world *w, struct dw_event ev)
     for (uint32_t i = 0; i < fx.count; i++) {
         uint32_t type = fx.at[i].type, a = fx.at[i].a;
         if (type == DW_FX_RETRACT) {
-            HOLD(w, w->has_hello && w->proof_at != NEVER && fx.at[i].visit == w->visit,
-                 "I1: hello and proof of this visit");
+            HOLD(w,
+                 (w->has_hello || w->is_owner) && w->proof_at != NEVER &&
+                     fx.at[i].visit == w->visit,
+                 "I1: hello and proof of this visit, or VIS-28: the household's act");
             HOLD(w, w->retracts < w->proofs, "I19: one RETRACT a proof");
             w->retracts++;
             HOLD(w, w->is_recorded, "I1, I35: the intent is durable");
             HOLD(w,
-                 w->picture_at != NEVER && w->picture_at >= w->proof_at &&
-                     w->now - w->picture_at <= 1000,
+                 w->is_owner || (w->picture_at != NEVER && w->picture_at >= w->proof_at &&
+                                 w->now - w->picture_at <= 1000),
                  "I9: a picture taken after the request, at most T_cam ago");
             HOLD(w, w->said_at != NEVER && w->said_at >= w->proof_at && w->word_is_true,
                  "I1: the lock's word, said after the proof");
@@ -340,7 +339,7 @@ static void hub_feed(struct world *w, struct dw_event ev)
         HOLD(w, threw, "I24: DEGRADED and not open: throw at once");
     if (w->k.visit == 0) {
         w->degraded_at = NEVER;
-        w->has_hello = 0;
+        w->has_hello = w->is_owner = 0;
         w->proof_at = NEVER;
     }
     dw_mono now = {w->now};
@@ -350,7 +349,8 @@ static void hub_feed(struct world *w, struct dw_event ev)
     if (dw_interlock_bolt(&w->k, now) != DW_BOLT_UNKNOWN)
         HOLD(w, w->heard_at != NEVER && w->now - w->heard_at <= 3000,
              "I32: a silent lock is UNKNOWN");
-    bool is_open = (DW_BIT(w->k.state) & OPEN_VISIT) != 0;
+    /* VIS-28: the household's own opening has no camera to lose. */
+    bool is_open = (DW_BIT(w->k.state) & OPEN_VISIT) != 0 && !w->k.is_owner;
     if (!is_open)
         w->watched_since = NEVER;
     else if (w->watched_since == NEVER)
@@ -479,7 +479,7 @@ static void hub_init(struct world *w)
     w->hello_at = w->proof_at = w->picture_at = w->said_at = w->degraded_at = w->heard_at = NEVER;
     w->watched_since = NEVER;
     w->dark_since = w->now;
-    w->has_hello = w->proofs = w->retracts = w->is_recorded = 0;
+    w->has_hello = w->is_owner = w->proofs = w->retracts = w->is_recorded = 0;
     w->hub_nonce = 0;
     w->downs = w->ups = 0;
     hub_feed(w, (struct dw_event){.type = DW_EV_DISK, .value = 1});
@@ -521,6 +521,7 @@ static bool play(struct world *w, enum move m)
         if (taken) {
             w->visit = visit;
             w->has_hello = 1;
+            w->is_owner = 0;
             w->proof_at = NEVER;
             if (!again)
                 w->degraded_at = NEVER;
@@ -665,6 +666,25 @@ static bool play(struct world *w, enum move m)
             return false;
         hub_feed(w, (struct dw_event){.type = DW_EV_LEAVING, .visit = w->k.visit});
         break;
+    case M_OWNER: {
+        uint32_t visit = w->next_visit++;
+        bool is_free = w->k.state == DW_VISIT_NONE || w->k.state == DW_VISIT_WATCH;
+        uint32_t was = w->k.state, retracts = w->retracts;
+        if (is_free) {
+            w->visit = visit;
+            w->has_hello = 0;
+            w->is_owner = 1;
+            w->proof_at = w->now;
+            w->degraded_at = NEVER;
+        }
+        hub_feed(w, (struct dw_event){.type = DW_EV_OWNER_OPEN, .visit = visit});
+        HOLD(w, w->retracts == retracts, "I35: nothing before it is durable");
+        if (w->k.visit == visit && is_free)
+            w->proofs++;
+        else
+            HOLD(w, w->k.state == was, "VIS-28: a busy or silent door stays as it was");
+        break;
+    }
     case M_COUNT: abort();
     }
     what_always_holds(w);
@@ -749,7 +769,7 @@ static uint64_t hash(const struct world *w)
                              ago(w->now, w->said_at),
                              w->degraded_at != NEVER,
                              ago(w->now, w->lease_end),
-                             w->has_hello,
+                             w->has_hello | w->is_owner << 1,
                              w->proofs - w->retracts,
                              w->is_recorded,
                              w->word_is_true,
@@ -858,6 +878,9 @@ int main(int argc, char **argv)
         {"stay, second opening",
          {M_HELLO, M_END, M_HELLO, M_WAIT_1, M_PROOF, M_RECORDED, M_WAIT_2, M_OPEN, M_WAIT_2,
           M_CLOSE, M_WAIT_3, M_HELLO, M_WAIT_1, M_PROOF, M_RECORDED, M_WAIT_2, M_COUNT}},
+        {"household, intent", {M_ASKS, M_OWNER, M_COUNT}},
+        {"household, unlocked", {M_OWNER, M_RECORDED, M_WAIT_2, M_COUNT}},
+        {"household, inside", {M_OWNER, M_RECORDED, M_WAIT_2, M_OPEN, M_WAIT_1, M_COUNT}},
         {"restarted", {M_HELLO, M_WAIT_1, M_PROOF, M_RECORDED, M_WAIT_2, M_HUB_RESTART, M_COUNT}},
     };
     bool is_full = getenv("DW_FULL") != NULL;

@@ -271,7 +271,9 @@ static void play(struct rig *r, const char *word, const char *value, uint32_t vi
                  {"ownerlock", DW_EV_OWNER_LOCK},
                  {"end", DW_EV_OWNER_END},
                  {"ack", DW_EV_OWNER_ACKNOWLEDGE},
-                 {"restarted", DW_EV_RESTARTED}};
+                 {"restarted", DW_EV_RESTARTED},
+                 {"open", DW_EV_OWNER_OPEN},
+                 {"away", DW_EV_MODE}};
     static const struct {
         const char *word;
         enum dw_frame_order order;

@@ -14,6 +14,7 @@
  * record answer by themselves or not late:MS                           the lock's words and answers
  * travel for so long frame stale skip reboot replay broken tamper fault unproven frozen:MS
  * decoded:MS covered:0|1 k:N disk:0|1 ask:N saw:N gone:N ownerlock end ack restarted
+ *   open[,N] away:0|1                 the household: its own opening (class O), camera mode
  *
  * Effects come out as: =state rec stop intent retract throw offer:CODE receipt:OUTCOME[:CODE]
  * confirmed:OUTCOME show:SLOT:MS opening alarm:CODE over:CODE degraded egress secured !clock.

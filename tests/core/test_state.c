@@ -35,7 +35,8 @@ static void scramble(char *out, size_t cap, uint32_t n, uint32_t kinds)
         "ask:0",       "saw:0",    "gone:0",    "end",          "ownerlock", "ack",     "stale",
         "frozen:2000", "frozen:0", "covered:1", "covered:0",    "class:B",   "class:A", "late:3000",
         "late:0",      "lost",     "rec-",      "rec+",         "recorded",  "answer",  "restarted",
-        "disk:0",      "disk:1",   "replay",    "fault",        "reboot",    "hello,3", "proof,3"};
+        "disk:0",      "disk:1",   "replay",    "fault",        "reboot",    "hello,3", "proof,3",
+        "open,4",      "open,5",   "away:1",    "away:0",       "class:C",   "L:tua"};
     uint32_t t = 0;
     size_t at = 0;
     uint32_t visit = 0;

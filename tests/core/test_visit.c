@@ -72,6 +72,93 @@ static const struct {
      "hello@0 proof@1000 L:rcoC@1200 ask:0@1300 ask:16@1300 L:rooC@2000 ask:0@2100 -@2200",
      "=checking rec =ready offer:none =recording intent opening =looking =opening retract "
      "=unlocked show:0:0 =inside show:0:0 /"},
+    {"VIS-19: gone by the inside handle and locked, then I am leaving: it is over",
+     "hello:stay@0 proof@1000 L:rcoC@1200 L:rooC@3000 L:rcoC@5000 L:tci@7000 leaving,2@8000 "
+     "L:rooI@10000 L:rcoI@12000 L:tci@14000 leaving@16000 -@80000",
+     "=checking rec =ready offer:none =recording intent opening =looking =opening retract "
+     "=unlocked =inside =closing secured =between stop egress rec =inside =closing secured "
+     "=between stop receipt:OK =watch =none /"},
+    {"VIS-19: said inside, it waits for the way out",
+     "hello:stay@0 proof@1000 L:rcoC@1200 L:rooC@3000 L:rcoC@5000 L:tci@7000 leaving@9000 -@9500 "
+     "L:rooI@10000 L:rcoI@12000 L:tci@14000 -@15000",
+     "=checking rec =ready offer:none =recording intent opening =looking =opening retract "
+     "=unlocked =inside =closing secured =between stop / egress rec =inside =closing secured "
+     "receipt:OK =watch /"},
+    {"VIS-28: the household's own opening: no camera, no offer, no watch after it",
+     "cam-@0 -@3000 open@3000 L:rcoC@3200 L:rooC@5000 L:rcoC@9000 L:tci@11000 L:rooI@20000 "
+     "L:rcoI@22000 L:tci@24000 -@30000",
+     "/ =recording intent opening =opening retract =unlocked =inside =closing secured receipt:OK "
+     "=none egress /"},
+    {"VIS-28: asked twice is asked once; nobody opens",
+     "open@0 open@10 L:rcoC@200 L:tciC@15200 "
+     "open@15800 -@17000",
+     "=recording intent opening =opening retract =unlocked secured receipt:NOT_OPENED =none "
+     "=recording intent opening =opening retract /"},
+    {"VIS-28: it waits for the record, and does without none",
+     "rec-@0 open@10 -@1900 -@2100 open,2@3000 recfail,2@3100 open,3@4000 recorded:1,3@4100 "
+     "recorded,3@4200 -@4300",
+     "=recording intent opening / receipt:REFUSED:record =none / =recording intent opening "
+     "receipt:REFUSED:record =none =recording intent opening =opening retract /"},
+    {"VIS-28: and for the screens", "ask:3@0 open@10 ask:4@1100 -@4999 -@5090",
+     "show:3:5000 =recording intent opening show:4:0 / =opening retract /"},
+    {"VIS-28: a lock that does not answer the act is not told to open",
+     "lk-@0 open@100 -@4000 open,2@5000 -@6000",
+     "=recording intent opening receipt:REFUSED:lock_unreachable =none / "
+     "receipt:REFUSED:lock_unreachable /"},
+    {"VIS-28: nor one that says it is open, or not out",
+     "L:rooK@0 open@500 L:rcoK@2000 open,2@2500 L:jcoK@3000 open,3@3500 -@4000",
+     "receipt:REFUSED:door_not_closed receipt:REFUSED:bolt_not_thrown alarm:jammed "
+     "receipt:REFUSED:bolt_not_thrown /"},
+    {"VIS-28: never beside a visitor, nor a visitor beside it",
+     "hello@0 open,2@500 proof@1000 open,3@1010 -@1100 end@1200 L:tci@1900 open,4@40000 "
+     "hello,5@40002 L:rcoC@40200 hello,6@40300 -@41000",
+     "=checking rec =ready offer:none receipt:REFUSED:other_visit =recording intent opening "
+     "=looking receipt:REFUSED:other_visit =opening retract / throw throw secured "
+     "receipt:NOT_OPENED "
+     "=watch stop =none =recording intent opening offer:other_visit receipt:REFUSED:other_visit "
+     "=opening retract =unlocked offer:other_visit receipt:REFUSED:other_visit /"},
+    {"VIS-28: in a watch it may; who opens from inside then is still told",
+     "hello@0 proof@1000 L:rcoC@1200 L:rooC@3000 L:rcoC@5000 L:tci@7000 open,2@20000 L:rcoC@20200 "
+     "L:rooC@22000 L:rcoC@24000 L:tci@26000 L:rooI@30000 -@31000",
+     "=checking rec =ready offer:none =recording intent opening =looking =opening retract "
+     "=unlocked =inside =closing secured receipt:OK =watch stop =recording intent opening "
+     "=opening retract =unlocked =inside =closing secured receipt:OK =none egress "
+     "alarm:someone_inside /"},
+    {"VIS-28: left open it is told and released, as any other",
+     "open@0 L:rcoC@200 L:rooC@2000 -@70000 -@250000 L:rcoC@251000 L:tci@253000 -@254000",
+     "=recording intent opening =opening retract =unlocked =inside alarm:held_open / "
+     "receipt:NOT_SECURED alarm:not_secured =not_secured / throw secured over:held_open "
+     "over:not_secured confirmed:NOT_SECURED =none /"},
+    {"VIS-28: a lock that falls silent is not locked",
+     "open@0 L:rcoC@200 L:rooC@2000 lk-@3000 -@40000 lk+@41000 L:tci@41010 -@45000",
+     "=recording intent opening =opening retract =unlocked =inside alarm:lock_silent "
+     "receipt:SECURED_UNCONFIRMED =unconfirmed / throw secured over:lock_silent "
+     "confirmed:OK =none /"},
+    {"VIS-28: a lock of class C serves its household; the hub ends its lease",
+     "class:C@0 open@500 L:rcaC@700 -@15000 L:tca@16000 -@18000",
+     "=recording intent opening =opening retract =unlocked / throw secured receipt:NOT_OPENED "
+     "=none /"},
+    {"VIS-28: one without a contact is never called locked",
+     "class:C@0 L:tua@100 open@2000 L:ruaC@2200 L:tua@6000 -@8000 open,2@9000 -@30000",
+     "=recording intent opening =opening retract =unlocked receipt:SECURED_UNCONFIRMED =none / "
+     "=recording intent opening =opening retract receipt:SECURED_UNCONFIRMED =none /"},
+    {"VIS-28: the lock refuses", "open@0 answer@500 -@600",
+     "=recording intent opening =opening retract receipt:REFUSED:lock_unreachable =none /"},
+    {"VIS-28: the household ends it before and after",
+     "rec-@0 open@10 end@100 rec+@200 open,2@300 L:rcoC@500 end@700 L:tci@1500 -@3000",
+     "=recording intent opening receipt:REFUSED:ended_by_household =none =recording intent "
+     "opening =opening retract =unlocked throw secured receipt:NOT_OPENED =none /"},
+    {"VIS-29: away: an opening that nobody is known for alarms, however it came about",
+     "away:1@0 L:rooK@100 -@500 ack@600 L:rcoK@2000 L:tci@4000 L:rooI@6000 away:0@6500 -@7000 "
+     "ack@7100 L:rcoI@8000 L:tci@10000 L:rooI@12000 -@13000",
+     "alarm:unknown_opening / over:unknown_opening egress alarm:unknown_opening / "
+     "over:unknown_opening egress /"},
+    {"VIS-29: away: the household's act and a visit are known",
+     "away:1@0 open@100 L:rcoC@300 L:rooC@2000 L:rcoC@4000 L:tci@6000 hello,2@10000 proof,2@11000 "
+     "L:rcoC@11200 L:rooC@13000 L:rcoC@15000 L:tci@17000 -@18500 L:rooK@20000 -@21000",
+     "=recording intent opening =opening retract =unlocked =inside =closing secured receipt:OK "
+     "=none =checking rec =ready offer:none =recording intent opening =looking =opening retract "
+     "=unlocked =inside =closing secured receipt:OK =watch stop / alarm:unknown_opening /"},
     {"VIS-7: opened again after the bolt was out",
      "hello@0 proof@1000 L:rcoC@1200 L:rooC@3000 L:rcoC@12000 lk-@12005 L:tco@14000 L:rooC@14500 "
      "lk+@14600 L:rcoC@16000 L:tci@17800 -@19000",
