@@ -1,7 +1,7 @@
-// H.264 access units in Annex B: walking NAL units and what is hashed of them. The same rules as
-// src/media/h264.h.
+// H.264 access units in Annex B: walking NAL units, what is hashed of them, and what of them may be decoded. The same
+// rules as src/media/h264.h.
 
-import { type Bytes, concat, sha256 } from "./bytes";
+import { type Bytes, concat, isSame, sha256 } from "./bytes";
 
 /** NAL units, header byte first, without start codes, trailing zero bytes stripped. */
 export function nals(au: Bytes): Bytes[] {
@@ -26,24 +26,41 @@ export interface AccessUnit {
   readonly isKey: boolean;
   readonly psetHash: Bytes | null;
   readonly sps: Bytes | null;
+  /** Exactly what the two hashes cover, in Annex B: this goes to the decoder and nothing else. Whatever was put
+   *  between is not in it. */
+  readonly sealed: Bytes;
 }
+
+/** A set that is repeated is the same set; any other beside it counts, so that none can be slipped in. */
+function distinct(list: Bytes[]): Bytes[] {
+  return list.filter((n, i) => i === 0 || !isSame(n, list[0]!));
+}
+
+const START = new Uint8Array([0, 0, 0, 1]);
 
 /** Throws when there is no picture in it. */
 export async function inspect(au: Bytes): Promise<AccessUnit> {
   const vcl: Bytes[] = [];
-  let sps: Bytes | null = null;
-  let pps: Bytes | null = null;
+  const spss: Bytes[] = [];
+  const ppss: Bytes[] = [];
   let isKey = false;
   for (const nal of nals(au)) {
     const type = nal[0]! & 0x1f;
     if (type >= 1 && type <= 5) vcl.push(nal);
     if (type === 5) isKey = true;
-    if (type === 7 && !sps) sps = nal;
-    if (type === 8 && !pps) pps = nal;
+    if (type === 7) spss.push(nal);
+    if (type === 8) ppss.push(nal);
   }
   if (vcl.length === 0) throw new Error("no picture in the access unit");
-  const psetHash = sps && pps ? await sha256(concat(sps, pps)) : null;
-  return { hash: await sha256(concat(...vcl)), isKey, psetHash, sps };
+  // Half a pair is not hashed; then it is not decoded either.
+  const psets = spss.length > 0 && ppss.length > 0 ? [...distinct(spss), ...distinct(ppss)] : [];
+  return {
+    hash: await sha256(concat(...vcl)),
+    isKey,
+    psetHash: psets.length > 0 ? await sha256(concat(...psets)) : null,
+    sps: psets.length > 0 ? spss[0]! : null,
+    sealed: concat(...[...psets, ...vcl].flatMap((n) => [START, n])),
+  };
 }
 
 /** "avc1.PPCCLL" for WebCodecs. */
