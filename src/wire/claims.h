@@ -9,6 +9,7 @@
 
 #define DW_CLAIM_LIST(X)                                        \
     X(ISS, 1) /* public key of the one who introduces itself */ \
+    X(SUB, 2) /* key that something is granted to */            \
     X(HUB, 3) /* audience: thumbprint of the hub */             \
     X(EXP, 4)                                                   \
     X(NBF, 5)                                                   \
@@ -92,7 +93,25 @@
     X(WISH_KIND, -70261)                                        \
     X(WISH_VALUE, -70262)                                       \
     X(WISH_TEXT, -70263)                                        \
-    X(WISH_STATUS, -70264)
+    X(WISH_STATUS, -70264)                                      \
+    X(GRANT_NONCE, -70270)                                      \
+    X(HOME_EPOCH, -70271)                                       \
+    X(WEEK_WINDOWS, -70272)                                     \
+    X(USES, -70273)                                             \
+    X(PER_DAY, -70274)                                          \
+    X(PRESENCE, -70275)                                         \
+    X(GRANT_MODE, -70276)                                       \
+    X(IS_HOSTED, -70277)                                        \
+    X(SIGNED_AS, -70278)                                        \
+    X(SIGNED_BYTES, -70279)                                     \
+    X(CREDENTIAL, -70280)                                       \
+    X(AUTH_DATA, -70281)                                        \
+    X(CLIENT_DATA, -70282)                                      \
+    X(SIGNATURE, -70283)                                        \
+    X(JOB_BYTES, -70284)                                        \
+    X(PASSKEY, -70285)                                          \
+    X(ORIGIN, -70286)                                           \
+    X(DOOR_CODE, -70287)
 
 enum dw_claim {
 #define X(name, number) DW_CLAIM_##name = number,

@@ -34,7 +34,12 @@
     X(DISPLAY, "doorward/display/1", "doorward-display+cwt")                \
     X(EVENT, "doorward/event/1", "doorward-event+cwt")                      \
     X(WISH, "doorward/wish/1", "doorward-wish+cwt")                         \
-    X(WISH_ACK, "doorward/wish-ack/1", "doorward-wish-ack+cwt")
+    X(WISH_ACK, "doorward/wish-ack/1", "doorward-wish-ack+cwt")             \
+    X(GRANT, "doorward/grant/1", "doorward-grant+cwt")                      \
+    X(EVIDENCE, "doorward/evidence/1", "doorward-evidence+cwt")             \
+    X(MANIFEST, "doorward/manifest/1", "doorward-manifest+cwt")             \
+    X(SHIFT, "doorward/shift/1", "doorward-shift+cwt")                      \
+    X(STOP, "doorward/stop/1", "doorward-stop+cwt")
 
 enum dw_context {
     DW_CONTEXT_NONE = 0,

@@ -1,6 +1,7 @@
 #include "samples.h"
 #include "core/types.h"
 #include "wire/camera.h"
+#include "wire/grant.h"
 #include "wire/lock.h"
 #include "wire/visit.h"
 #include "wire/wish.h"
@@ -378,6 +379,93 @@ static void fill_wish_ack(struct rng *g, struct dw_wish_ack *m)
     m->status = ONE_OF(DW_WISH_NO_COUNT);
 }
 
+static void fill_grant(struct rng *g, struct dw_grant *m)
+{
+    BYTES(owner);
+    BYTES(grantee);
+    BYTES(hub);
+    m->nbf_s = (int64_t)rng_number(g, UINT64_C(200000000000));
+    m->exp_s = m->nbf_s + 1 + (int64_t)rng_below(g, 86400u * DW_GRANT_DAYS_MAX);
+    BYTES(id);
+    zone(g, m->zone);
+    m->name[0] = 'A';
+    name(g, m->name + 1, sizeof m->name - 1);
+    m->kind = ONE_OF(DW_VISIT_KIND_COUNT);
+    m->door = U8();
+    m->dwell_ms = U32();
+    m->camera_class = ONE_OF(DW_CAMERA_CLASS_COUNT);
+    BYTES(nonce);
+    m->epoch = U32();
+    m->window_count = (uint8_t)(1 + rng_below(g, DW_GRANT_WINDOWS_MAX));
+    for (uint32_t i = 0; i < m->window_count; i++) {
+        m->window[i].from = (uint16_t)(i * 700 + rng_below(g, 700));
+        m->window[i].minutes = (uint16_t)(1 + rng_below(g, DW_WEEK_MINUTES));
+    }
+    m->uses = (uint16_t)(1 + rng_below(g, UINT16_MAX));
+    m->per_day = (uint8_t)(1 + rng_below(g, UINT8_MAX));
+    m->presence = ONE_OF(4);
+    m->mode = ONE_OF(DW_GRANT_MODE_COUNT);
+    m->is_hosted = ONE_OF(2) == 1;
+}
+
+static void fill_evidence(struct rng *g, struct dw_evidence *m)
+{
+    static const char *const contexts[] = {DW_GRANT_CONTEXT, DW_CONTROL_CONTEXT, DW_STOP_CONTEXT};
+    const char *context = contexts[rng_below(g, DW_ARRAY_COUNT(contexts))];
+    BYTES(hub);
+    BYTES(id);
+    memcpy(m->context, context, strlen(context) + 1);
+#define PART(field)                                                 \
+    m->field##_len = (uint16_t)(1 + rng_below(g, sizeof m->field)); \
+    rng_bytes(g, m->field, m->field##_len)
+    PART(bytes);
+    PART(credential);
+    PART(auth);
+    PART(client);
+    PART(signature);
+#undef PART
+}
+
+static void fill_manifest(struct rng *g, struct dw_manifest *m)
+{
+    struct dw_job job;
+    struct dw_buf out = dw_buf_of(m->job, sizeof m->job);
+    memset(&job, 0, sizeof job);
+    fill_job(g, &job);
+    BYTES(grant);
+    memcpy(m->hub, job.hub, sizeof m->hub);
+    if (!dw_failed(dw_job_write(&job, &out)))
+        m->job_len = (uint16_t)out.len;
+}
+
+static void fill_shift(struct rng *g, struct dw_shift *m)
+{
+    m->nbf_s = (int64_t)rng_number(g, UINT64_C(200000000000));
+    m->exp_s = m->nbf_s + 1 + (int64_t)rng_below(g, DW_SHIFT_SECONDS_MAX);
+    BYTES(agency);
+    BYTES(visitor);
+    name(g, m->visitor_name, sizeof m->visitor_name);
+    m->credential_len = (uint8_t)(1 + rng_below(g, sizeof m->credential));
+    rng_bytes(g, m->credential, m->credential_len);
+    m->alg = (uint8_t)(1 + rng_below(g, 2));
+    m->key_len = m->alg == 1 ? 64 : 32;
+    rng_bytes(g, m->key, m->key_len);
+    memcpy(m->origin, "https://", 8);
+    m->origin[8] = 'a';
+    ascii(g, m->origin + 9, sizeof m->origin - 9);
+}
+
+static void fill_stop(struct rng *g, struct dw_stop *m)
+{
+    BYTES(hub);
+    BYTES(manifest);
+    BYTES(hub_nonce);
+    m->visit = U64();
+    m->door = U8();
+    BYTES(courier_nonce);
+    BYTES(door_code);
+}
+
 #define SAMPLE_LIST(X)            \
     X(camera_ask, CAMERA_ASK)     \
     X(camera_hello, CAMERA_HELLO) \
@@ -400,6 +488,11 @@ static void fill_wish_ack(struct rng *g, struct dw_wish_ack *m)
     X(event_body, EVENT)          \
     X(wish, WISH)                 \
     X(wish_ack, WISH_ACK)         \
+    X(grant, GRANT)               \
+    X(evidence, EVIDENCE)         \
+    X(manifest, MANIFEST)         \
+    X(shift, SHIFT)               \
+    X(stop, STOP)                 \
     X(leaf, NONE)
 
 #define X(type, context)                                                                \

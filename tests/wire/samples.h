@@ -18,7 +18,7 @@ void rng_bytes(struct rng *g, void *ret_bytes, size_t len);
 /* DW_SEED of the environment, else the clock; printed, so that a failure can be repeated. */
 struct rng rng_start(void);
 
-#define SAMPLE_STRUCT_MAX 2048u
+#define SAMPLE_STRUCT_MAX 3072u
 #define SAMPLE_BYTES_MAX  3072u
 
 /* One message type. `fill` sets every field, after the memory was zeroed. */
@@ -31,7 +31,7 @@ struct sample_type {
     dw_err (*read)(struct dw_view in, void *ret_message);
 };
 
-#define SAMPLE_TYPES 22u
+#define SAMPLE_TYPES 27u
 extern const struct sample_type sample_types[SAMPLE_TYPES];
 
 #endif
