@@ -25,7 +25,8 @@ export class Site {
         const url = new URL(origin);
         Object.assign(this, { origin, base, host, ca, name: url.host, isTls: url.protocol === "https:" });
         this.port = port ?? Number(url.port);
-        this.agent = new (this.isTls ? https : http).Agent({ keepAlive: true });
+        this.http = this.isTls ? https : http;
+        this.agent = new this.http.Agent({ keepAlive: true });
     }
     // What a browser would send with a request or a WebSocket; `host` is where it really goes.
     options(headers = {}) {
@@ -40,7 +41,7 @@ export class Site {
         if (method !== "GET")
             o.headers["Content-Length"] = text === undefined ? 0 : Buffer.byteLength(text);
         return new Promise((resolve, reject) => {
-            const q = (this.isTls ? https : http).request(o, (r) => {
+            const q = this.http.request(o, (r) => {
                 const parts = [];
                 r.on("data", (b) => parts.push(b));
                 r.on("error", reject);

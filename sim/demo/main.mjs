@@ -5,6 +5,7 @@ import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { DRILLS } from "./drills.mjs";
+import { DUEL_LOCK, Duel } from "./duel.mjs";
 import { until } from "./procs.mjs";
 import { Street, root } from "./street.mjs";
 import { playVisit } from "./visit.mjs";
@@ -14,6 +15,7 @@ const HELP = `doorward demo [--once] [--json] [--drill NAME [--before]] [--lock 
 
 Starts a whole simulated street on this machine and plays deliveries until you stop it (Ctrl-C).
   --once      one delivery, then stop          --json    its result as one JSON object on the last line
+  --2017      the attack of 2017 on two homes at once, side by side in a page
   --drill     rehearse an attack or a mishap   --before  the attack begins before the scan
   --port      of the watch page (default 8080 when it is free)
   --keep      keep records and logs in FOLDER
@@ -26,7 +28,7 @@ const options = {
     once: { type: "boolean" }, json: { type: "boolean" }, drill: { type: "string" }, before: { type: "boolean" },
     lock: { type: "string", default: "reference" }, camera: { type: "string", default: "k2" },
     port: { type: "string" }, keep: { type: "string" }, verbose: { type: "boolean" }, help: { type: "boolean" },
-    build: { type: "string" },
+    build: { type: "string" }, 2017: { type: "boolean" },
 };
 
 function wrong(text) {
@@ -51,6 +53,9 @@ if (!["reference", "yale", "kwikset"].includes(o.lock))
     wrong("--lock is reference, yale or kwikset");
 if (!["k2", "rtsp"].includes(o.camera))
     wrong("--camera is k2 or rtsp");
+
+if (o[2017] && (o.once || o.drill || o.lock !== "reference" || o.camera !== "k2"))
+    wrong("--2017 plays its own attack on its own two homes; it takes --port, --keep and --verbose only");
 
 const err = process.stderr;
 const t0 = performance.now();
@@ -106,6 +111,7 @@ const folder = o.keep ? path.resolve(o.keep) : mkdtempSync(path.join(os.tmpdir()
 const drill = o.drill ? DRILLS[o.drill] : {};
 const build = o.build ?? process.env.DW_BUILD ?? path.join(root, "build");
 const street = new Street({ build, folder, params: o.once ? drill.needs : SHORT, pace: o.once ? 1 : PACE, lock: o.lock, camera: o.camera, verbose: o.verbose,
+    ...(o[2017] ? { params: undefined, lockSettings: DUEL_LOCK, pace: 1.5 } : {}),
     port: o.port ? Number(o.port) : (o.once ? undefined : await freeOr(8080)), progress: (t) => line(`start   ${t}`) });
 
 let stopping = false;
@@ -114,6 +120,7 @@ async function stop(code) {
         return;
     stopping = true;
     control?.close();
+    duel?.stop();
     await street.stop().catch(() => {});
     if (!o.keep && (code === 0 || !o.once))
         rmSync(folder, { recursive: true, force: true });
@@ -134,7 +141,7 @@ async function freeOr(port) {
 }
 
 // The watch page's drill buttons arrive here: "drill NAME\n" in, lines of progress out.
-let control, wanted = [];
+let control, duel, wanted = [];
 function listen() {
     control = net.createServer((c) => {
         let text = "";
@@ -201,6 +208,12 @@ try {
         if (!o.keep && good && r.recording && existsSync(r.recording) && o.json)
             o.keep = folder; // the JSON names the recording: it stays
         await stop(good ? 0 : 1);
+    } else if (o[2017]) {
+        listen();
+        duel = await new Duel(street, { build, tell: people }).start();
+        street.watch.on("story", onStory);
+        line(`ready   one attack, two homes: ${duel.link}`);
+        await duel.run(() => stopping);
     } else {
         listen();
         err.write("\n  Deliveries go on until you press Ctrl-C. Open the watch page, and attack the house with its drills.\n" +

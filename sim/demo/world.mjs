@@ -28,6 +28,13 @@ export class World {
         w.fd = openSync(path, "r");
         return w;
     }
+    // A world that another program has made, to move things in it too.
+    static join(path) {
+        const w = Object.create(World.prototype);
+        w.path = path;
+        w.fd = openSync(path, "r+");
+        return w;
+    }
     get(name) {
         const b = Buffer.alloc(4);
         readSync(this.fd, b, 0, 4, 8 + 4 * FIELDS.indexOf(name));

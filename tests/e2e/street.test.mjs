@@ -5,70 +5,20 @@
 // Needs DW_BUILD (the build folder). Pictures go to $DW_ARTEFACTS; DW_UPDATE_DOCS=1 also renews those of the
 // README.
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import os from "node:os";
+import { spawnSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import test from "node:test";
-import { childrenOf, sleep, until } from "../../sim/demo/procs.mjs";
-import { root } from "../../sim/demo/street.mjs";
-import { World } from "../../sim/demo/world.mjs";
+import { sleep, until } from "../../sim/demo/procs.mjs";
 import { artefacts, axe, launch } from "./browser.mjs";
+import { Demo, forReadme } from "./demo.mjs";
 import { readPng, share } from "./png.mjs";
 
-const build = process.env.DW_BUILD ?? path.join(root, "build");
 const T_DARK_MS = 1500;  // web/shared/age.ts: a proven picture is shown for this long
 const T_LOSS_MS = 2000;  // core/params.h: blindness that is an incident
 const NOISE_MS = 1000;   // what a busy machine may add; the bounds themselves are measured by ./dw bench
 const FALSE_MS = 150;    // a false word that stands for longer is a lie: the world is looked at every 10 ms
 const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
-
-/** The demo as `doorward demo` starts it. Its lines are kept with the time they came. */
-class Demo {
-    lines = [];
-    static async start() {
-        const d = new Demo();
-        d.folder = mkdtempSync(path.join(os.tmpdir(), "doorward-street-"));
-        d.child = spawn(path.join(build, "doorward"), ["demo", "--keep", d.folder], { stdio: ["ignore", "pipe", "pipe"] });
-        d.ended = new Promise((r) => d.child.once("exit", (code, signal) => r(code ?? signal)));
-        let rest = "";
-        d.child.stderr.on("data", (b) => {
-            const all = (rest + b).split("\n");
-            rest = all.pop();
-            for (const text of all)
-                d.lines.push({ at: Date.now(), text });
-        });
-        d.child.stdout.resume();
-        d.url = await d.line(/watch page: (http:\S+)/, 0, 60000).then((l) => l.match[1]);
-        d.world = World.look(path.join(d.folder, "world"));
-        return d;
-    }
-    /** The first line after `from` that fits. */
-    async line(re, from = 0, ms = 60000) {
-        return until(`the demo to say ${re}`, () => {
-            for (let i = from; i < this.lines.length; i++) {
-                const match = re.exec(this.lines[i].text);
-                if (match)
-                    return { ...this.lines[i], i, match };
-            }
-            if (this.child.exitCode !== null)
-                throw new Error(`the demo ended:\n${this.lines.map((l) => l.text).join("\n")}`);
-            return null;
-        }, ms, 20);
-    }
-    pidOf(name) {
-        const deep = (pid) => childrenOf(pid).flatMap((c) => [c, ...deep(c.pid)]);
-        return deep(this.child.pid).find((c) => c.name === name)?.pid;
-    }
-    async stop() {
-        this.child.kill("SIGINT");
-        const late = setTimeout(() => this.child.kill("SIGKILL"), 10000);
-        const status = await this.ended;
-        clearTimeout(late);
-        this.world?.close();
-        return status;
-    }
-}
 
 /** Runs inside the page: notes each word of the door, each state of the picture and each alarm with its time. */
 function notes() {
@@ -140,17 +90,6 @@ function cpuOf(pid) {
     return (Number(f[11]) + Number(f[12])) * 10;
 }
 
-/** Written small, and only when asked for. */
-function forReadme(name, png) {
-    if (process.env.DW_UPDATE_DOCS !== "1")
-        return;
-    const from = path.join(artefacts, `readme-${name}`);
-    writeFileSync(from, png);
-    const r = spawnSync("ffmpeg", ["-v", "error", "-y", "-i", from, "-vf", "split[a][b];[a]palettegen=stats_mode=full[p];[b][p]paletteuse=dither=none",
-        path.join(root, "docs/img", name)]);
-    assert.equal(r.status, 0, String(r.stderr));
-}
-
 test("the street on the watch page", { timeout: 400000 }, async (t) => {
     const demo = await Demo.start();
     const browser = await launch();
@@ -161,11 +100,7 @@ test("the street on the watch page", { timeout: 400000 }, async (t) => {
     t.after(async () => {
         clearInterval(look);
         await browser.close();
-        const status = await demo.stop();
-        if (passed === 6)
-            rmSync(demo.folder, { recursive: true, force: true });
-        else
-            t.diagnostic(`the demo's records are in ${demo.folder}; it ended with ${status} and said:\n${demo.lines.slice(-60).map((l) => l.text).join("\n")}`);
+        await demo.stop(passed === 6, t);
     });
 
     const open = async (name) => {

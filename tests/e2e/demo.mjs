@@ -1,0 +1,75 @@
+// The demo as a person starts it, for tests in browsers; and the README's pictures.
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { childrenOf, until } from "../../sim/demo/procs.mjs";
+import { root } from "../../sim/demo/street.mjs";
+import { World } from "../../sim/demo/world.mjs";
+import { artefacts } from "./browser.mjs";
+
+export const build = process.env.DW_BUILD ?? path.join(root, "build");
+
+/** The demo as `doorward demo` starts it. Its lines are kept with the time they came. */
+export class Demo {
+    lines = [];
+    static async start(args = []) {
+        const d = new Demo();
+        d.folder = mkdtempSync(path.join(os.tmpdir(), "doorward-street-"));
+        d.child = spawn(path.join(build, "doorward"), ["demo", "--keep", d.folder, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+        d.ended = new Promise((r) => d.child.once("exit", (code, signal) => r(code ?? signal)));
+        let rest = "";
+        d.child.stderr.on("data", (b) => {
+            const all = (rest + b).split("\n");
+            rest = all.pop();
+            for (const text of all)
+                d.lines.push({ at: Date.now(), text });
+        });
+        d.child.stdout.resume();
+        d.url = await d.line(/watch page: (http:\S+)/, 0, 60000).then((l) => l.match[1]);
+        d.world = World.look(path.join(d.folder, "world"));
+        return d;
+    }
+    /** The first line after `from` that fits. */
+    async line(re, from = 0, ms = 60000) {
+        return until(`the demo to say ${re}`, () => {
+            for (let i = from; i < this.lines.length; i++) {
+                const match = re.exec(this.lines[i].text);
+                if (match)
+                    return { ...this.lines[i], i, match };
+            }
+            if (this.child.exitCode !== null)
+                throw new Error(`the demo ended:\n${this.lines.map((l) => l.text).join("\n")}`);
+            return null;
+        }, ms, 20);
+    }
+    pidOf(name) {
+        const deep = (pid) => childrenOf(pid).flatMap((c) => [c, ...deep(c.pid)]);
+        return deep(this.child.pid).find((c) => c.name === name)?.pid;
+    }
+    /** What it left behind goes when all was good, and is named when not. */
+    async stop(isGood, t) {
+        this.child.kill("SIGINT");
+        const late = setTimeout(() => this.child.kill("SIGKILL"), 10000);
+        const status = await this.ended;
+        clearTimeout(late);
+        this.world?.close();
+        if (isGood)
+            rmSync(this.folder, { recursive: true, force: true });
+        else
+            t.diagnostic(`the demo's records are in ${this.folder}; it ended with ${status} and said:\n${this.lines.slice(-60).map((l) => l.text).join("\n")}`);
+        return status;
+    }
+}
+
+/** Written small, and only when asked for. */
+export function forReadme(name, png) {
+    if (process.env.DW_UPDATE_DOCS !== "1")
+        return;
+    const from = path.join(artefacts, `readme-${name}`);
+    writeFileSync(from, png);
+    const r = spawnSync("ffmpeg", ["-v", "error", "-y", "-i", from, "-vf", "split[a][b];[a]palettegen=stats_mode=full[p];[b][p]paletteuse=dither=none",
+        path.join(root, "docs/img", name)]);
+    assert.equal(r.status, 0, String(r.stderr));
+}
