@@ -1,0 +1,23 @@
+// The courier's app, and what the service's pages share: sign-in, icon.
+const manifest = {
+  id: "/", name: "Doorward courier", short_name: "Doorward", start_url: "/", scope: "/", display: "standalone",
+  background_color: "#f6f1e8", theme_color: "#f6f1e8", orientation: "portrait",
+  icons: [{ src: "/icon.svg", sizes: "any", type: "image/svg+xml", purpose: "any" }],
+};
+
+export default {
+  areas: ["shared", "courier"],
+  files: [
+    { path: "/index.html", page: "courier/index.html" },
+    { path: "/courier.js", entry: "courier/main.tsx" },
+    { path: "/courier.css", css: ["shared/tokens.css", "courier/courier.css"] },
+    { path: "/scan.worker.js", entry: "courier/scan.worker.ts" },
+    { path: "/zxing_reader.wasm", file: "node_modules/zxing-wasm/dist/reader/zxing_reader.wasm" },
+    { path: "/sw.js", entry: "courier/sw.ts", open: true },
+    { path: "/push-1.svg", file: "courier/push-1.svg" },
+    { path: "/push-2.svg", file: "courier/push-2.svg" },
+    { path: "/push-3.svg", file: "courier/push-3.svg" },
+    { path: "/icon.svg", file: "courier/icon.svg", open: true },
+    { path: "/manifest.webmanifest", text: JSON.stringify(manifest), open: true },
+  ],
+};

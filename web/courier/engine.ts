@@ -1,0 +1,469 @@
+// One stop from the door to the receipt, as this phone knows it. What is shown follows from what the service answered;
+// a tap asks and never changes a state by itself [I33]. Each question has a key that is kept before it is sent, so that
+// neither a reload nor a second tap asks twice.
+
+import { Api, Problem } from "../shared/api";
+import { fromHex, toHex } from "../shared/bytes";
+import { VerifyKey } from "../shared/cose";
+import { fromBase64url } from "../shared/passkey";
+import { type Receipt, readReceipt } from "../shared/receipt";
+import { type Kept, type View, keepReceipt, nothing, readKept, writeKept } from "./kept";
+import type { Job, Me, Page, Visit } from "./types";
+
+/** What this phone itself could check of the receipt. */
+export type Proof =
+  | { state: "none" }
+  | { state: "asking" }
+  | { state: "verified"; receipt: Receipt }
+  | { state: "foreign"; receipt: Receipt } // signed by the home, but for a question that this phone did not ask
+  | { state: "bad"; why: string };
+
+const POLL_MS = 8000;
+const POLL_LIMIT_MS = 12000;
+const ASK_LIMIT_MS = 10000;
+/** A slide whose answer does not come is sent again for this long; later the courier slides anew, with the same key. */
+const SLIDE_MS = 10000;
+/** A question that was never answered is put again after a reload only while somebody still stands at the door. */
+const ASK_FRESH_MS = 120000;
+const PAUSES_MS = [500, 1000, 2000, 4000, 8000];
+const LIST_MS = 30000;
+const PAGES_MAX = 5;
+
+export class Engine {
+  readonly api = new Api();
+  me: Me | null = null;
+  jobs: Job[] | null = null;
+  /** Newest visit of each job. */
+  visits = new Map<string, Visit>();
+  kept: Kept = readKept();
+  visit: Visit | null = null;
+  proof: Proof = { state: "none" };
+  /** The service said no to the question itself (not a refusal at the door). */
+  problem: Problem | null = null;
+  /** Since when nothing was answered, by this phone's clock. */
+  downSince: number | null = null;
+  /** The slide was sent and its answer is awaited. */
+  isSliding = false;
+  /** When this page first saw the visit in its present state. */
+  seenAt = 0;
+  /** "checking" until the browser said whether another window has the visit. */
+  place: "checking" | "here" | "elsewhere" = "checking";
+
+  private listeners = new Set<() => void>();
+  private run = 0;
+  private abort = new AbortController();
+  private wake: (() => void) | null = null;
+  private isAsking = false;
+  private checkedFor = "";
+  private checking: Promise<void> = Promise.resolve();
+
+  onChange(f: () => void): () => void {
+    this.listeners.add(f);
+    return () => this.listeners.delete(f);
+  }
+  private changed(): void {
+    for (const f of this.listeners) f();
+  }
+  private keep(part: Partial<Kept>): void {
+    this.kept = { ...this.kept, ...part };
+    writeKept(this.kept);
+    this.changed();
+  }
+
+  get job(): Job | null {
+    return this.jobs?.find((j) => j.id === this.kept.job) ?? null;
+  }
+  /** The service's time as well as this phone can tell. */
+  now(): number {
+    return Date.now() + this.kept.offset;
+  }
+  /** A visit is under way that only its end may take off the screen. */
+  get isBusy(): boolean {
+    if (this.kept.view !== "visit" || this.problem) return false;
+    return this.visit ? this.visit.outcome === null : this.kept.ask !== null || this.kept.visit !== null;
+  }
+
+  // ---- start ----
+
+  start(): void {
+    addEventListener("online", () => this.wake?.());
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") this.wake?.();
+    });
+    this.claim(false);
+  }
+
+  /** One window has the visit: two would ask twice. */
+  claim(steal: boolean): void {
+    const hold = (): Promise<void> => {
+      this.place = "here";
+      this.kept = readKept();
+      this.changed();
+      void this.begin();
+      return new Promise(() => undefined); // until this window goes
+    };
+    if (!("locks" in navigator)) {
+      void hold();
+      return;
+    }
+    const lost = (): void => {
+      // Another window took over.
+      this.stop();
+      this.place = "elsewhere";
+      this.changed();
+      this.queue(hold, lost);
+    };
+    if (steal) {
+      navigator.locks.request("doorward-courier", { steal: true }, hold).catch(lost);
+      return;
+    }
+    void navigator.locks.request("doorward-courier", { ifAvailable: true }, (lock) => {
+      if (lock) return hold();
+      this.place = "elsewhere";
+      this.changed();
+      this.queue(hold, lost);
+      return undefined;
+    }).catch(lost);
+  }
+  private queue(hold: () => Promise<void>, lost: () => void): void {
+    navigator.locks.request("doorward-courier", () => (this.place === "here" ? undefined : hold())).catch(() => {
+      if (this.place === "here") lost();
+    });
+  }
+
+  private async begin(): Promise<void> {
+    this.restart();
+    const run = this.run;
+    const me = await this.persist(run, () => this.api.get<Me>("/v1/me", { signal: this.abort.signal }));
+    if (!me) return;
+    this.me = me;
+    this.api.csrf = me.csrf;
+    if (me.role !== "visitor") {
+      location.replace("/agency");
+      return;
+    }
+    if (!this.kept.visit) await this.findActive(run);
+    if (run !== this.run) return;
+    this.resume();
+    if (run === this.run) void this.list(run);
+    this.changed();
+  }
+
+  /** A visit of ours that is under way although this phone does not remember it: killed in the middle, or cleared. */
+  private async findActive(run: number): Promise<void> {
+    const answer = await this.persist(run, () => this.api.get<Page<Visit>>("/v1/visits?active=1", { signal: this.abort.signal })).catch(() => undefined);
+    const v = answer?.items.find((x) => x.outcome === null && x.state !== "watch");
+    if (!v) return;
+    const ask = this.kept.ask;
+    this.keep({ view: "visit", job: v.job, visit: v.id, barcode: v.barcode, nonce: ask && ask.nonce === v.courier_nonce ? ask.nonce : null, ask: null });
+  }
+
+  /** Where the courier was before the page went. */
+  private resume(): void {
+    const k = this.kept;
+    if (k.visit) {
+      void this.follow(k.visit);
+    } else if (k.view === "visit" && k.ask) {
+      if (Date.now() - k.ask.at < ASK_FRESH_MS && Date.now() >= k.ask.at) void this.sendAsk();
+      else this.keep({ view: "parcel", ask: null, barcode: null });
+    } else if (k.view === "visit") {
+      this.keep({ view: k.job ? "stop" : "list" });
+    }
+  }
+
+  private restart(): void {
+    this.stop();
+    this.abort = new AbortController();
+  }
+  private stop(): void {
+    this.run++;
+    this.abort.abort();
+    this.wake?.();
+    this.isAsking = false;
+    this.isSliding = false;
+  }
+
+  // ---- asking, with patience ----
+
+  private heard(): void {
+    if (this.downSince === null) return;
+    this.downSince = null;
+    this.changed();
+  }
+  private lost(): void {
+    if (this.downSince !== null) return;
+    this.downSince = Date.now();
+    this.changed();
+  }
+  private pause(tries: number): Promise<void> {
+    const ms = PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)]! * (0.8 + Math.random() * 0.4);
+    return new Promise((done) => {
+      const timer = setTimeout(done, ms);
+      this.wake = () => {
+        clearTimeout(timer);
+        done();
+      };
+    });
+  }
+  private static isPassing(p: Problem): boolean {
+    return p.code === "no_connection" || p.status >= 500 || p.status === 429;
+  }
+  /** Asks until there is an answer; undefined when this run is over or the session ended. Throws what will not pass. */
+  private async persist<T>(run: number, ask: () => Promise<T>, untilMs = Infinity): Promise<T | undefined> {
+    for (let tries = 0; run === this.run; tries++) {
+      try {
+        const answer = await ask();
+        if (run !== this.run) return undefined;
+        this.heard();
+        return answer;
+      } catch (e) {
+        if (run !== this.run) return undefined;
+        if (!(e instanceof Problem)) throw e;
+        if (e.status === 401) {
+          location.replace("/signin");
+          return undefined;
+        }
+        if (!Engine.isPassing(e)) {
+          this.heard();
+          throw e;
+        }
+        this.lost();
+        if (Date.now() > untilMs) return undefined;
+        await this.pause(tries);
+      }
+    }
+    return undefined;
+  }
+
+  // ---- the day's stops ----
+
+  private async list(run: number): Promise<void> {
+    while (run === this.run) {
+      await this.refresh(run).catch(() => undefined);
+      await new Promise((done) => setTimeout(done, LIST_MS));
+    }
+  }
+  async refresh(run = this.run): Promise<void> {
+    const jobs = await this.persist(run, () => this.pages<Job>("/v1/jobs", "today=1&"));
+    if (!jobs) return;
+    this.jobs = jobs;
+    this.changed();
+    const visits = await this.persist(run, () => this.pages<Visit>("/v1/visits", ""));
+    if (!visits) return;
+    const newest = new Map<string, Visit>();
+    for (const v of visits) {
+      const before = newest.get(v.job);
+      if (!before || before.asked < v.asked) newest.set(v.job, v);
+    }
+    this.visits = newest;
+    this.changed();
+  }
+  private async pages<T>(path: string, query: string): Promise<T[]> {
+    const all: T[] = [];
+    let after: string | null = null;
+    for (let n = 0; n < PAGES_MAX; n++) {
+      const page: Page<T> = await this.api.get(`${path}?${query}limit=100${after ? `&after=${after}` : ""}`, { signal: this.abort.signal });
+      all.push(...page.items);
+      after = page.next;
+      if (!after) break;
+    }
+    return all;
+  }
+
+  // ---- steps ----
+
+  go(view: View, part: Partial<Kept> = {}): void {
+    this.keep({ view, ...part });
+  }
+  openStop(job: string): void {
+    const isSame = this.kept.job === job;
+    this.problem = null;
+    this.keep({ view: "stop", job, ...(isSame ? {} : { door: null, barcode: null }), ask: null, visit: null, nonce: null, openKey: null, place: null });
+    this.visit = null;
+    this.proof = { state: "none" };
+    this.changed();
+  }
+  /** Back to the stops; what is over stays on the service. */
+  leave(): void {
+    this.restart();
+    this.visit = null;
+    this.problem = null;
+    this.proof = { state: "none" };
+    this.keep({ ...nothing(), offset: this.kept.offset, elsewhere: this.kept.elsewhere });
+    void this.list(this.run);
+  }
+  wentElsewhere(place: string): void {
+    if (this.kept.job) this.keep({ elsewhere: { ...this.kept.elsewhere, [this.kept.job]: place } });
+    this.leave();
+  }
+
+  // ---- the question at the door ----
+
+  ask(barcode: string): void {
+    if (this.isAsking || this.kept.ask) return; // a second tap
+    const nonce = toHex(crypto.getRandomValues(new Uint8Array(32)));
+    this.visit = null;
+    this.proof = { state: "none" };
+    this.problem = null;
+    this.keep({ view: "visit", barcode, visit: null, nonce: null, openKey: null, ask: { key: crypto.randomUUID(), nonce, at: Date.now() } });
+    void this.sendAsk();
+  }
+
+  private async sendAsk(): Promise<void> {
+    if (this.isAsking) return;
+    this.isAsking = true;
+    this.restart();
+    this.isAsking = true;
+    const run = this.run;
+    const k = this.kept;
+    const ask = k.ask!;
+    let started = Date.now();
+    try {
+      const v = await this.persist(run, () => {
+        started = Date.now();
+        return this.api.post<Visit>(
+          "/v1/visits",
+          { job: k.job, barcode: k.barcode, ...(k.door ? { door_code: k.door } : {}), courier_nonce: ask.nonce },
+          { idempotencyKey: ask.key, timeoutMs: ASK_LIMIT_MS, signal: this.abort.signal },
+        );
+      });
+      if (!v) return;
+      const took = Date.now() - started;
+      const skew = Date.parse(v.asked) - (started + took / 2);
+      const isNew = started - ask.at < 3000 && took < 3000; // else `asked` may be the time of an earlier try
+      this.keep({ ask: null, visit: v.id, nonce: v.courier_nonce === ask.nonce ? ask.nonce : null, ...(isNew && Number.isFinite(skew) ? { offset: Math.abs(skew) < 3000 ? 0 : Math.round(skew) } : {}) });
+      this.take(v);
+      void this.follow(v.id);
+    } catch (e) {
+      if (run !== this.run) return;
+      this.problem = e instanceof Problem ? e : new Problem(0, "internal", String(e), "");
+      this.keep({ ask: null });
+    } finally {
+      if (run === this.run) this.isAsking = false;
+    }
+  }
+
+  /** The same parcel at the same door once more, as a new question. */
+  again(): void {
+    const barcode = this.kept.barcode ?? this.visit?.barcode ?? null;
+    if (barcode === null) this.go("parcel", { visit: null, openKey: null });
+    else this.ask(barcode);
+  }
+
+  // ---- following ----
+
+  private take(v: Visit): void {
+    if (this.visit?.id === v.id && v.news < this.visit.news) return; // a late answer turns nothing back
+    if (this.visit?.id !== v.id || this.visit.state !== v.state || this.visit.outcome !== v.outcome) this.seenAt = Date.now();
+    this.visit = v;
+    this.visits.set(v.job, v);
+    if (v.slid || v.state !== "ready") this.isSliding = false;
+    this.changed();
+    void this.checkReceipt(v);
+  }
+
+  private isSettled(v: Visit): boolean {
+    if (v.outcome === null || v.outcome === "SECURED_UNCONFIRMED") return false;
+    if (v.outcome === "REFUSED" && !v.receipt) return true;
+    return this.proof.state === "verified" || this.proof.state === "foreign" || this.proof.state === "bad";
+  }
+
+  private async follow(id: string): Promise<void> {
+    this.restart();
+    const run = this.run;
+    if (this.jobs === null) void this.list(run);
+    let known = -1;
+    while (run === this.run) {
+      try {
+        const query = known < 0 ? "" : `?since=${known}&wait_ms=${POLL_MS}`;
+        const v = await this.persist(run, () => this.api.get<Visit>(`/v1/visits/${id}${query}`, { timeoutMs: POLL_LIMIT_MS, signal: this.abort.signal }));
+        if (!v) return;
+        known = v.news;
+        this.take(v);
+        if (v.outcome !== null && v.receipt) await this.checkReceipt(v);
+        if (run !== this.run || this.isSettled(v)) break;
+      } catch (e) {
+        if (run !== this.run) return;
+        this.problem = e instanceof Problem ? e : new Problem(0, "internal", String(e), "");
+        this.changed();
+        return;
+      }
+    }
+    if (run === this.run) void this.list(run);
+  }
+
+  // ---- the slide ----
+
+  /** Sends the slide, once: the key is kept, a second slide carries the same one. */
+  async slide(): Promise<void> {
+    const v = this.visit;
+    if (!v || v.state !== "ready" || v.slid || this.isSliding) return;
+    this.isSliding = true;
+    this.keep({ openKey: this.kept.openKey ?? crypto.randomUUID() });
+    const key = this.kept.openKey!;
+    const run = this.run;
+    const end = Date.now() + SLIDE_MS;
+    try {
+      const answer = await this.persist(
+        run,
+        () => this.api.post<Visit>(`/v1/visits/${v.id}/open`, {}, { idempotencyKey: key, timeoutMs: ASK_LIMIT_MS, signal: this.abort.signal }),
+        end,
+      );
+      if (answer) this.take(answer);
+    } catch (e) {
+      // "not ready" and the like: what is so will be told by the next answer.
+      if (!(e instanceof Problem)) throw e;
+    } finally {
+      if (run === this.run) {
+        this.isSliding = false;
+        this.changed();
+      }
+    }
+  }
+
+  // ---- the receipt ----
+
+  private checkReceipt(v: Visit): Promise<void> {
+    if (!v.receipt) return Promise.resolve();
+    const name = `${this.run}/${v.id}/${v.outcome}/${v.receipt.confirmed_later}`;
+    if (this.checkedFor !== name) {
+      this.checkedFor = name;
+      this.checking = this.fetchReceipt(v);
+    }
+    return this.checking;
+  }
+  private async fetchReceipt(v: Visit): Promise<void> {
+    this.proof = { state: "asking" };
+    const run = this.run;
+    try {
+      const r = await this.persist(run, () => this.api.get<{ hub_pub: string; receipt: string }>(`/v1/visits/${v.id}/receipt`, { signal: this.abort.signal }));
+      if (!r) return;
+      const pub = this.jobs?.find((j) => j.id === v.job)?.hub_pub ?? r.hub_pub;
+      this.proof = await judge(v, pub, r.receipt, this.kept.nonce);
+      if (this.proof.state === "verified" || this.proof.state === "foreign") {
+        keepReceipt({ visit: v.id, hub_pub: pub, receipt: r.receipt, nonce: this.kept.nonce });
+      }
+    } catch (e) {
+      if (run !== this.run) return;
+      this.proof = { state: "bad", why: e instanceof Error ? e.message : String(e) };
+    }
+    this.changed();
+  }
+}
+
+/** Keys are sent as base64url or as hexadecimal. */
+function keyBytes(text: string): Uint8Array<ArrayBuffer> {
+  return /^[0-9a-f]{64}$/.test(text) ? fromHex(text) : fromBase64url(text);
+}
+
+async function judge(v: Visit, pub: string, receipt: string, nonce: string | null): Promise<Proof> {
+  try {
+    const r = await readReceipt(await VerifyKey.of(keyBytes(pub)), fromBase64url(receipt));
+    if (r.visit !== v.id) return { state: "bad", why: "a receipt of another visit" };
+    if (nonce === null) return { state: "foreign", receipt: r };
+    if (r.nonce !== nonce) return { state: "bad", why: "a receipt for another question" };
+    return { state: "verified", receipt: r };
+  } catch (e) {
+    return { state: "bad", why: e instanceof Error ? e.message : String(e) };
+  }
+}

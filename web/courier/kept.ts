@@ -1,0 +1,81 @@
+// What must outlive the page: ids, keys of requests, and the two codes of the stop that is on. No names, no addresses.
+
+export type View = "list" | "stop" | "door" | "parcel" | "visit" | "receipt" | "place";
+
+export interface Kept {
+  view: View;
+  job: string | null;
+  door: string | null;
+  barcode: string | null;
+  /** Drawn before the question is sent: the same question after a reload is the same request. */
+  ask: { key: string; nonce: string; at: number } | null;
+  visit: string | null;
+  /** Our own nonce in that visit; null when the question was not this phone's. */
+  nonce: string | null;
+  openKey: string | null;
+  /** The service's clock less this phone's, ms. */
+  offset: number;
+  /** Jobs that went to another place today: job -> place. Only a mark on this phone. */
+  elsewhere: Record<string, string>;
+  place: string | null;
+}
+
+const NAME = "doorward.courier";
+const RECEIPTS = "doorward.receipts";
+const RECEIPTS_MAX = 50;
+
+export const nothing = (): Kept => ({
+  view: "list", job: null, door: null, barcode: null, ask: null, visit: null, nonce: null, openKey: null, offset: 0, elsewhere: {}, place: null,
+});
+
+function read(name: string): unknown {
+  try {
+    const text = localStorage.getItem(name);
+    return text === null ? null : JSON.parse(text);
+  } catch {
+    return null; // forbidden or damaged: begin anew, the service knows the visit
+  }
+}
+
+function write(name: string, value: unknown): void {
+  try {
+    localStorage.setItem(name, JSON.stringify(value));
+  } catch {
+    // Without storage the app works until it is closed.
+  }
+}
+
+export function readKept(): Kept {
+  const k = read(NAME);
+  return k && typeof k === "object" && !Array.isArray(k) ? { ...nothing(), ...(k as Partial<Kept>) } : nothing();
+}
+
+export function writeKept(k: Kept): void {
+  write(NAME, k);
+}
+
+/** The courier's own copies: signed bytes, no address. */
+export interface KeptReceipt {
+  visit: string;
+  hub_pub: string;
+  receipt: string;
+  nonce: string | null;
+}
+
+export function keepReceipt(r: KeptReceipt): void {
+  const list = keptReceipts().filter((x) => x.visit !== r.visit);
+  write(RECEIPTS, [r, ...list].slice(0, RECEIPTS_MAX));
+}
+
+export function keptReceipts(): KeptReceipt[] {
+  const list = read(RECEIPTS);
+  return Array.isArray(list) ? (list as KeptReceipt[]) : [];
+}
+
+export function forgetAll(): void {
+  try {
+    localStorage.removeItem(NAME);
+  } catch {
+    // nothing was kept
+  }
+}
