@@ -7,6 +7,7 @@ import { parseArgs } from "node:util";
 import { DRILLS } from "./drills.mjs";
 import { DUEL_LOCK, Duel } from "./duel.mjs";
 import { until } from "./procs.mjs";
+import { Stage } from "./stage.mjs";
 import { Street, root } from "./street.mjs";
 import { playVisit } from "./visit.mjs";
 
@@ -112,7 +113,8 @@ const drill = o.drill ? DRILLS[o.drill] : {};
 const build = o.build ?? process.env.DW_BUILD ?? path.join(root, "build");
 const street = new Street({ build, folder, params: o.once ? drill.needs : SHORT, pace: o.once ? 1 : PACE, lock: o.lock, camera: o.camera, verbose: o.verbose,
     ...(o[2017] ? { params: undefined, lockSettings: DUEL_LOCK, pace: 1.5 } : {}),
-    port: o.port ? Number(o.port) : (o.once ? undefined : await freeOr(8080)), progress: (t) => line(`start   ${t}`) });
+    port: o.port ? Number(o.port) : (o.once ? undefined : await freeOr(8080)),
+    servicePort: o.once ? undefined : await freeOr(8400), progress: (t) => line(`start   ${t}`) });
 
 let stopping = false;
 async function stop(code) {
@@ -121,6 +123,7 @@ async function stop(code) {
     stopping = true;
     control?.close();
     duel?.stop();
+    await stage?.stop().catch(() => {});
     await street.stop().catch(() => {});
     if (!o.keep && (code === 0 || !o.once))
         rmSync(folder, { recursive: true, force: true });
@@ -141,7 +144,7 @@ async function freeOr(port) {
 }
 
 // The watch page's drill buttons arrive here: "drill NAME\n" in, lines of progress out.
-let control, duel, wanted = [];
+let control, duel, stage, wanted = [];
 function listen() {
     control = net.createServer((c) => {
         let text = "";
@@ -163,6 +166,24 @@ function listen() {
 }
 let wake;
 const idle = (ms) => new Promise((r) => { const t = setTimeout(r, ms); wake = () => { clearTimeout(t); r(); }; });
+
+// Nobody is at the door, as far as the hub knows.
+function isQuiet() {
+    const state = street.watch.state?.visit_state;
+    return Boolean(street.watch.state) && [null, undefined, "NONE", "none", "watch"].includes(state) && street.world.get("door_permille") === 0;
+}
+
+// Where a person comes in: the two links, and a page with all that there is to scan.
+async function welcome() {
+    const eye = path.join(build, "sim/thief2017/hall-eye");
+    stage = await new Stage(street, { tell: people, eye: existsSync(eye) ? eye : null, onCourier: () => wake?.() }).start();
+    err.write(`
+  To play along, open these in a browser on this machine:
+    household            ${stage.homeLink}
+    courier              ${stage.courierLink}
+    label, sticker, hall ${stage.origin}/
+`);
+}
 
 // Equipment that serves no visitor refuses, whatever else is rehearsed.
 const UNFIT = o.lock === "kwikset" ? "lock_class" : o.camera === "rtsp" ? "camera_class" : null;
@@ -195,7 +216,8 @@ function attacked(name) {
 try {
     err.write(`\n  Doorward - a simulated street on this machine (${folder})\n\n`);
     await street.start();
-    line(`ready   watch page: http://127.0.0.1:${street.watchPort}/`);
+    if (!street.member)
+        line(`ready   watch page: http://127.0.0.1:${street.watchPort}/`);
     if (o.once) {
         const r = await playVisit(street, { drill: o.drill, phase: o.before ? "before" : "during",
             tell: people, onStory, onAttack: () => attacked(o.drill) });
@@ -216,7 +238,9 @@ try {
         await duel.run(() => stopping);
     } else {
         listen();
-        err.write("\n  Deliveries go on until you press Ctrl-C. Open the watch page, and attack the house with its drills.\n" +
+        if (street.member)
+            await welcome();
+        err.write("\n  Deliveries go on until you press Ctrl-C. Open the household's page, and attack the house with its drills.\n" +
             `  So that no drill takes minutes, this hub calls a door held open after ${SHORT.t_dwell_ms / 1000} s.\n`);
         let n = 0;
         while (!stopping) {
@@ -225,6 +249,15 @@ try {
                 await until("camera and lock", () => stopping || street.isReady(), 20000).catch(() => {});
             }
             const next = wanted.shift();
+            if (!next && stage?.isPlaying) { // a person is the courier; drills are played by the demo's own
+                await idle(60000);
+                continue;
+            }
+            await until("the house to be quiet", () => stopping || isQuiet(), 200000, 200).catch(() => {});
+            if (stopping)
+                break;
+            if (stage)
+                stage.isBusy = true;
             err.write(`\n  Delivery ${++n}${next ? `. Drill ${next.drill}: ${DRILLS[next.drill].title}` : ""}\n`);
             const onAttack = () => {
                 attacked(next?.drill);
@@ -244,6 +277,9 @@ try {
                 street.calm();
                 await idle(8000);
                 continue;
+            } finally {
+                if (stage)
+                    stage.isBusy = false;
             }
             line(`        ${inWords(r)}`);
             next?.c.end(`${inWords(r)}\n`);

@@ -237,11 +237,16 @@ export class Street {
                 (this.camera !== "k2" || (s.camera === "live" && (s.blind_ms ?? 0) < 500));
         }, 20000).catch(() => {});
     }
-    async newVisitor(name, { expired = false } = {}) {
+    // A visitor of the agency, screened.
+    async hire(name, { expired = false } = {}) {
         const v = await this.agency.post("/v1/visitors", { name });
         const day = (n) => new Date(Date.now() + n * 86400000).toISOString().slice(0, 10);
         await this.agency.post(`/v1/visitors/${v.id}/screenings`, {
             issuer: "Fair Checks", kind: "identity and record", valid_from: day(-400), valid_to: day(expired ? -2 : 200) });
+        return v;
+    }
+    async newVisitor(name, options) {
+        const v = await this.hire(name, options);
         return { id: v.id, name, api: await this.signedIn(v) };
     }
     // The visitor's phone: a passkey of its own, made with the agency's invitation.
