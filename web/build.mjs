@@ -107,5 +107,5 @@ if (folder) {
   const list = [...files].map(([path, f]) => ({ path, type: f.type, open: f.open, bytes: f.bytes.length, gzip: gzipSync(f.bytes).length }));
   writeFileSync(join(folder, "files.json"), JSON.stringify(list, null, 1));
 }
-c += `const struct dw_asset dw_assets[] = {\n${rows.join("\n")}\n};\nconst size_t dw_asset_count = ${rows.length};\n`;
+c += `const struct dw_asset dw_assets[] = {\n${rows.join("\n") || "    {0}, /* no app is there yet */"}\n};\nconst size_t dw_asset_count = ${rows.length};\n`;
 writeFileSync(out, c);

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "os/os.h"
+#include "service/base64.h"
 #include "service/civil.h"
+#include "service/people/people.h"
 #include "service/visits/visits.h"
 #include "wire/text.h"
 #include "wire/visit.h"
@@ -120,7 +122,11 @@ static void add_token(struct dw_call *c)
     if (!c->token_role || !c->answer)
         return;
     dw_token_make(c->work.service, c->token_role, c->token_subject, token);
-    (void)json_object_set_new(c->answer, "token", json_string(token));
+    if (c->token_role == DW_ROLE_INVITE)
+        (void)json_object_set_new(c->answer, "link",
+                                  json_sprintf("%s/join#%s", c->work.service->set.origin, token));
+    else
+        (void)json_object_set_new(c->answer, "token", json_string(token));
 }
 
 /* True when the answer was given before, or the key was used for something else. */
@@ -148,7 +154,8 @@ static bool run_write(struct dw_work *w)
 {
     struct dw_call *c = (struct dw_call *)w;
     uint8_t hash[DW_HASH_BYTES];
-    bool has_key = c->idempotency_key[0] != 0;
+    /* Strangers share no answers. */
+    bool has_key = c->idempotency_key[0] && !(c->route->roles & DW_ROLE_NOBODY);
     if (has_key) {
         request_hash(c, hash);
         if (answered_before(c, hash)) {
@@ -179,9 +186,11 @@ static void write_done(struct dw_work *w, bool is_stored)
 {
     struct dw_call *c = (struct dw_call *)w;
     /* A refusal changed nothing, so that it holds even if its batch did not. */
-    if (!is_stored)
+    if (!is_stored) {
+        c->set_cookie[0] = 0;
+        c->ends_cookie = false;
         replace_by(c, DW_PROBLEM_STORAGE);
-    else if (!dw_is_refused(c))
+    } else if (!dw_is_refused(c))
         dw_service_after(w);
     reply(c);
 }
@@ -264,6 +273,8 @@ bool dw_token_grant(struct dw_call *c, uint32_t role, const uint8_t subject[DW_I
 {
     char token[DW_TOKEN_TEXT];
     uint8_t hash[DW_HASH_BYTES];
+    if (c->actor.is_session)
+        return true;
     dw_token_make(c->work.service, role, subject, token);
     dw_sha256(dw_view_of(token, strlen(token)), hash);
     c->token_role = role;
@@ -275,6 +286,8 @@ bool dw_token_grant(struct dw_call *c, uint32_t role, const uint8_t subject[DW_I
 static bool find_actor(struct dw_call *c, struct dw_db *db)
 {
     uint8_t hash[DW_HASH_BYTES];
+    if (!c->has_token)
+        return c->session[0] && dw_session_find(c, db);
     if (!c->token[0])
         return false;
     dw_sha256(dw_view_of(c->token, strlen(c->token)), hash);
@@ -349,26 +362,47 @@ void dw_call_again(struct dw_call *c, bool is_last)
         reply(c);
 }
 
-void dw_call_run(struct dw_call *c)
+bool dw_call_who(struct dw_call *c)
+{
+    struct dw_db *db = dw_store_reader(c->work.service->store);
+    c->is_known = find_actor(c, db);
+    return !dw_db_settle(db);
+}
+
+/* A cookie comes along with whatever page asks; a request that changes something must show that it
+ * is ours. A token is sent by programs alone. */
+static bool is_ours(struct dw_call *c)
+{
+    char csrf[DW_TOKEN_TEXT];
+    bool is_change = strcmp(c->method, "GET") != 0 && strcmp(c->method, "HEAD") != 0;
+    if (!is_change || !c->actor.is_session)
+        return true;
+    dw_token_make(c->work.service, DW_ROLE_CSRF, c->actor.session, csrf);
+    return strcmp(c->origin, c->work.service->set.origin) == 0 && strlen(c->csrf) == strlen(csrf) &&
+           dw_same(c->csrf, csrf, strlen(csrf));
+}
+
+/* A stranger learns nothing but that nobody is signed in, whatever was asked. */
+static void admit(struct dw_call *c)
+{
+    bool is_open = c->route && c->route->roles & DW_ROLE_NOBODY;
+    if (!is_open && !c->is_known)
+        dw_problem(c, c->has_token ? DW_PROBLEM_NO_TOKEN : DW_PROBLEM_SIGNED_OUT);
+    else if (!c->route)
+        dw_problem(c, c->allow ? DW_PROBLEM_METHOD : DW_PROBLEM_NOT_FOUND);
+    else if (!is_open && !(c->route->roles & c->actor.role))
+        dw_problem(c, DW_PROBLEM_NOT_PERMITTED);
+    else if (c->head_problem != DW_PROBLEM_NONE)
+        dw_problem(c, c->head_problem);
+    else if (!is_open && !is_ours(c))
+        dw_problem(c, DW_PROBLEM_CSRF);
+}
+
+void dw_call_go(struct dw_call *c)
 {
     struct dw_service *s = c->work.service;
-    s->count.requests++;
-    if (!c->route)
-        c->route = dw_route_find(c);
-    if (!c->route) {
-        dw_call_refuse(c, c->allow ? DW_PROBLEM_METHOD : DW_PROBLEM_NOT_FOUND);
-        return;
-    }
-    struct dw_db *db = dw_store_reader(s->store);
-    bool is_known = find_actor(c, db);
-    if (dw_db_settle(db))
-        dw_problem(c, DW_PROBLEM_STORAGE);
-    else if (!(c->route->roles & DW_ROLE_NOBODY)) {
-        if (!is_known)
-            dw_problem(c, DW_PROBLEM_NO_TOKEN);
-        else if (!(c->route->roles & c->actor.role))
-            dw_problem(c, DW_PROBLEM_NOT_PERMITTED);
-    }
+    if (!dw_is_refused(c))
+        admit(c);
     if (!dw_is_refused(c) && c->is_key_bad)
         dw_problem_say(c, DW_PROBLEM_BAD_REQUEST,
                        "An Idempotency-Key has 1 to 64 printable characters.");
@@ -388,6 +422,16 @@ void dw_call_run(struct dw_call *c)
     c->work.done = write_done;
     if (dw_failed(dw_store_write(s->store, &c->work)))
         dw_call_refuse(c, DW_PROBLEM_BUSY);
+}
+
+void dw_call_run(struct dw_call *c)
+{
+    c->work.service->count.requests++;
+    if (!dw_call_who(c))
+        dw_problem(c, DW_PROBLEM_STORAGE);
+    else if (c->actor.is_session && dw_session_renew(c))
+        return; /* goes on in dw_call_go */
+    dw_call_go(c);
 }
 
 /* -- input --------------------------------------------------------------------------------------
@@ -622,6 +666,21 @@ bool dw_in_minute(struct dw_call *c, const json_t *object, const char *name, uin
     return false;
 }
 
+struct dw_view dw_in_bytes(struct dw_call *c, const json_t *object, const char *name, size_t max)
+{
+    const json_t *value = field(c, object, name, DW_REQUIRED);
+    struct dw_view none = {0};
+    if (!value)
+        return none;
+    size_t len = json_string_length(value);
+    struct dw_buf buf = dw_buf_of(dw_arena_take(&c->work.arena, max), max);
+    if (json_is_string(value) && len > 0 && len <= (max * 4 + 2) / 3 &&
+        !dw_failed(dw_base64url_read(json_string_value(value), len, &buf)))
+        return dw_view_of_buf(&buf);
+    bad(c, name, "bytes in base64url without padding");
+    return none;
+}
+
 const json_t *dw_in_object(struct dw_call *c, const json_t *object, const char *name,
                            enum dw_need need)
 {
@@ -655,6 +714,14 @@ json_t *dw_json_id(const uint8_t id[DW_ID_BYTES])
 json_t *dw_json_visit(uint64_t visit)
 {
     return json_sprintf("%016llx", (unsigned long long)visit);
+}
+
+json_t *dw_json_bytes(const void *bytes, size_t len)
+{
+    char text[DW_BASE64URL_CHARS(4096) + 1];
+    DW_ASSERT(len <= 4096);
+    dw_base64url_write(dw_view_of(bytes, len), text);
+    return json_string(text);
 }
 
 json_t *dw_json_col_id(sqlite3_stmt *stmt, int i)

@@ -19,6 +19,10 @@
 #define DW_ROLE_VISITOR DW_BIT(2)
 #define DW_ROLE_OWNER   DW_BIT(3) /* of a home */
 #define DW_ROLE_NOBODY  DW_BIT(4) /* no token needed */
+/* Never an actor's: what else dw_token_make is for. */
+#define DW_ROLE_INVITE    DW_BIT(6)
+#define DW_ROLE_CSRF      DW_BIT(7)
+#define DW_ROLE_CHALLENGE DW_BIT(8)
 
 #define DW_ID_BYTES 16u
 #define DW_ID_TEXT  33u
@@ -48,6 +52,9 @@ struct dw_actor {
     uint32_t role; /* one bit */
     uint8_t id[DW_ID_BYTES];
     uint8_t agency[DW_ID_BYTES]; /* of an agency: itself; of a visitor: its agency */
+    bool is_session;             /* by cookie: a person at one of our pages */
+    bool is_staff;               /* role AGENCY, and `staff` is who */
+    uint8_t session[DW_ID_BYTES], staff[DW_ID_BYTES];
 };
 
 struct dw_call {
@@ -57,7 +64,9 @@ struct dw_call {
     char path[DW_PATH_MAX];
     char token[80];
     char idempotency_key[80];
-    bool is_json, is_key_bad;
+    char session[68], csrf[72], origin[264]; /* cookie and headers */
+    bool is_json, is_key_bad, has_token, is_known;
+    enum dw_problem head_problem; /* told to those only who may know that the route exists */
     struct {
         char name[16], value[80];
     } query[DW_QUERY_MAX];
@@ -75,6 +84,8 @@ struct dw_call {
     const char *allow;
     uint32_t token_role; /* a token of this role for `token_subject` is added to the answer */
     uint8_t token_subject[DW_ID_BYTES];
+    char set_cookie[68]; /* a new session token for the asker */
+    bool ends_cookie;
     uint64_t wait_visit; /* DW_ROUTE_WAIT: nothing new yet; ask again when this visit changes */
     char *text;          /* the answer's bytes, malloc */
     size_t text_len;
@@ -97,8 +108,13 @@ const struct dw_route *dw_route_find(struct dw_call *c);
  * and `text`; then dw_call_free. */
 struct dw_call *dw_call_new(struct dw_service *s);
 void dw_call_free(struct dw_call *c);
-/* Takes the request's way: token, route, body, handler. Main thread. */
+/* Takes the request's way: token or session, route, body, handler. Main thread. */
 void dw_call_run(struct dw_call *c);
+/* ... from where its session has been renewed (people/sessions.c). */
+void dw_call_go(struct dw_call *c);
+/* Finds who asks, by token or session, into `actor` and `is_known`. Main thread. False: the
+ * database did not answer. */
+bool dw_call_who(struct dw_call *c);
 /* Runs a parked long poll again. */
 void dw_call_again(struct dw_call *c, bool is_last);
 /* Answers with a problem without running anything. */
@@ -148,6 +164,9 @@ bool dw_in_minute(struct dw_call *c, const json_t *object, const char *name, uin
 /* NULL when absent. */
 const json_t *dw_in_object(struct dw_call *c, const json_t *object, const char *name,
                            enum dw_need need);
+/* base64url without padding, 1..max bytes; borrowed from the arena. Empty when absent or refused.
+ */
+struct dw_view dw_in_bytes(struct dw_call *c, const json_t *object, const char *name, size_t max);
 /* A barcode: 1..DW_PARCEL_CODE_MAX bytes, no control characters. */
 const char *dw_in_barcode(struct dw_call *c, const json_t *value);
 
@@ -157,6 +176,8 @@ bool dw_words_are_plain(const char *text);
 void dw_id_new(uint8_t ret_id[DW_ID_BYTES]);
 json_t *dw_json_id(const uint8_t id[DW_ID_BYTES]);
 json_t *dw_json_visit(uint64_t visit);
+/* base64url without padding. */
+json_t *dw_json_bytes(const void *bytes, size_t len);
 /* Column helpers: an id, a time ("..Z", JSON null for 0 or NULL), text. */
 json_t *dw_json_col_id(sqlite3_stmt *stmt, int i);
 json_t *dw_json_col_time(sqlite3_stmt *stmt, int i);
@@ -169,7 +190,8 @@ json_t *dw_json_page(json_t *items, const uint8_t *next);
 /* Query `after` as an id (zeroes when absent) and `limit`. */
 bool dw_query_page(struct dw_call *c, uint8_t ret_after[DW_ID_BYTES], uint64_t *ret_limit);
 
-/* Makes a token row for the subject, and adds the token to the answer. */
+/* Makes a token row for the subject, and adds the token to the answer. Nothing for people who are
+ * signed in: tokens are for programs. */
 bool dw_token_grant(struct dw_call *c, uint32_t role, const uint8_t subject[DW_ID_BYTES]);
 
 #endif

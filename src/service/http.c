@@ -7,10 +7,13 @@
 
 #include "os/os.h"
 #include "service/api.h"
+#include "service/pages.h"
 
 #define HEAD_BYTES_MAX 4096u
 #define IDLE_S         60u
 #define READ_S         10u
+#define FILE_STEP      16384u
+#define SESSION_COOKIE "doorward_service"
 
 struct dw_http {
     struct dw_service *service;
@@ -24,7 +27,11 @@ struct session {
     struct dw_call *call;
     bool is_running;  /* the request is complete and on its way */
     bool is_answered; /* `call` holds the answer */
+    bool is_page;     /* ... and it is a file, not JSON */
     bool must_close;  /* after this answer: the rest of the request was not read */
+    /* A file that is being sent. */
+    const uint8_t *file;
+    size_t file_left;
 };
 
 uint32_t dw_http_connections(const struct dw_http *h)
@@ -68,6 +75,46 @@ static enum dw_problem header(struct lws *wsi, enum lws_token_indexes token, cha
     if ((size_t)len >= cap || lws_hdr_copy(wsi, ret_text, (int)cap, token) < 0)
         return DW_PROBLEM_HEADERS;
     return DW_PROBLEM_NONE;
+}
+
+/* One of our own headers, by its name in lower case with the colon. */
+static enum dw_problem own_header(struct lws *wsi, const char *name, char *ret_text, size_t cap)
+{
+    int len = lws_hdr_custom_length(wsi, name, (int)strlen(name));
+    ret_text[0] = 0;
+    if (len <= 0)
+        return DW_PROBLEM_NONE;
+    if ((size_t)len >= cap ||
+        lws_hdr_custom_copy(wsi, ret_text, (int)cap, name, (int)strlen(name)) < 0)
+        return DW_PROBLEM_HEADERS;
+    return DW_PROBLEM_NONE;
+}
+
+/* Who asks, and from which page. What does not fit is nobody's. */
+static void read_asker(struct lws *wsi, struct dw_call *c)
+{
+    static const char name[] = SESSION_COOKIE "=";
+    char text[1024];
+    c->has_token = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_AUTHORIZATION) > 0;
+    if (header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, text, 96) == DW_PROBLEM_NONE &&
+        strncasecmp(text, "bearer ", 7) == 0)
+        (void)snprintf(c->token, sizeof(c->token), "%.79s", text + 7);
+    if (header(wsi, WSI_TOKEN_ORIGIN, c->origin, sizeof(c->origin)) != DW_PROBLEM_NONE)
+        c->origin[0] = 0;
+    if (own_header(wsi, "x-doorward-csrf:", c->csrf, sizeof(c->csrf)) != DW_PROBLEM_NONE)
+        c->csrf[0] = 0;
+    if (header(wsi, WSI_TOKEN_HTTP_COOKIE, text, sizeof(text)) != DW_PROBLEM_NONE)
+        return;
+    for (const char *p = text; p; p = strchr(p, ';')) {
+        p += strspn(p, "; ");
+        size_t len = strcspn(p, ";");
+        if (strncmp(p, name, sizeof(name) - 1) != 0)
+            continue;
+        len -= sizeof(name) - 1;
+        if (len < sizeof(c->session))
+            (void)snprintf(c->session, sizeof(c->session), "%.*s", (int)len, p + sizeof(name) - 1);
+        return;
+    }
 }
 
 static void read_key(struct lws *wsi, struct dw_call *c)
@@ -118,6 +165,7 @@ static enum dw_problem read_head(struct lws *wsi, struct session *session, struc
     char *uri = NULL, text[96];
     int uri_len = 0;
     *ret_awaits = false;
+    read_asker(wsi, c);
     (void)snprintf(c->method, sizeof(c->method), "%s", method_of(wsi, &uri, &uri_len));
     bool has_length = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
     bool has_chunks = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
@@ -129,12 +177,8 @@ static enum dw_problem read_head(struct lws *wsi, struct session *session, struc
         return DW_PROBLEM_NOT_FOUND;
     memcpy(c->path, uri, (size_t)uri_len);
 
-    enum dw_problem p = header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, text, sizeof(text));
-    if (p != DW_PROBLEM_NONE)
-        return p;
-    if (strncasecmp(text, "bearer ", 7) == 0)
-        (void)snprintf(c->token, sizeof(c->token), "%.79s", text + 7);
-    p = header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, text, sizeof(text));
+    c->route = dw_route_find(c);
+    enum dw_problem p = header(wsi, WSI_TOKEN_HTTP_CONTENT_TYPE, text, sizeof(text));
     if (p != DW_PROBLEM_NONE)
         return p;
     size_t type = strcspn(text, " ;");
@@ -144,9 +188,8 @@ static enum dw_problem read_head(struct lws *wsi, struct session *session, struc
     p = read_query(wsi, c);
     if (p != DW_PROBLEM_NONE)
         return p;
-    c->route = dw_route_find(c);
     if (!c->route)
-        return c->allow ? DW_PROBLEM_METHOD : DW_PROBLEM_NOT_FOUND;
+        return DW_PROBLEM_NOT_FOUND;
     if (has_chunks)
         return DW_PROBLEM_NO_LENGTH;
     uint64_t length = 0;
@@ -174,6 +217,12 @@ static enum dw_problem read_head(struct lws *wsi, struct session *session, struc
     return DW_PROBLEM_NONE;
 }
 
+static bool is_page(const struct dw_call *c)
+{
+    return (strcmp(c->method, "GET") == 0 || strcmp(c->method, "HEAD") == 0) && c->path[0] &&
+           dw_pages_has(c->path);
+}
+
 static void on_request(struct dw_http *h, struct lws *wsi, struct session *session)
 {
     bool awaits_body;
@@ -185,13 +234,16 @@ static void on_request(struct dw_http *h, struct lws *wsi, struct session *sessi
     enum dw_problem p = read_head(wsi, session, c, &awaits_body);
     if (p == DW_PROBLEM_NONE && awaits_body)
         return; /* libwebsockets bounds the wait by timeout_secs */
+    if (!c->route && is_page(c)) {
+        session->is_running = session->is_answered = session->is_page = true;
+        (void)lws_callback_on_writable(wsi);
+        return;
+    }
     /* Longer than any wait of ours; ends a connection that we would forget. */
     lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, (int)(DW_WAIT_MS_MAX / 1000 + IDLE_S));
     session->is_running = true;
-    if (p == DW_PROBLEM_NONE)
-        dw_call_run(c);
-    else
-        dw_call_refuse(c, p);
+    c->head_problem = p;
+    dw_call_run(c);
 }
 
 static void on_body(struct session *session, const void *bytes, size_t len)
@@ -223,6 +275,121 @@ static bool add(struct lws *wsi, enum lws_token_indexes name, const char *value,
                                         end) == 0;
 }
 
+static bool add_own(struct lws *wsi, const char *name, const char *value, uint8_t **p, uint8_t *end)
+{
+    return lws_add_http_header_by_name(wsi, (const uint8_t *)name, (const uint8_t *)value,
+                                       (int)strlen(value), p, end) == 0;
+}
+
+/* The session's cookie goes to our own pages only, and no script reads it. */
+static bool add_cookie(struct lws *wsi, const struct dw_call *c, uint8_t **p, uint8_t *end)
+{
+    char text[256];
+    const struct dw_service *s = c->work.service;
+    if (!c->set_cookie[0] && !c->ends_cookie)
+        return true;
+    (void)snprintf(text, sizeof(text),
+                   SESSION_COOKIE "=%s; Path=/; Max-Age=%u; HttpOnly; SameSite=Strict%s",
+                   c->ends_cookie ? "" : c->set_cookie, c->ends_cookie ? 0 : s->set.session_max_s,
+                   strncmp(s->set.origin, "https:", 6) == 0 ? "; Secure" : "");
+    return add_own(wsi, "set-cookie:", text, p, end);
+}
+
+static bool end_call(struct lws *wsi, struct session *session, bool is_ok)
+{
+    struct dw_call *c = session->call;
+    bool must_close = session->must_close;
+    session->call = NULL;
+    session->is_answered = session->is_page = false;
+    if (c)
+        dw_call_free(c);
+    return is_ok && !must_close && lws_http_transaction_completed(wsi) == 0;
+}
+
+/* -- pages --------------------------------------------------------------------------------------
+ */
+
+/* The courier's barcode reader is WebAssembly; the phone's camera and place are for our page. */
+static const char *const page_headers[][2] = {
+    {"content-security-policy:",
+     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self';"
+     " connect-src 'self'; worker-src 'self'; img-src 'self' blob:; media-src 'self' blob:;"
+     " font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none';"
+     " frame-ancestors 'none'"},
+    {"permissions-policy:", "camera=(self), geolocation=(self), microphone=(), usb=(), payment=()"},
+    {"x-content-type-options:", "nosniff"},
+    {"referrer-policy:", "no-referrer"},
+    {"cross-origin-opener-policy:", "same-origin"},
+    {"cross-origin-resource-policy:", "same-origin"},
+    {"x-frame-options:", "DENY"},
+    {"vary:", "accept-encoding, cookie"},
+};
+
+/* The head of a page's answer; its bytes follow as the connection takes them. */
+static bool write_page(struct lws *wsi, struct session *session)
+{
+    static const char none[] = "There is no such page.\n";
+    struct dw_call *c = session->call;
+    char text[128];
+    uint8_t room[LWS_PRE + 2048], *start = room + LWS_PRE, *p = start, *end = room + sizeof(room);
+    struct dw_page page = dw_pages_find(c);
+    struct dw_view bytes = {0};
+    bool is_known =
+        page.asset &&
+        header(wsi, WSI_TOKEN_HTTP_IF_NONE_MATCH, text, sizeof(text)) == DW_PROBLEM_NONE &&
+        strcmp(text, page.asset->etag) == 0;
+    bool takes_gzip =
+        page.gzip.len &&
+        header(wsi, WSI_TOKEN_HTTP_ACCEPT_ENCODING, text, sizeof(text)) == DW_PROBLEM_NONE &&
+        strstr(text, "gzip");
+    if (page.asset && !is_known)
+        bytes = takes_gzip ? page.gzip : dw_view_of(page.asset->bytes, page.asset->len);
+    else if (page.status == 404)
+        bytes = dw_view_of(none, sizeof(none) - 1);
+    unsigned status = is_known ? 304 : (unsigned)page.status;
+    bool is_ok =
+        lws_add_http_header_status(wsi, status, &p, end) == 0 &&
+        add_own(wsi, "content-type:", page.asset ? page.asset->type : "text/plain; charset=utf-8",
+                &p, end) &&
+        add_own(wsi, "cache-control:", page.asset ? "no-cache" : "no-store", &p, end);
+    for (size_t i = 0; is_ok && i < DW_ARRAY_COUNT(page_headers); i++)
+        is_ok = add_own(wsi, page_headers[i][0], page_headers[i][1], &p, end);
+    if (is_ok && page.asset)
+        is_ok = add_own(wsi, "etag:", page.asset->etag, &p, end);
+    if (is_ok && takes_gzip && bytes.len)
+        is_ok = add_own(wsi, "content-encoding:", "gzip", &p, end);
+    if (is_ok && page.location)
+        is_ok = add_own(wsi, "location:", page.location, &p, end);
+    if (is_ok && status != 304)
+        is_ok = lws_add_http_header_content_length(wsi, bytes.len, &p, end) == 0;
+    is_ok = is_ok && lws_finalize_write_http_header(wsi, start, &p, end) == 0;
+    if (!is_ok || bytes.len == 0 || strcmp(c->method, "HEAD") == 0)
+        return end_call(wsi, session, is_ok);
+    session->file = bytes.ptr;
+    session->file_left = bytes.len;
+    lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, (int)IDLE_S);
+    return lws_callback_on_writable(wsi) >= 0;
+}
+
+static bool write_file(struct lws *wsi, struct session *session)
+{
+    uint8_t room[LWS_PRE + FILE_STEP];
+    size_t len = session->file_left < FILE_STEP ? session->file_left : FILE_STEP;
+    bool is_last = len == session->file_left;
+    memcpy(room + LWS_PRE, session->file, len);
+    session->file += len;
+    session->file_left -= len;
+    if (lws_write(wsi, room + LWS_PRE, len, is_last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0)
+        return end_call(wsi, session, false);
+    if (is_last)
+        return end_call(wsi, session, true);
+    lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, (int)IDLE_S);
+    return lws_callback_on_writable(wsi) >= 0;
+}
+
+/* -- answers ------------------------------------------------------------------------------------
+ */
+
 /* Head and body leave in one write. Returns false to close the connection. */
 static bool write_answer(struct lws *wsi, struct session *session)
 {
@@ -238,7 +405,9 @@ static bool write_answer(struct lws *wsi, struct session *session)
                  lws_add_http_header_content_length(wsi, c->text_len, &p, end) == 0;
     if (is_ok && c->allow)
         is_ok = add(wsi, WSI_TOKEN_HTTP_ALLOW, c->allow, &p, end);
-    if (is_ok && c->problem == DW_PROBLEM_NO_TOKEN)
+    is_ok = is_ok && add_own(wsi, "x-content-type-options:", "nosniff", &p, end) &&
+            add_cookie(wsi, c, &p, end);
+    if (is_ok && (c->problem == DW_PROBLEM_NO_TOKEN || c->problem == DW_PROBLEM_SIGNED_OUT))
         is_ok = add(wsi, WSI_TOKEN_HTTP_WWW_AUTHENTICATE, "Bearer", &p, end);
     if (is_ok && session->must_close)
         is_ok = add(wsi, WSI_TOKEN_CONNECTION, "close", &p, end);
@@ -252,11 +421,7 @@ static bool write_answer(struct lws *wsi, struct session *session)
         is_ok = lws_write(wsi, start, (size_t)(p - start), LWS_WRITE_HTTP_HEADERS) >= 0;
     }
     free(buffer);
-    bool must_close = session->must_close;
-    session->call = NULL;
-    session->is_answered = false;
-    dw_call_free(c);
-    return is_ok && !must_close && lws_http_transaction_completed(wsi) == 0;
+    return end_call(wsi, session, is_ok);
 }
 
 static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -280,7 +445,9 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
     case LWS_CALLBACK_HTTP_WRITEABLE:
         if (!session || !session->is_answered)
             return 0;
-        return write_answer(wsi, session) ? 0 : -1;
+        if (session->file_left)
+            return write_file(wsi, session) ? 0 : -1;
+        return (session->is_page ? write_page(wsi, session) : write_answer(wsi, session)) ? 0 : -1;
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
         if (session && session->call) {
@@ -321,7 +488,8 @@ dw_err dw_http_start(struct dw_service *s, uint16_t *ret_port)
     long port = strtol(colon + 1, &rest, 10);
     if (!rest || *rest || rest == colon + 1 || port < 0 || port > 65535)
         return dw_fail(DW_E_INVALID);
-    if (!is_loopback(address) && !s->set.behind_proxy)
+    bool has_tls = s->set.tls_cert[0] && s->set.tls_key[0];
+    if (!is_loopback(address) && !s->set.behind_proxy && !has_tls)
         return dw_fail(DW_E_DENIED);
 
     struct dw_http *h = calloc(1, sizeof(*h));
@@ -345,7 +513,15 @@ dw_err dw_http_start(struct dw_service *s, uint16_t *ret_port)
         .gid = -1,
         .uid = -1,
         .server_string = "doorward",
+        .alpn = "http/1.1",
     };
+    if (has_tls) {
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
+        info.ssl_cert_filepath = s->set.tls_cert;
+        info.ssl_private_key_filepath = s->set.tls_key;
+        info.ssl_options_set = SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1;
+    }
+    dw_pages_init();
     h->context = lws_create_context(&info);
     if (!h->context)
         goto fail;

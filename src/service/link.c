@@ -9,6 +9,7 @@
 #include "os/os.h"
 #include "service/homes/homes.h"
 #include "service/jobs/jobs.h"
+#include "service/jobs/wishes.h"
 #include "service/visits/visits.h"
 #include "wire/visit.h"
 
@@ -205,7 +206,7 @@ static dw_err read_message(struct dw_view object, struct dw_message *m)
     struct dw_view payload;
     const uint8_t *hub = NULL;
     if (m->kind != DW_LINK_KIND_OFFER && m->kind != DW_LINK_KIND_NEWS &&
-        m->kind != DW_LINK_KIND_RECEIPT)
+        m->kind != DW_LINK_KIND_RECEIPT && m->kind != DW_LINK_KIND_WISH)
         return dw_fail(DW_E_UNSUPPORTED);
     DW_TRY(dw_signed_open(&m->hub, (enum dw_context)dw_link_context(m->kind), object, &payload));
     if (m->kind == DW_LINK_KIND_OFFER) {
@@ -214,9 +215,15 @@ static dw_err read_message(struct dw_view object, struct dw_message *m)
     } else if (m->kind == DW_LINK_KIND_NEWS) {
         DW_TRY(dw_news_read(payload, &m->news));
         hub = m->news.hub;
+    } else if (m->kind == DW_LINK_KIND_WISH) {
+        DW_TRY(dw_wish_read(payload, &m->wish));
+        hub = m->wish.hub;
     } else {
         DW_TRY(dw_receipt_read(payload, &m->receipt));
         hub = m->receipt.hub;
+        uint8_t *kept = dw_arena_take(&m->work.arena, object.len);
+        memcpy(kept, object.ptr, object.len);
+        m->object = dw_view_of(kept, object.len);
     }
     return dw_same(hub, m->hub.thumb, DW_THUMB_BYTES) ? DW_OK : dw_fail(DW_E_CONTEXT);
 }
@@ -262,7 +269,9 @@ static void on_message(struct mosquitto *mosq, void *ctx, const struct mosquitto
     else
         e = hub_of_topic(s, in->topic, m) ? read_message(object, m) : dw_fail(DW_E_KEY);
     if (!dw_failed(e)) {
-        m->work.run = is_enrol ? dw_homes_hear : dw_visits_hear;
+        m->work.run = is_enrol                       ? dw_homes_hear
+                      : m->kind == DW_LINK_KIND_WISH ? dw_wishes_hear
+                                                     : dw_visits_hear;
         m->work.done = message_done;
         e = dw_store_write(s->store, &m->work);
     }

@@ -14,6 +14,7 @@
 #include "service/civil.h"
 #include "service/http.h"
 #include "service/link.h"
+#include "service/people/people.h"
 #include "service/visits/visits.h"
 #include "wire/visit.h"
 
@@ -33,6 +34,12 @@ static const struct dw_setting table[] = {
     STRING(admin_token_file, NULL, "the admin's token; made if absent"),
     STRING(broker, "127.0.0.1:1883", "MQTT broker"),
     STRING(broker_login_file, "", "file with name:password for the broker, or empty"),
+    STRING(origin, "",
+           "address of the pages, exactly as browsers show it (https://host[:port], or"
+           " http://NAME.localhost:PORT); empty: nobody can sign in"),
+    STRING(tls_cert, "",
+           "certificate chain (PEM), so that phones can come without a proxy; or empty"),
+    STRING(tls_key, "", "its secret key (PEM)"),
     BOOL(behind_proxy, "no", "yes: may listen beyond this machine, because a proxy does the TLS"),
     UINT(connections_max, 16, 8000, "2000", "", "connections at once"),
     UINT(database_mib_max, 0, 1048576, "0", "MiB",
@@ -40,6 +47,12 @@ static const struct dw_setting table[] = {
     UINT(hub_answer_ms, 500, 8000, "8000", "ms", "a hub that is silent for longer is unreachable"),
     UINT(location_m_max, 20, 100000, "200", "m", "a phone further from the home is refused"),
     UINT(window_days_max, 1, 3660, "366", "days", "how far ahead a window may lie"),
+    UINT(session_idle_s, 1, 43200, "43200", "s", "a session ends when it is unused for longer"),
+    UINT(session_max_s, 1, 86400, "86400", "s", "a session ends after this in any case"),
+    UINT(session_rotate_s, 1, 900, "900", "s", "a session's cookie is renewed after this"),
+    UINT(invitation_hours, 1, 168, "72", "h", "how long the link of an invitation counts"),
+    UINT(story_days, 1, 36500, "365", "days",
+         "lines of a visit's story are kept; its outcome, times and receipt stay"),
 };
 
 static struct dw_service service;
@@ -139,10 +152,32 @@ static bool tell_port(uint16_t port)
     return dw_failed(e) ? fail("port_file", service.set.port_file, e) : true;
 }
 
+static bool check_pages(void)
+{
+    const struct dw_service_settings *set = &service.set;
+    if (!set->origin[0]) {
+        dw_log("warn", "sign-in", "state=off why=\"origin is not set\"");
+    } else if (!dw_origin_read(set->origin, service.rp_id, sizeof(service.rp_id))) {
+        dw_log("error", "origin",
+               "value=%s why=\"must be https://host[:port] in lower case, or"
+               " http://NAME.localhost[:port]; no path, no slash at the end\"",
+               set->origin);
+        return false;
+    } else {
+        dw_log("info", "sign-in", "state=on origin=%s", set->origin);
+    }
+    if (!set->tls_cert[0] == !set->tls_key[0])
+        return true;
+    dw_log("error", "tls", "why=\"tls_cert and tls_key go together\"");
+    return false;
+}
+
 /* Everything that needs a file or a name is done before the sandbox closes. */
 static bool start(void)
 {
     uint16_t port = 0;
+    if (!check_pages())
+        return false;
     dw_err e = dw_store_open(service.loop, service.set.database, service.set.database_mib_max,
                              &service.store);
     if (dw_failed(e))
@@ -150,8 +185,8 @@ static bool start(void)
     e = dw_http_start(&service, &port);
     if (dw_is(e, DW_E_DENIED)) {
         dw_log("error", "listen",
-               "address=%s why=\"not a loopback address: put a proxy with TLS in "
-               "front and set behind_proxy = yes\"",
+               "address=%s why=\"not a loopback address: set tls_cert and tls_key, or put a proxy"
+               " with TLS in front and set behind_proxy = yes\"",
                service.set.listen);
         return false;
     }

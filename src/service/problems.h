@@ -14,6 +14,27 @@
       "Send one JSON object in UTF-8, each field once.")                                           \
     X(NO_TOKEN, 401, "no_token", "Not signed in", "The token is missing or not valid.",            \
       "Send the header Authorization: Bearer with your token.")                                    \
+    X(SIGNED_OUT, 401, "signed_out", "Signed out", "Nobody is signed in here.",                    \
+      "Sign in at /signin, or send the header Authorization: Bearer with your token.")             \
+    X(CSRF, 403, "csrf", "Not from our page", "The request does not come from a page of ours.",    \
+      "Load the page again; send its Origin, and the csrf of /v1/me as X-Doorward-Csrf.")          \
+    X(CHALLENGE, 403, "challenge", "Too late", "The challenge was used, or has run out.",          \
+      "Begin again.")                                                                              \
+    X(PASSKEY, 403, "passkey", "Passkey not known", "This passkey is not known here.",             \
+      "Use the passkey that you made here, or ask for a new invitation.")                          \
+    X(ORIGIN, 403, "origin", "Made for another page", "The passkey was used for another page.",    \
+      "Open the address of the invitation itself.")                                                \
+    X(VERIFICATION, 403, "user_verification", "Not confirmed", "The device did not confirm you.",  \
+      "Unlock the passkey with your finger, face or code.")                                        \
+    X(INVITATION, 404, "invitation", "Invitation over", "The invitation was used or has run out.", \
+      "Ask for a new one.")                                                                        \
+    X(FULL, 409, "full", "No room", "There are as many as fit already.", "Take one out first.")    \
+    X(NO_SIGNIN, 409, "no_signin", "Sign-in is not set up",                                        \
+      "This service has no address of its "                                                        \
+      "pages.",                                                                                    \
+      "Tell the operator to set origin.")                                                          \
+    X(WRONG_DOOR, 409, "wrong_door", "Another door", "This is not the door of this visit.",        \
+      "Look for the right door.")                                                                  \
     X(NOT_PERMITTED, 403, "not_permitted", "Not permitted", "Your token is not for this.",         \
       "Use the token of the right role.")                                                          \
     X(NOT_FOUND, 404, "not_found", "Not found", "There is no such thing, or it is not yours.",     \

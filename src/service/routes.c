@@ -4,6 +4,7 @@
 #include "service/embedded.h"
 #include "service/homes/homes.h"
 #include "service/jobs/jobs.h"
+#include "service/people/people.h"
 #include "service/visitors/visitors.h"
 #include "service/visits/visits.h"
 
@@ -62,9 +63,21 @@ const struct dw_route dw_routes[] = {
     {"GET",    "/v1/openapi.json",            NOBODY, READ, NULL, DW_BODY_NONE, get_openapi},
     {"GET",    "/v1/problems",                NOBODY, READ, NULL, DW_BODY_NONE, get_problems},
 
+    {"POST",   "/v1/signin/begin",            NOBODY, READ, NULL, DW_BODY_OPTIONAL, dw_signin_begin},
+    {"POST",   "/v1/signin/finish",           NOBODY, WRITE, NULL, DW_BODY_NEEDED, dw_signin_finish},
+    {"POST",   "/v1/join/look",               NOBODY, READ, NULL, DW_BODY_NEEDED, dw_join_look},
+    {"POST",   "/v1/join/begin",              NOBODY, WRITE, NULL, DW_BODY_NEEDED, dw_join_begin},
+    {"POST",   "/v1/join/finish",             NOBODY, WRITE, NULL, DW_BODY_NEEDED, dw_join_finish},
+    {"GET",    "/v1/me",                      ALL, READ, NULL, DW_BODY_NONE, dw_me_get},
+    {"POST",   "/v1/signout",                 ALL, WRITE, NULL, DW_BODY_OPTIONAL, dw_signout},
+
     {"POST",   "/v1/agencies",                ADMIN, WRITE, NULL, DW_BODY_NEEDED, dw_agencies_post},
     {"GET",    "/v1/agencies",                ADMIN, READ, PAGE, DW_BODY_NONE, dw_agencies_list},
     {"GET",    "/v1/agencies/{agency}",       ADMIN | AGENCY, READ, NULL, DW_BODY_NONE, dw_agencies_get},
+
+    {"POST",   "/v1/agencies/{agency}/staff", ADMIN | AGENCY, WRITE, NULL, DW_BODY_NEEDED, dw_staff_post},
+    {"GET",    "/v1/agencies/{agency}/staff", ADMIN | AGENCY, READ, NULL, DW_BODY_NONE, dw_staff_list},
+    {"DELETE", "/v1/agencies/{agency}/staff/{staff}", ADMIN | AGENCY, WRITE, NULL, DW_BODY_NONE, dw_staff_delete},
 
     {"POST",   "/v1/visitors",                ADMIN | AGENCY, WRITE, NULL, DW_BODY_NEEDED, dw_visitors_post},
     {"GET",    "/v1/visitors",                ADMIN | AGENCY, READ, PAGE, DW_BODY_NONE, dw_visitors_list},
@@ -72,6 +85,7 @@ const struct dw_route dw_routes[] = {
     {"PATCH",  "/v1/visitors/{visitor}",      ADMIN | AGENCY, WRITE, NULL, DW_BODY_NEEDED, dw_visitors_patch},
     {"POST",   "/v1/visitors/{visitor}/screenings", ADMIN | AGENCY, WRITE, NULL, DW_BODY_NEEDED, dw_screenings_post},
     {"GET",    "/v1/visitors/{visitor}/screenings", ADMIN | AGENCY | VISITOR, READ, NULL, DW_BODY_NONE, dw_screenings_list},
+    {"POST",   "/v1/visitors/{visitor}/invitations", ADMIN | AGENCY, WRITE, NULL, DW_BODY_OPTIONAL, dw_visitors_invite},
 
     {"POST",   "/v1/homes",                   ADMIN, WRITE, NULL, DW_BODY_NEEDED, dw_homes_post},
     {"GET",    "/v1/homes",                   ADMIN | AGENCY, READ, PAGE, DW_BODY_NONE, dw_homes_list},
@@ -80,15 +94,17 @@ const struct dw_route dw_routes[] = {
     {"PUT",    "/v1/homes/{home}/permissions/{agency}", OWNER, WRITE, NULL, DW_BODY_NEEDED, dw_permissions_put},
 
     {"POST",   "/v1/jobs",                    AGENCY, WRITE, NULL, DW_BODY_NEEDED, dw_jobs_post},
-    {"GET",    "/v1/jobs",                    ALL, READ, PAGE, DW_BODY_NONE, dw_jobs_list},
+    {"GET",    "/v1/jobs",                    ALL, READ, PAGE "today ", DW_BODY_NONE, dw_jobs_list},
     {"GET",    "/v1/jobs/{job}",              ALL, READ, NULL, DW_BODY_NONE, dw_jobs_get},
     {"PATCH",  "/v1/jobs/{job}",              AGENCY, WRITE, NULL, DW_BODY_NEEDED, dw_jobs_patch},
     {"DELETE", "/v1/jobs/{job}",              AGENCY, WRITE, NULL, DW_BODY_NONE, dw_jobs_delete},
 
     {"POST",   "/v1/visits",                  VISITOR, WRITE, NULL, DW_BODY_NEEDED, dw_visits_post},
-    {"GET",    "/v1/visits",                  ALL, READ, PAGE, DW_BODY_NONE, dw_visits_list},
+    {"GET",    "/v1/visits",                  ALL, READ, PAGE "active stuck ", DW_BODY_NONE, dw_visits_list},
     {"GET",    "/v1/visits/{visit}",          ALL, WAIT, " since wait_ms ", DW_BODY_NONE, dw_visits_get},
     {"POST",   "/v1/visits/{visit}/open",     VISITOR, WRITE, NULL, DW_BODY_OPTIONAL, dw_visits_open},
+    {"POST",   "/v1/visits/{visit}/door",     VISITOR, WRITE, NULL, DW_BODY_NEEDED, dw_visits_door},
+    {"GET",    "/v1/visits/{visit}/receipt",  ALL, READ, NULL, DW_BODY_NONE, dw_visits_receipt},
 };
 /* clang-format on */
 const size_t dw_route_count = DW_ARRAY_COUNT(dw_routes);

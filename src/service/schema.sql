@@ -79,3 +79,60 @@ CREATE TABLE IF NOT EXISTS answers (
     PRIMARY KEY (actor, key)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS answers_created ON answers (created);
+
+-- People of an agency. What they may do is what the agency may.
+CREATE TABLE IF NOT EXISTS staff (
+    id BLOB PRIMARY KEY, agency BLOB NOT NULL REFERENCES agencies, name TEXT NOT NULL,
+    is_active INTEGER NOT NULL DEFAULT 1, created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS staff_agency ON staff (agency, id);
+-- role: of api.h; subject: visitor or member of staff. id is the credential's.
+CREATE TABLE IF NOT EXISTS passkeys (
+    id BLOB PRIMARY KEY, role INTEGER NOT NULL, subject BLOB NOT NULL, alg INTEGER NOT NULL,
+    pub BLOB NOT NULL, label TEXT NOT NULL, sign_count INTEGER NOT NULL,
+    is_synced INTEGER NOT NULL, added INTEGER NOT NULL, used INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS passkeys_subject ON passkeys (subject);
+-- The link's token is derived from the id, as tokens are; its hash is kept. The challenge is the
+-- one that its holder was given last.
+CREATE TABLE IF NOT EXISTS invitations (
+    id BLOB PRIMARY KEY, hash BLOB NOT NULL UNIQUE, role INTEGER NOT NULL, subject BLOB NOT NULL,
+    challenge BLOB UNIQUE, challenge_until INTEGER, until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS invitations_subject ON invitations (subject);
+-- prev_hash: the token before the last rotation. It counts until somebody has shown that the new
+-- one arrived (is_seen), and then until prev_until.
+CREATE TABLE IF NOT EXISTS sessions (
+    id BLOB PRIMARY KEY, hash BLOB NOT NULL UNIQUE, prev_hash BLOB, prev_until INTEGER,
+    role INTEGER NOT NULL, subject BLOB NOT NULL, created INTEGER NOT NULL, used INTEGER NOT NULL,
+    rotated INTEGER NOT NULL, is_seen INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sessions_prev ON sessions (prev_hash);
+CREATE INDEX IF NOT EXISTS sessions_subject ON sessions (subject, created);
+-- Challenges for signing in that have served: they do not serve again.
+CREATE TABLE IF NOT EXISTS challenges (
+    challenge BLOB PRIMARY KEY, until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+-- The last of a household's wishes that was applied to a thing; an older one that comes late
+-- changes nothing. aspect: enum aspect of jobs/wishes.c.
+CREATE TABLE IF NOT EXISTS wish_marks (
+    home BLOB NOT NULL REFERENCES homes, aspect INTEGER NOT NULL, thing BLOB NOT NULL,
+    number INTEGER NOT NULL, PRIMARY KEY (home, aspect, thing)
+) STRICT, WITHOUT ROWID;
+-- wished: enum dw_wish_kind, 0: nothing. place: '' nothing.
+CREATE TABLE IF NOT EXISTS job_wishes (
+    job BLOB PRIMARY KEY REFERENCES jobs, wished INTEGER NOT NULL DEFAULT 0,
+    place TEXT NOT NULL DEFAULT '', day INTEGER, from_min INTEGER, to_min INTEGER
+) STRICT, WITHOUT ROWID;
+-- job: zeroes when it is for every visit.
+CREATE TABLE IF NOT EXISTS house_notes (
+    home BLOB NOT NULL REFERENCES homes, job BLOB NOT NULL, kind INTEGER NOT NULL,
+    text TEXT NOT NULL, until_day INTEGER NOT NULL, PRIMARY KEY (home, job, kind)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS house_notes_until ON house_notes (until_day);
+-- The hub's own bytes: COSE_Sign1 of a receipt.
+CREATE TABLE IF NOT EXISTS receipts (
+    visit INTEGER PRIMARY KEY, bytes BLOB NOT NULL
+) STRICT;
+-- The courier has scanned the sticker of the right door.
+CREATE TABLE IF NOT EXISTS door_scans (visit INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT;

@@ -20,11 +20,16 @@ struct dw_service_settings {
     char broker[64];
     char broker_login_file[256];
     bool behind_proxy;
+    char origin[256];
+    char tls_cert[256], tls_key[256];
     uint32_t connections_max;
     uint32_t database_mib_max;
     uint32_t hub_answer_ms;
     uint32_t location_m_max;
     uint32_t window_days_max;
+    uint32_t session_idle_s, session_max_s, session_rotate_s;
+    uint32_t invitation_hours;
+    uint32_t story_days;
 };
 
 /* Counts for the health page and tests. Main thread only. */
@@ -53,6 +58,7 @@ struct dw_service {
     struct dw_link *link;
     struct dw_waiting *waiting; /* visits that wait for their hub, requests that wait for a visit */
     struct dw_secret key;
+    char rp_id[256]; /* host of `origin`; "": nobody can sign in */
     uint8_t admin_hash[DW_HASH_BYTES];
     struct dw_sweep sweep;
     _Atomic bool is_link_up; /* read by both threads */

@@ -31,7 +31,7 @@ struct dw_db {
         const char *sql;
         sqlite3_stmt *stmt;
         bool is_used;
-    } cached[128];
+    } cached[256];
 };
 
 /* Prepares (once; `sql` is a literal), resets and binds. One letter of `format` for each argument:

@@ -5,6 +5,7 @@
  *   policy ready|silent|CHECK    how to answer HELLO from now on; CHECK is a refusal's code
  *   news VISIT NUMBER STATE CHECK ALARMS AT_MS
  *   receipt VISIT OUTCOME CHECK OPENED_MS SECURED_MS LEAF LATER(0|1)
+ *   wish NUMBER KIND ID VALUE DAY FROM TO [TEXT]    the household's; KIND, VALUE are numbers
  *   offer VISIT                  answer a HELLO that "silent" left alone
  *   forget                       take the next HELLO of any visit for a new question
  *   raw TOPIC HEX                publish any bytes ("-": none)
@@ -24,7 +25,7 @@
 #include "core/types.h"
 #include "crypto/signed.h"
 #include "os/os.h"
-#include "wire/visit.h"
+#include "wire/wish.h"
 
 #define VISITS_MAX 4096
 
@@ -145,6 +146,7 @@ static void hear(uint8_t kind, struct dw_view payload)
     struct dw_proof proof;
     static struct dw_job job;
     struct dw_ack ack;
+    struct dw_wish_ack wish_ack;
     char id[33];
     if (kind == DW_LINK_KIND_JOB && !dw_failed(dw_job_read(payload, &job))) {
         hear_job(&job);
@@ -158,6 +160,9 @@ static void hear(uint8_t kind, struct dw_view payload)
     } else if (kind == DW_LINK_KIND_ACK && !dw_failed(dw_ack_read(payload, &ack))) {
         printf("{\"event\":\"ack\",\"visit\":\"%016" PRIx64 "\",\"number\":%u}\n", ack.visit,
                ack.number);
+    } else if (kind == DW_LINK_KIND_WISH_ACK && !dw_failed(dw_wish_ack_read(payload, &wish_ack))) {
+        printf("{\"event\":\"wish_ack\",\"number\":%" PRIu64 ",\"status\":%u}\n", wish_ack.number,
+               wish_ack.status);
     } else {
         printf("{\"event\":\"unread\",\"kind\":%u}\n", kind);
     }
@@ -264,6 +269,27 @@ static void tell_receipt(char word[8][512])
     SEND(hub.topic_out, DW_LINK_KIND_RECEIPT, receipt, &m);
 }
 
+/* False: not a wish. */
+static bool tell_wish(const char *line)
+{
+    struct dw_wish m = {.at = utc(1700000000000)};
+    unsigned kind, value, from, to;
+    int day;
+    char id[33] = "";
+    int n = sscanf(line, "wish %" SCNu64 " %u %32s %u %d %u %u %255[^\n]", &m.number, &kind, id,
+                   &value, &day, &from, &to, m.text);
+    if (n < 7)
+        return false;
+    m.kind = (uint8_t)kind;
+    m.value = (uint8_t)value;
+    m.window =
+        (struct dw_civil_window){.day = day, .from_min = (uint16_t)from, .to_min = (uint16_t)to};
+    DW_ASSERT(!dw_failed(dw_unhex(id, m.id, sizeof(m.id))));
+    memcpy(m.hub, hub.secret.key.thumb, sizeof(m.hub));
+    SEND(hub.topic_out, DW_LINK_KIND_WISH, wish, &m);
+    return true;
+}
+
 static void tell_strange(uint64_t visit)
 {
     struct dw_secret other;
@@ -294,6 +320,8 @@ static void obey(char *line)
         tell_raw(word[0], hex);
         return;
     }
+    if (tell_wish(line))
+        return;
     int n = sscanf(line, "%511s %511s %511s %511s %511s %511s %511s %511s", word[0], word[1],
                    word[2], word[3], word[4], word[5], word[6], word[7]);
     if (strcmp(word[0], "enrol") == 0 && n == 1)

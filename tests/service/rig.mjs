@@ -102,11 +102,13 @@ export class Service {
   async close() { this.child.kill('SIGTERM'); this.agent.destroy(); return this.child.ended; }
 
   // {status, type, body, headers}; body is parsed when it is JSON.
-  send(method, url, { token, body, raw, headers = {} } = {}) {
+  // page: a signed-in person (see people.mjs); it brings its cookie, and what our own pages send.
+  send(method, url, { token, body, raw, headers = {}, page } = {}) {
     return new Promise((done, fail) => {
       const bytes = raw !== undefined ? Buffer.from(raw) : body !== undefined ? Buffer.from(JSON.stringify(body)) : undefined;
       const all = { ...headers };
       if (token) all.authorization = `Bearer ${token}`;
+      if (page) Object.assign(all, page.headers(method), headers);
       if (bytes !== undefined) {
         all['content-type'] ??= 'application/json';
         all['content-length'] ??= bytes.length;
@@ -115,6 +117,7 @@ export class Service {
         const parts = [];
         res.on('data', (d) => parts.push(d));
         res.on('end', () => {
+          page?.keep(res.headers['set-cookie']);
           const text = Buffer.concat(parts).toString();
           const type = res.headers['content-type'];
           done({ status: res.statusCode, type, headers: res.headers, text,

@@ -3,7 +3,7 @@
 #define DW_SERVICE_HOMES_HOMES_H
 
 #include "service/api.h"
-#include "wire/visit.h"
+#include "wire/wish.h"
 
 /* A verified message from a hub on its way through the writer. */
 struct dw_message {
@@ -11,12 +11,14 @@ struct dw_message {
     uint8_t kind;        /* enum dw_link_kind */
     struct dw_key hub;
     uint8_t home[DW_ID_BYTES]; /* not for ENROL */
+    struct dw_view object;     /* as the hub signed it; RECEIPT only, else empty */
     bool is_refused;           /* out: not about anything of ours; counted */
     union {
         struct dw_enrol enrol;
         struct dw_offer offer;
         struct dw_news news;
         struct dw_receipt receipt;
+        struct dw_wish wish;
     };
 };
 

@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include "service/civil.h"
-#include "wire/visit.h"
+#include "service/jobs/wishes.h"
+#include "wire/wish.h"
 
-static const char *const places[] = {"hall", "garage", "locker", "neighbour", "doorstep"};
+static const char *const places[] = {"hall",   "garage",    "parcel_box",
+                                     "locker", "neighbour", "doorstep"};
 static const char *const kinds[] = {"drop", "stay"};
 
 #define NOTES_BYTES_MAX 200u
@@ -27,10 +29,13 @@ struct order {
 /* -- what is shown ------------------------------------------------------------------------------
  */
 
-#define COLUMNS                                                                             \
-    "j.id, j.home, j.agency, j.kind, j.door, j.day, j.from_min, j.to_min, h.zone, j.notes," \
-    " j.places, j.visitor, j.revision, j.is_recalled, j.created, h.name"
-#define TABLES " FROM jobs j JOIN homes h ON h.id = j.home "
+#define COLUMNS                                                                               \
+    "j.id, j.home, j.agency, j.kind, j.door, j.day, j.from_min, j.to_min, h.zone, j.notes,"   \
+    " j.places, j.visitor, j.revision, j.is_recalled, j.created, h.name, h.hub_pub, j.nbf_s," \
+    " j.exp_s, w.wished, w.place, w.day, w.from_min, w.to_min"
+#define TABLES                                   \
+    " FROM jobs j JOIN homes h ON h.id = j.home" \
+    " LEFT JOIN job_wishes w ON w.job = j.id "
 
 static json_t *show_parcels(struct dw_call *c, const uint8_t job[DW_ID_BYTES], bool *ret_all_used)
 {
@@ -51,17 +56,60 @@ static json_t *show_parcels(struct dw_call *c, const uint8_t job[DW_ID_BYTES], b
     return list;
 }
 
+/* The civil day at the home now, told from the job itself: its window stands there in both times.
+ * (The zone's tables are the writer's.) When the clocks change between now and the window it is an
+ * hour off at most; of the offsets at its two ends the one that ends a day earlier counts. */
+static int32_t today_of(sqlite3_stmt *q)
+{
+    int64_t day_s = sqlite3_column_int64(q, 5) * 86400, now_s = dw_service_now_ms() / 1000;
+    int64_t from = day_s + sqlite3_column_int64(q, 6) * 60 - sqlite3_column_int64(q, 17);
+    int64_t to = day_s + sqlite3_column_int64(q, 7) * 60 - sqlite3_column_int64(q, 18);
+    return (int32_t)((now_s + (from > to ? from : to)) / 86400);
+}
+
+/* The household's notes are for whoever comes today, and for nobody else. */
+static json_t *show_house_notes(struct dw_call *c, sqlite3_stmt *q, bool is_open)
+{
+    uint8_t home[DW_ID_BYTES], job[DW_ID_BYTES];
+    int32_t today = today_of(q);
+    bool is_for_asker = c->actor.role == DW_ROLE_VISITOR || c->actor.role == DW_ROLE_OWNER;
+    if (!is_for_asker || !is_open || today != sqlite3_column_int(q, 5) ||
+        !dw_col_blob(q, 1, home, sizeof(home)) || !dw_col_blob(q, 0, job, sizeof(job)))
+        return json_array();
+    return dw_house_notes(c, home, job, today);
+}
+
+static json_t *show_wished_window(sqlite3_stmt *q)
+{
+    if (sqlite3_column_type(q, 21) == SQLITE_NULL)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o}", "date", dw_json_day(sqlite3_column_int(q, 21)), "from",
+                     dw_json_minute((uint32_t)sqlite3_column_int(q, 22)), "to",
+                     dw_json_minute((uint32_t)sqlite3_column_int(q, 23)));
+}
+
+static json_t *show_hub_pub(sqlite3_stmt *q)
+{
+    uint8_t pub[DW_KEY_BYTES];
+    return dw_col_blob(q, 16, pub, sizeof(pub)) ? dw_json_bytes(pub, sizeof(pub)) : json_null();
+}
+
 static json_t *show(struct dw_call *c, sqlite3_stmt *q)
 {
     uint8_t id[DW_ID_BYTES];
     bool is_delivered;
+    int wished = sqlite3_column_int(q, 19);
+    const char *word = dw_wished_word(wished), *place = dw_col_text(q, 20);
     (void)dw_col_blob(q, 0, id, sizeof(id));
     json_t *parcels = show_parcels(c, id, &is_delivered);
     const char *state = is_delivered                     ? "delivered"
                         : sqlite3_column_int(q, 13) != 0 ? "recalled"
+                        : wished == DW_WISH_DECLINE      ? "declined"
                                                          : "open";
+    bool is_open = !is_delivered && sqlite3_column_int(q, 13) == 0;
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:s, s:i, s:o, s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:i, s:s, s:o}",
+        "{s:o, s:o, s:o, s:o, s:s, s:i, s:o, s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:i, s:s, s:o,"
+        " s:o, s:o, s:o, s:o, s:o}",
         "id", dw_json_id(id), "home", dw_json_col_id(q, 1), "home_name", dw_json_col_text(q, 15),
         "agency", dw_json_col_id(q, 2), "kind", kinds[sqlite3_column_int(q, 3) == DW_VISIT_STAY],
         "door", sqlite3_column_int(q, 4), "parcels", parcels, "window", "date",
@@ -70,7 +118,9 @@ static json_t *show(struct dw_call *c, sqlite3_stmt *q)
         dw_json_minute((uint32_t)sqlite3_column_int(q, 7)), "zone", dw_json_col_text(q, 8), "notes",
         dw_json_col_text(q, 9), "places", json_loads(dw_col_text(q, 10), 0, NULL), "visitor",
         dw_json_col_id(q, 11), "revision", sqlite3_column_int(q, 12), "state", state, "created",
-        dw_json_col_time(q, 14));
+        dw_json_col_time(q, 14), "hub_pub", show_hub_pub(q), "house_notes",
+        show_house_notes(c, q, is_open), "place", place[0] ? json_string(place) : json_null(),
+        "wished", word ? json_string(word) : json_null(), "wished_window", show_wished_window(q));
 }
 
 /* The job of the path, if the asker may see it. NULL: not found. */
@@ -105,8 +155,46 @@ void dw_jobs_get(struct dw_call *c)
         dw_answer(c, 200, show(c, q));
 }
 
+#define TODAY                                                                                     \
+    " AND j.is_recalled = 0 AND j.exp_s > ?2 - 172800 AND j.nbf_s < ?2 + 172800"                  \
+    " AND (?2 - j.nbf_s + j.from_min * 60 BETWEEN 0 AND 86399 OR ?2 BETWEEN j.nbf_s AND j.exp_s)" \
+    " ORDER BY j.nbf_s, j.exp_s, j.id LIMIT ?3"
+
+/* The stops of the day at each home, in order of their windows. */
+static void list_today(struct dw_call *c)
+{
+    struct dw_db *db = c->work.db;
+    int64_t now_s = dw_service_now_ms() / 1000;
+    uint64_t limit = dw_query_uint(c, "limit", DW_PAGE_MAX, DW_PAGE_MAX);
+    if (!dw_is_refused(c) && (limit == 0 || dw_query_text(c, "after")))
+        dw_problem_say(c, DW_PROBLEM_BAD_FIELD, "This list has no pages; limit is 1 to %u.",
+                       DW_PAGE_MAX);
+    if (dw_is_refused(c))
+        return;
+    const void *who = c->actor.id;
+    sqlite3_stmt *q = c->actor.role == DW_ROLE_VISITOR
+                          ? dw_db_ask(db, "SELECT " COLUMNS TABLES "WHERE j.visitor = ?1" TODAY,
+                                      "kii", who, now_s, (int64_t)limit)
+                      : c->actor.role == DW_ROLE_AGENCY
+                          ? dw_db_ask(db, "SELECT " COLUMNS TABLES "WHERE j.agency = ?1" TODAY,
+                                      "kii", who, now_s, (int64_t)limit)
+                      : c->actor.role == DW_ROLE_OWNER
+                          ? dw_db_ask(db, "SELECT " COLUMNS TABLES "WHERE j.home = ?1" TODAY, "kii",
+                                      who, now_s, (int64_t)limit)
+                          : dw_db_ask(db, "SELECT " COLUMNS TABLES "WHERE ?1 = 1" TODAY, "iii",
+                                      INT64_C(1), now_s, (int64_t)limit);
+    json_t *items = json_array();
+    while (dw_db_next(db, q))
+        (void)json_array_append_new(items, show(c, q));
+    dw_answer(c, 200, dw_json_page(items, NULL));
+}
+
 void dw_jobs_list(struct dw_call *c)
 {
+    if (dw_query_uint(c, "today", 1, 0) == 1 && !dw_is_refused(c)) {
+        list_today(c);
+        return;
+    }
     uint8_t last[DW_ID_BYTES];
     uint64_t limit;
     struct dw_db *db = c->work.db;
@@ -195,7 +283,8 @@ static void read_places(struct dw_call *c, struct order *o)
     }
     if (!is_good) {
         dw_problem_say(c, DW_PROBLEM_BAD_FIELD,
-                       "places must list hall, garage, locker, neighbour or doorstep, each once.");
+                       "places must list hall, garage, parcel_box, locker, neighbour or"
+                       " doorstep, each once.");
         return;
     }
     size_t len = strlen(text);
@@ -364,6 +453,12 @@ void dw_jobs_patch(struct dw_call *c)
                        " WHERE id = ?",
                        "iiiiik", (int64_t)o.day, (int64_t)o.from, (int64_t)o.to, o.nbf_s, o.exp_s,
                        id);
+    /* A new window is the answer to the wish for one. */
+    if (o.has_window)
+        (void)dw_db_do(c->work.db,
+                       "UPDATE job_wishes SET wished = 0, day = NULL, from_min = NULL,"
+                       " to_min = NULL WHERE job = ? AND wished = ?",
+                       "ki", id, (int64_t)DW_WISH_MOVE);
     if (o.notes)
         (void)dw_db_do(c->work.db, "UPDATE jobs SET notes = ? WHERE id = ?", "tk", o.notes, id);
     if (o.places)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "service/jobs/jobs.h"
+#include "service/people/people.h"
 #include "wire/visit.h"
 
 #define COLUMNS "id, agency, name, is_active, created"
@@ -111,10 +112,31 @@ void dw_visitors_patch(struct dw_call *c)
     if (has_active)
         (void)dw_db_do(c->work.db, "UPDATE visitors SET is_active = ? WHERE id = ?", "ik",
                        (int64_t)is_active, id);
+    if (has_active && !is_active)
+        dw_sessions_end(&c->work, id, false);
     dw_jobs_send_of_visitor(&c->work, id);
     sqlite3_stmt *q = find(c, id);
     if (q)
         dw_answer(c, 200, show(q));
+}
+
+void dw_visitors_invite(struct dw_call *c)
+{
+    uint8_t id[DW_ID_BYTES];
+    bool replaces = false;
+    sqlite3_stmt *q = find(c, id);
+    if (!q)
+        return;
+    bool is_active = sqlite3_column_int(q, 3) == 1;
+    dw_in_only(c, c->body, "replace", NULL);
+    (void)dw_in_bool(c, c->body, "replace", &replaces, DW_OPTIONAL);
+    if (!dw_is_refused(c) && !is_active)
+        dw_problem_say(c, DW_PROBLEM_CONFLICT, "The visitor is not active.");
+    if (dw_is_refused(c))
+        return;
+    if (replaces)
+        dw_sessions_end(&c->work, id, true);
+    dw_invite(c, DW_ROLE_VISITOR, id, json_object());
 }
 
 /* -- screenings ---------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ void dw_visitors_post(struct dw_call *c);
 void dw_visitors_list(struct dw_call *c);
 void dw_visitors_get(struct dw_call *c);
 void dw_visitors_patch(struct dw_call *c);
+void dw_visitors_invite(struct dw_call *c);
 void dw_screenings_post(struct dw_call *c);
 void dw_screenings_list(struct dw_call *c);
 

@@ -247,6 +247,8 @@ static bool hear_receipt(struct dw_work *w, const struct dw_message *m)
         dw_visit_tell(w, in->visit, &line);
     if (dw_utc_is_known(in->opened))
         use_parcel(w, in->visit);
+    (void)dw_db_do(w->db, "INSERT OR REPLACE INTO receipts (visit, bytes) VALUES (?, ?)", "ib",
+                   (int64_t)in->visit, m->object.ptr, m->object.len);
     w->stops_waiting = true;
     w->touched = in->visit;
     return true;

@@ -13,7 +13,8 @@
 #define COLUMNS                                                                                    \
     "id, job, home, agency, visitor, door, barcode, courier_nonce, passed, state, check_failed,"   \
     " outcome, alarms, story, asked, ready_until, slid, gap_ms, opened_lo, opened_hi, secured_lo," \
-    " secured_hi, inside_ms, evidence, leaf, is_confirmed_later"
+    " secured_hi, inside_ms, evidence, leaf, is_confirmed_later,"                                  \
+    " EXISTS (SELECT 1 FROM door_scans WHERE visit = id)"
 
 enum column {
     AT_ID,
@@ -41,7 +42,8 @@ enum column {
     AT_INSIDE,
     AT_EVIDENCE,
     AT_LEAF,
-    AT_CONFIRMED_LATER
+    AT_CONFIRMED_LATER,
+    AT_DOOR_SCANNED
 };
 
 static json_t *show_check(int check)
@@ -156,7 +158,7 @@ static json_t *show(struct dw_call *c, sqlite3_stmt *q, bool with_story)
     dw_hex(bytes, sizeof(bytes), nonce);
     json_t *visit = json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:i, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, "
-        "s:o}",
+        "s:o, s:b}",
         "id", dw_json_visit(id), "job", dw_json_col_id(q, AT_JOB), "home",
         dw_json_col_id(q, AT_HOME), "agency", dw_json_col_id(q, AT_AGENCY), "visitor",
         dw_json_col_id(q, AT_VISITOR), "door", sqlite3_column_int(q, AT_DOOR), "barcode",
@@ -167,7 +169,7 @@ static json_t *show(struct dw_call *c, sqlite3_stmt *q, bool with_story)
         "alarms", show_alarms((uint32_t)sqlite3_column_int64(q, AT_ALARMS)), "news",
         (json_int_t)sqlite3_column_int64(q, AT_STORY), "asked", dw_json_col_time(q, AT_ASKED),
         "ready_until", dw_json_col_time(q, AT_READY_UNTIL), "slid", dw_json_col_time(q, AT_SLID),
-        "receipt", show_receipt(q));
+        "receipt", show_receipt(q), "door_confirmed", sqlite3_column_int(q, AT_DOOR_SCANNED) == 1);
     if (with_story)
         (void)json_object_set_new(visit, "story", show_story(c, id));
     return visit;
@@ -213,8 +215,81 @@ void dw_visits_get(struct dw_call *c)
     dw_answer(c, 200, show(c, q, true));
 }
 
+/* The hub's own bytes, for whoever wants to check them [I34]. */
+void dw_visits_receipt(struct dw_call *c)
+{
+    uint64_t visit;
+    uint8_t pub[DW_KEY_BYTES];
+    if (!find(c, &visit))
+        return;
+    sqlite3_stmt *q = dw_db_ask(c->work.db,
+                                "SELECT h.hub_pub, r.bytes FROM receipts r"
+                                " JOIN visits v ON v.id = r.visit JOIN homes h ON h.id = v.home"
+                                " WHERE r.visit = ?",
+                                "i", (int64_t)visit);
+    if (!dw_db_next(c->work.db, q) || !dw_col_blob(q, 0, pub, sizeof(pub))) {
+        dw_problem(c, DW_PROBLEM_NOT_FOUND);
+        return;
+    }
+    dw_answer(
+        c, 200,
+        json_pack("{s:o, s:o}", "hub_pub", dw_json_bytes(pub, sizeof(pub)), "receipt",
+                  dw_json_bytes(sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1))));
+}
+
+/* Short lists for those who must look now: what is under way, what did not lock. Newest first. */
+static sqlite3_stmt *ask_short(struct dw_call *c, bool is_stuck, int64_t limit)
+{
+#define ACTIVE " AND outcome = 0 AND asked > ? ORDER BY id DESC LIMIT ?"
+#define STUCK                                                                       \
+    " AND (outcome IN (5, 6) OR (outcome = 0 AND state IN (11, 12))) AND asked > ?" \
+    " ORDER BY id DESC LIMIT ?"
+#define OF(column, rest) "SELECT " COLUMNS " FROM visits WHERE " column " = ?" rest
+    _Static_assert(DW_OUTCOME_SECURED_UNCONFIRMED == 5 && DW_OUTCOME_NOT_SECURED == 6 &&
+                       DW_VISIT_STUCK == 11 && DW_VISIT_UNHEARD == 12,
+                   "the numbers in the query");
+    struct dw_db *db = c->work.db;
+    const void *who = c->actor.id;
+    int64_t since = dw_service_now_ms() - (is_stuck ? 30 : 1) * INT64_C(86400000);
+    if (c->actor.role == DW_ROLE_AGENCY)
+        return is_stuck ? dw_db_ask(db, OF("agency", STUCK), "kii", who, since, limit)
+                        : dw_db_ask(db, OF("agency", ACTIVE), "kii", who, since, limit);
+    if (c->actor.role == DW_ROLE_VISITOR)
+        return is_stuck ? dw_db_ask(db, OF("visitor", STUCK), "kii", who, since, limit)
+                        : dw_db_ask(db, OF("visitor", ACTIVE), "kii", who, since, limit);
+    if (c->actor.role == DW_ROLE_OWNER)
+        return is_stuck ? dw_db_ask(db, OF("home", STUCK), "kii", who, since, limit)
+                        : dw_db_ask(db, OF("home", ACTIVE), "kii", who, since, limit);
+    return is_stuck ? dw_db_ask(db, OF("1", STUCK), "iii", INT64_C(1), since, limit)
+                    : dw_db_ask(db, OF("1", ACTIVE), "iii", INT64_C(1), since, limit);
+}
+
+static void list_short(struct dw_call *c, bool is_stuck)
+{
+    uint64_t limit = dw_query_uint(c, "limit", 20, 20);
+    if (!dw_is_refused(c) && (limit == 0 || dw_query_text(c, "after")))
+        dw_problem_say(c, DW_PROBLEM_BAD_FIELD, "This list has no pages; limit is 1 to 20.");
+    if (dw_is_refused(c))
+        return;
+    sqlite3_stmt *q = ask_short(c, is_stuck, (int64_t)limit);
+    json_t *items = json_array();
+    while (dw_db_next(c->work.db, q))
+        (void)json_array_append_new(items, show(c, q, true));
+    dw_answer(c, 200, json_pack("{s:o, s:n}", "items", items, "next"));
+}
+
 void dw_visits_list(struct dw_call *c)
 {
+    bool is_active = dw_query_uint(c, "active", 1, 0) == 1;
+    bool is_stuck = dw_query_uint(c, "stuck", 1, 0) == 1;
+    if (is_active && is_stuck)
+        dw_problem_say(c, DW_PROBLEM_BAD_FIELD, "active and stuck do not go together.");
+    if (dw_is_refused(c))
+        return;
+    if (is_active || is_stuck) {
+        list_short(c, is_stuck);
+        return;
+    }
     struct dw_db *db = c->work.db;
     const char *after = dw_query_text(c, "after");
     int64_t last = 0;
@@ -301,7 +376,8 @@ static void look_at_job(struct dw_call *c, struct request *r, struct dw_stop *st
     sqlite3_stmt *q =
         dw_db_ask(c->work.db,
                   "SELECT j.home, j.visitor, j.door, j.nbf_s, j.exp_s, j.is_recalled, h.zone,"
-                  " h.latitude, h.longitude, p.is_active, p.from_min, p.to_min, j.kind"
+                  " h.latitude, h.longitude, p.is_active, p.from_min, p.to_min, j.kind,"
+                  " EXISTS (SELECT 1 FROM job_wishes WHERE job = j.id AND wished = 2)"
                   " FROM jobs j JOIN homes h ON h.id = j.home"
                   " LEFT JOIN permissions p ON p.home = j.home AND p.agency = j.agency"
                   " WHERE j.id = ? AND j.agency = ?",
@@ -322,13 +398,14 @@ static void look_at_job(struct dw_call *c, struct request *r, struct dw_stop *st
     stop->home.lon = sqlite3_column_double(q, 8);
     (void)snprintf(zone, sizeof(zone), "%s", dw_col_text(q, 6));
     bool is_active = sqlite3_column_int(q, 9) == 1;
+    bool is_declined = sqlite3_column_int(q, 13) == 1; /* DW_WISH_DECLINE */
     uint32_t from = (uint32_t)sqlite3_column_int(q, 10), to = (uint32_t)sqlite3_column_int(q, 11);
 
     int32_t today;
     uint32_t minute;
     if (!dw_civil_at(zone, stop->now_s, &today, &minute))
         return;
-    stop->is_permitted = is_active && minute >= from && minute < to;
+    stop->is_permitted = is_active && !is_declined && minute >= from && minute < to;
     q = dw_db_ask(c->work.db,
                   "SELECT 1 FROM screenings WHERE visitor = ? AND ? BETWEEN from_day AND to_day",
                   "ki", c->actor.id, (int64_t)today);
@@ -360,6 +437,12 @@ static void look_at_door(struct dw_call *c, const struct request *r, struct dw_s
                                 "ki", r->home, (int64_t)r->door);
     stop->is_door_wrong =
         !dw_db_next(c->work.db, q) || strcmp(dw_col_text(q, 0), r->door_code) != 0;
+}
+
+static void door_scanned(struct dw_call *c, uint64_t visit)
+{
+    (void)dw_db_do(c->work.db, "INSERT OR REPLACE INTO door_scans (visit, at) VALUES (?, ?)", "ii",
+                   (int64_t)visit, dw_service_now_ms());
 }
 
 /* The courier's app may ask twice when the answer got lost: the visit that is under way is the
@@ -449,6 +532,8 @@ void dw_visits_post(struct dw_call *c)
                        c->actor.agency, c->actor.id, (int64_t)r.door, r.barcode, r.nonce,
                        (int64_t)passed, (int64_t)DW_VISIT_ASKED, dw_service_now_ms());
     }
+    if (r.door_code && stop.is_job_known && !stop.is_door_wrong)
+        door_scanned(c, visit);
     if (check != DW_CHECK_NONE)
         dw_visit_refuse(&c->work, visit, check);
     else
@@ -487,5 +572,33 @@ void dw_visits_open(struct dw_call *c)
         c->work.wait_ms = c->work.service->set.hub_answer_ms;
         c->work.wait_repeats = true;
     }
+    answer(c, 200, visit);
+}
+
+/* The sticker, scanned between the parcel and the slide. It opens nothing. */
+void dw_visits_door(struct dw_call *c)
+{
+    uint64_t visit;
+    uint8_t home[DW_ID_BYTES];
+    sqlite3_stmt *q = find(c, &visit);
+    if (!q)
+        return;
+    bool has_home = dw_col_blob(q, AT_HOME, home, sizeof(home));
+    int door = sqlite3_column_int(q, AT_DOOR);
+    dw_in_only(c, c->body, "code", NULL);
+    const char *code = dw_in_text(c, c->body, "code", 64, DW_REQUIRED);
+    if (dw_is_refused(c))
+        return;
+    struct request r = {.door_code = code, .door = door};
+    struct dw_stop stop = {.is_door_wrong = true};
+    memcpy(r.home, home, sizeof(r.home));
+    if (has_home)
+        look_at_door(c, &r, &stop);
+    if (stop.is_door_wrong) {
+        dw_problem(c, DW_PROBLEM_WRONG_DOOR);
+        return;
+    }
+    door_scanned(c, visit);
+    c->work.touched = visit;
     answer(c, 200, visit);
 }

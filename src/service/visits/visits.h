@@ -14,6 +14,8 @@ void dw_visits_post(struct dw_call *c);
 void dw_visits_open(struct dw_call *c);
 void dw_visits_list(struct dw_call *c);
 void dw_visits_get(struct dw_call *c);
+void dw_visits_door(struct dw_call *c);
+void dw_visits_receipt(struct dw_call *c);
 
 /* OFFER, NEWS, RECEIPT of an enrolled hub. dw_work.run. */
 bool dw_visits_hear(struct dw_work *w);
