@@ -12,6 +12,13 @@
  * replay N   still-nonce 0|1 (frames keep an old list) display 0|1 (answer screens)   plain 0|1
  * (class K0)   frame BYTES KEY (bytes of no picture) link_out ENROL HEX   piece TOTAL OFFSET BYTES
  * (raw piece)   garbage N (bytes on the guard's socket) pipe (a new live pipe)   quit
+ *
+ * The household: 1 Ada, owner, two passkeys; 2 Ben, occupant. Every question of the front is
+ * written as "ask OP ACT MEMBER TARGET VALUE NAME TEXT ID" and answered: a passkey whose id is the
+ * bytes "member-N" is N's; the token "good" invites. Commands: member ID ROLE NAME   gone ID
+ * people   mute 0|1 (no answers)   no N (the next answer refuses)   life (the story begins anew)
+ * who VISIT KIND IS_OWNER MEMBER VISITOR AGENCY   job N STATE AGENCY   params   vapid
+ * alert_done STATUS GONE ENDPOINT
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -43,6 +50,15 @@ static pid_t front;
 static struct dw_secret hub, camera, stranger;
 static struct dw_ipc_state state;
 static uint64_t story_number;
+static struct dw_ipc_story told[4096];
+static struct dw_ipc_people people = {.count = 2, .credential_count = 3, .epoch = 1};
+static bool is_mute;
+static uint8_t next_no;
+static struct {
+    uint8_t challenge[32];
+    uint8_t act;
+} given[64];
+static uint32_t given_count;
 static bool answers_screens = true, keeps_old_list, is_plain;
 
 struct units {
@@ -292,6 +308,160 @@ static void new_pipe(void)
     live_fd = pair[0];
 }
 
+/* ---- the household ---- */
+
+static void send_people(void)
+{
+    struct dw_ipc_people copy = people;
+    send_front(DW_IPC_PEOPLE, &copy);
+}
+
+static void set_member(uint32_t id, uint8_t role, const char *name, uint32_t passkeys)
+{
+    struct dw_ipc_member *m = NULL;
+    for (uint32_t i = 0; i < DW_MEMBERS_MAX; i++) {
+        if (people.member[i].id == id || (!m && people.member[i].id == 0))
+            m = &people.member[i];
+    }
+    if (!m)
+        return;
+    *m = (struct dw_ipc_member){.id = id, .role = role, .since_utc_ms = 1700000000000};
+    snprintf(m->name, sizeof(m->name), "%s", name);
+    for (uint32_t i = 0; i < DW_CREDENTIALS_MAX && passkeys > 0; i++) {
+        struct dw_ipc_credential *c = &people.credential[i];
+        if (c->member)
+            continue;
+        *c = (struct dw_ipc_credential){
+            .member = id, .number = i + 1, .added_utc_ms = 1700000000000};
+        c->id_len = (uint8_t)snprintf((char *)c->id, sizeof(c->id), "member-%u-%u", id, passkeys);
+        snprintf(c->label, sizeof(c->label), "key %u", passkeys--);
+    }
+}
+
+static void remove_member(uint32_t id)
+{
+    for (uint32_t i = 0; i < DW_MEMBERS_MAX; i++) {
+        if (people.member[i].id == id)
+            people.member[i] = (struct dw_ipc_member){0};
+    }
+    for (uint32_t i = 0; i < DW_CREDENTIALS_MAX; i++) {
+        if (people.credential[i].member == id)
+            people.credential[i] = (struct dw_ipc_credential){0};
+    }
+}
+
+/* The act that this challenge was given for, once; DW_ACT_NONE: not given, or used. */
+static uint8_t take_challenge(const uint8_t challenge[32])
+{
+    for (uint32_t i = 0; i < 64; i++) {
+        if (given[i].act && memcmp(given[i].challenge, challenge, 32) == 0) {
+            uint8_t act = given[i].act;
+            given[i].act = 0;
+            return act;
+        }
+    }
+    return DW_ACT_NONE;
+}
+
+static void begin(const struct dw_ipc_people_ask *m, struct dw_ipc_people_answer *a)
+{
+    if (m->act == DW_ACT_JOIN && strcmp(m->token, "good") != 0) {
+        a->no = DW_PEOPLE_NO_TOKEN;
+        return;
+    }
+    dw_random(a->challenge, 32);
+    memcpy(given[given_count % 64].challenge, a->challenge, 32);
+    given[given_count++ % 64].act = m->act;
+    if (m->act == DW_ACT_JOIN) {
+        a->role = DW_MEMBER_OWNER;
+        snprintf(a->name, sizeof(a->name), "Cleo");
+        dw_random(a->user, sizeof(a->user));
+    }
+}
+
+static void send_story(const struct dw_ipc_people_ask *m, struct dw_ipc_people_answer *a)
+{
+    uint64_t n = m->value ? m->value : 1;
+    for (uint32_t i = 0; i < 256 && n <= story_number; i++, n++) {
+        struct dw_ipc_story copy = told[n % 4096];
+        send_front(DW_IPC_STORY, &copy);
+    }
+    a->value = story_number;
+}
+
+static void answer(const struct dw_ipc_people_ask *m)
+{
+    struct dw_ipc_people_answer a = {.ticket = m->ticket, .op = m->op};
+    uint8_t act = m->op == DW_PEOPLE_JOIN || m->op == DW_PEOPLE_SIGN_IN || m->op == DW_PEOPLE_ACT
+                      ? take_challenge(m->challenge)
+                      : DW_ACT_NONE;
+    uint32_t is = 0;
+    (void)sscanf((const char *)m->credential, "member-%u", &is);
+    if (m->op == DW_PEOPLE_BEGIN) {
+        begin(m, &a);
+    } else if (m->op == DW_PEOPLE_LOOK) {
+        a.no = strcmp(m->token, "good") == 0 ? 0 : DW_PEOPLE_NO_TOKEN;
+        a.role = DW_MEMBER_OWNER;
+        a.is_first = 1;
+        a.until_utc_ms = 1900000000000;
+        snprintf(a.name, sizeof(a.name), "Cleo");
+    } else if (m->op == DW_PEOPLE_SIGN_IN) {
+        a.no = act != DW_ACT_SIGN_IN ? DW_PEOPLE_NO_CHALLENGE : is ? 0 : DW_PEOPLE_NO_PASSKEY;
+        a.member = is;
+    } else if (m->op == DW_PEOPLE_JOIN) {
+        a.no = act == DW_ACT_JOIN ? 0 : DW_PEOPLE_NO_CHALLENGE;
+        a.member = 3;
+        a.role = DW_MEMBER_OWNER;
+        snprintf(a.name, sizeof(a.name), "Cleo");
+        snprintf(a.text, sizeof(a.text), "SECRET-CODE");
+        if (!a.no)
+            set_member(3, DW_MEMBER_OWNER, "Cleo", 1);
+    } else if (m->op == DW_PEOPLE_ACT) {
+        a.no = act == DW_ACT_NONE ? DW_PEOPLE_NO_CHALLENGE
+               : is == 0          ? DW_PEOPLE_NO_PASSKEY
+               : is != m->member  ? DW_PEOPLE_NO_PASSKEY
+                                  : 0;
+        if (act == DW_ACT_INVITE)
+            a.until_utc_ms = 1900000000000;
+        if (act == DW_ACT_INVITE || act == DW_ACT_NEW_RECOVERY)
+            snprintf(a.text, sizeof(a.text), "TEXT");
+    } else if (m->op == DW_PEOPLE_STORY) {
+        send_story(m, &a);
+    } else if (m->op == DW_PEOPLE_RECOVER) {
+        a.no = strcmp(m->name, "the code") == 0 ? 0 : DW_PEOPLE_NO_PRESENCE;
+        a.until_utc_ms = 1900000000000;
+        snprintf(a.text, sizeof(a.text), "TEXT");
+    } else if (m->op == DW_PEOPLE_MODE) {
+        people.camera_mode = (uint8_t)m->value;
+        send_people();
+    }
+    if (next_no && m->op != DW_PEOPLE_STORY) {
+        a.no = next_no;
+        next_no = 0;
+    }
+    send_front(DW_IPC_PEOPLE_ANSWER, &a);
+    if (m->op == DW_PEOPLE_JOIN && !a.no)
+        send_people();
+}
+
+static void on_ask(const struct dw_ipc_people_ask *m)
+{
+    char id[33];
+    dw_hex(m->id, sizeof(m->id), id);
+    printf("ask %u %u %u %u %llu [%s] [%s] [%s] %s %d %u %u %s\n", m->op,
+           m->op == DW_PEOPLE_WISH ? m->wish : m->act, m->member, m->target,
+           (unsigned long long)m->value, m->name, m->text, m->token, id, m->window.day,
+           m->window.from_min, m->window.to_min,
+           m->credential_len ? (const char *)m->credential : "-");
+    if (!is_mute)
+        answer(m);
+}
+
+static void on_alert_set(const struct dw_ipc_alert_set *m)
+{
+    printf("alert %u %u %u %u [%s]\n", m->member, m->word, m->channel, m->lang, m->endpoint);
+}
+
 static void on_guard(uv_poll_t *poll, int status, int events)
 {
     (void)poll;
@@ -304,6 +474,8 @@ static void on_guard(uv_poll_t *poll, int status, int events)
             struct dw_ipc_owner owner;
             struct dw_ipc_link link;
             struct dw_ipc_link_state link_state;
+            struct dw_ipc_people_ask ask;
+            struct dw_ipc_alert_set alert_set;
             uint8_t room[8192];
         } in;
         enum dw_ipc_type type;
@@ -315,11 +487,18 @@ static void on_guard(uv_poll_t *poll, int status, int events)
             ended("front-gone");
         if (type == DW_IPC_READY) {
             new_pipe();
+            send_people();
             printf("ready\n");
         } else if (type == DW_IPC_VIEWER) {
             on_viewer(&in.viewer);
         } else if (type == DW_IPC_OWNER) {
-            printf("owner %u\n", in.owner.word);
+            printf("owner %u %u\n", in.owner.word, in.owner.member);
+        } else if (type == DW_IPC_PEOPLE_ASK) {
+            on_ask(&in.ask);
+        } else if (type == DW_IPC_ALERT_SET) {
+            on_alert_set(&in.alert_set);
+        } else if (type == DW_IPC_KEY_WANTED) {
+            printf("key_wanted\n");
         } else if (type == DW_IPC_LINK_STATE) {
             printf("link_state %u\n", in.link_state.is_up);
         } else if (type == DW_IPC_LINK_IN) {
@@ -378,6 +557,66 @@ static void set_state(char *words)
     send_state();
 }
 
+static void send_params(void)
+{
+    struct dw_ipc_params m = {.count = 1, .home = "Elm Street 4"};
+    m.param[0] = (struct dw_ipc_param){"t_dwell_ms", 45000, 60000, 1000, 180000};
+    snprintf(m.door[0], sizeof(m.door[0]), "Front door");
+    send_front(DW_IPC_PARAMS, &m);
+}
+
+static bool household(const char *word, char *arg[6])
+{
+    if (strcmp(word, "member") == 0 && arg[2]) {
+        set_member((uint32_t)number(arg[0]), (uint8_t)number(arg[1]), arg[2], 1);
+        send_people();
+    } else if (strcmp(word, "gone") == 0) {
+        remove_member((uint32_t)number(arg[0]));
+        send_people();
+    } else if (strcmp(word, "people") == 0) {
+        send_people();
+    } else if (strcmp(word, "mute") == 0) {
+        is_mute = number(arg[0]) != 0;
+    } else if (strcmp(word, "no") == 0) {
+        next_no = (uint8_t)number(arg[0]);
+    } else if (strcmp(word, "life") == 0) {
+        story_number = 0;
+    } else if (strcmp(word, "params") == 0) {
+        send_params();
+    } else if (strcmp(word, "who") == 0 && arg[5]) {
+        struct dw_ipc_who m = {.visit = number(arg[0]),
+                               .kind = (uint8_t)number(arg[1]),
+                               .is_owner = (uint8_t)number(arg[2]),
+                               .member = (uint32_t)number(arg[3])};
+        snprintf(m.visitor, sizeof(m.visitor), "%s", arg[4]);
+        snprintf(m.agency, sizeof(m.agency), "%s", arg[5]);
+        send_front(DW_IPC_WHO, &m);
+    } else if (strcmp(word, "job") == 0 && arg[2]) {
+        struct dw_ipc_job m = {.state = (uint8_t)number(arg[1]),
+                               .parcel_count = 2,
+                               .dwell_ms = 60000,
+                               .nbf_s = 1790000000,
+                               .exp_s = 1790003600,
+                               .window = {20773, 540, 660}};
+        m.id[15] = (uint8_t)number(arg[0]);
+        m.agency[0] = 7;
+        snprintf(m.agency_name, sizeof(m.agency_name), "%s", arg[2]);
+        snprintf(m.zone, sizeof(m.zone), "Europe/Amsterdam");
+        send_front(DW_IPC_JOB, &m);
+    } else if (strcmp(word, "vapid") == 0) {
+        struct dw_ipc_alert_done m = {.vapid_pub = {4, 1, 2, 3}};
+        send_front(DW_IPC_ALERT_DONE, &m);
+    } else if (strcmp(word, "alert_done") == 0 && arg[2]) {
+        struct dw_ipc_alert_done m = {.status = (uint32_t)number(arg[0]),
+                                      .is_gone = (uint8_t)number(arg[1])};
+        snprintf(m.endpoint, sizeof(m.endpoint), "%s", arg[2]);
+        send_front(DW_IPC_ALERT_DONE, &m);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 static void command(char *line)
 {
     char *rest = NULL;
@@ -390,9 +629,11 @@ static void command(char *line)
         set_state(rest);
         return;
     }
-    char *arg[4] = {0};
-    for (int i = 0; i < 4; i++)
+    char *arg[6] = {0};
+    for (int i = 0; i < 6; i++)
         arg[i] = strtok_r(NULL, " ", &rest);
+    if (household(word, arg))
+        return;
     if (strcmp(word, "story") == 0) {
         struct dw_utc now = dw_wall(true);
         struct dw_ipc_story m = {.number = ++story_number,
@@ -401,8 +642,11 @@ static void command(char *line)
                                  .kind = (uint32_t)number(arg[0]),
                                  .value = (uint32_t)number(arg[1]),
                                  .value2 = (uint32_t)number(arg[2]),
-                                 .visit = number(arg[3])};
-        send_front(DW_IPC_STORY, &m);
+                                 .visit = number(arg[3]),
+                                 .member = (uint32_t)number(arg[4])};
+        told[m.number % 4096] = m;
+        if (!arg[5]) /* "-": told when it is asked for only */
+            send_front(DW_IPC_STORY, &m);
     } else if (strcmp(word, "play") == 0) {
         uint64_t fps = number(arg[0]);
         uv_timer_stop(&frame_timer);
@@ -507,6 +751,9 @@ int main(int argc, char **argv)
                                   .picture_age_ms = 80};
     memcpy(state.hub_pub, hub.key.pub, 32);
     memcpy(state.camera_pub, camera.key.pub, 32);
+
+    set_member(1, DW_MEMBER_OWNER, "Ada", 2);
+    set_member(2, DW_MEMBER_OCCUPANT, "Ben", 1);
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0)
         fatal("socketpair");

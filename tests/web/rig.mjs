@@ -23,12 +23,27 @@ export async function until(what, probe, ms = 8000) {
   }
 }
 
+/** Who is signed in at which port: get and Ws send it by themselves. */
+const sessions = new Map();
+
+const b64 = (text) => Buffer.from(text).toString("base64url");
+
+/** A cookie of a new session, as a member whose passkey the stand-in knows. */
+export async function signIn(port, member = 1) {
+  const post = (path, body) =>
+    get(port, path, { method: "POST", cookie: null, headers: { "content-type": "application/json", origin: `http://127.0.0.1:${port}` }, body: JSON.stringify(body) });
+  const begun = JSON.parse((await post("/api/signin/begin", {})).body);
+  const r = await post("/api/signin/finish", { challenge: begun.challenge, id: b64(`member-${member}-1`), client_data: b64("{}"), auth_data: b64("a"), signature: b64("s") });
+  if (r.status !== 200) throw new Error(`no session: ${r.status} ${r.body}`);
+  return /^doorward_home=[0-9a-f]{64}/.exec(r.headers["set-cookie"][0])[0];
+}
+
 export class Rig {
   lines = [];
   port = 0;
 
   /** settings: lines of the front's configuration, beside listen and port file. */
-  static async start(settings = {}, streams = []) {
+  static async start(settings = {}, streams = [], { signedIn = true } = {}) {
     const rig = new Rig();
     rig.folder = tempFolder();
     const portFile = join(rig.folder, "port");
@@ -50,6 +65,12 @@ export class Rig {
     await until("the front is ready", () => rig.lines.includes("ready") || rig.lines.some((l) => l.startsWith("ended")));
     if (!rig.lines.includes("ready")) throw new Error("the front ended at once");
     rig.port = Number(readFileSync(portFile, "utf8"));
+    if (signedIn) {
+      rig.cookie = await signIn(rig.port);
+      sessions.set(rig.port, rig.cookie);
+      rig.lines.length = 0; // what a test waits for comes later
+      rig.lines.push("ready");
+    }
     return rig;
   }
 
@@ -69,7 +90,8 @@ export class Rig {
   }
 }
 
-export function get(port, path, { method = "GET", headers = {}, body = null } = {}) {
+export function get(port, path, { method = "GET", headers = {}, body = null, cookie = sessions.get(port) } = {}) {
+  if (cookie) headers = { cookie, ...headers };
   return new Promise((resolve, reject) => {
     const req = http.request({ host: "127.0.0.1", port, path, method, headers, agent: false }, (res) => {
       const parts = [];
@@ -88,7 +110,7 @@ export class Ws {
   close = null; // {code, why} or "cut"
   #rest = Buffer.alloc(0);
 
-  static async open(port, { path = "/watch", origin = `http://127.0.0.1:${port}`, host = `127.0.0.1:${port}`, protocol = "doorward-watch-1" } = {}) {
+  static async open(port, { path = "/watch", origin = `http://127.0.0.1:${port}`, host = `127.0.0.1:${port}`, protocol = "doorward-watch-1", cookie = sessions.get(port) } = {}) {
     const ws = new Ws();
     ws.socket = net.connect(port, "127.0.0.1");
     ws.socket.on("error", () => undefined);
@@ -96,6 +118,7 @@ export class Ws {
     ws.socket.write(
       `GET ${path} HTTP/1.1\r\nHost: ${host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
         `Sec-WebSocket-Key: ${key}\r\nSec-WebSocket-Version: 13\r\n` +
+        (cookie ? `Cookie: ${cookie}\r\n` : "") +
         (origin ? `Origin: ${origin}\r\n` : "") +
         (protocol ? `Sec-WebSocket-Protocol: ${protocol}\r\n` : "") +
         "\r\n",

@@ -30,6 +30,23 @@ static void say(struct dw_drill *d, const char *line, bool is_over)
     dw_note_drop(n);
 }
 
+/* The demo's last line in words: "OK; alarm after 2.1 s; door locked". Kept, so that the page can
+ * show what was rehearsed. */
+static void note_result(struct dw_drill *d, const char *line)
+{
+    static const char mark[] = "alarm after ";
+    char result[300];
+    if (line[0] == '{' || !strstr(line, "; door "))
+        return;
+    const char *at = strstr(line, mark);
+    snprintf(result, sizeof(result), "%s", line);
+    json_t *is_utf8 = json_string(result);
+    if (is_utf8)
+        dw_book_drill(d->front->book, d->name, result,
+                      at ? strtod(at + sizeof(mark) - 1, NULL) : -1.0);
+    json_decref(is_utf8);
+}
+
 static void on_close(uv_handle_t *h)
 {
     struct dw_drill *d = h->data;
@@ -74,6 +91,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *buf)
             return;
         }
         say(d, d->line, false);
+        note_result(d, d->line);
     }
     if (n < 0)
         end(d, "");

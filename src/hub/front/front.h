@@ -12,6 +12,7 @@
 #include <mosquitto.h>
 #include <uv.h>
 
+#include "hub/front/book.h"
 #include "hub/ipc.h"
 
 #define DW_FRONT_QUEUE_MAX     (2u * 1024u * 1024u) /* unsent bytes of one page */
@@ -20,10 +21,23 @@
 #define DW_FRONT_STORY_MAX     64u                  /* lines a new page is told */
 #define DW_FRONT_NONCES_MAX    8u                   /* hub nonces a new page is told */
 #define DW_FRONT_LINK_WAIT_MAX 64u /* messages of the service the guard has no room for yet */
+#define DW_FRONT_JOBS_MAX      256u
+#define DW_FRONT_PLACES_MAX    8u  /* where alerts go, a member */
+#define DW_FRONT_ASKS_MAX      64u /* open questions to the guard */
+#define DW_CLOSE_SIGNED_OUT    4401u
+
+/* Whether pages, recordings and /watch need a session too, beside the API. A constant of the build
+ * until the demo's clients sign in, then it goes. */
+#ifndef DW_FRONT_IS_GATED
+#define DW_FRONT_IS_GATED false
+#endif
 
 struct dw_front_conf {
     char listen[64];
     char name[128];
+    char origin[160];
+    char state[256];
+    char tls_cert[256], tls_key[256];
     char port_file[256];
     char drill_socket[108];
     char record_folder[256];
@@ -43,6 +57,11 @@ struct dw_note {
 struct dw_page {
     struct lws *wsi; /* NULL: the slot is free */
     uint32_t slot;
+    uint64_t session;
+    uint32_t member;
+    bool is_without_pictures; /* it said that it shows none */
+    uint64_t looked_ms;       /* when the viewer log last heard of it; 0: shows nothing */
+    uint64_t looked_visit;
     bool needs_key;      /* frames were dropped: wait for the next key frame */
     bool is_asking;      /* its nonce went to the guard */
     uint16_t close_code; /* set: to be closed with `close_why` */
@@ -62,12 +81,45 @@ struct dw_link_wait {
     struct dw_link_wait *next;
 };
 
+/* A question to the guard. */
+struct dw_front_ask {
+    uint32_t ticket; /* 0: free */
+    struct dw_front_call *call;
+    void (*then)(struct dw_front_call *c, const struct dw_ipc_people_answer *a);
+    uint64_t until_ms;
+    bool is_stranger;
+};
+
+/* How many tries an address has left [I45]. */
+struct dw_front_try {
+    char from[48];
+    uint32_t left;
+    uint64_t at_ms;
+};
+
 struct dw_front {
     struct dw_front_conf conf;
     uv_loop_t loop;
     uv_poll_t guard;
     uv_timer_t tick;
     bool is_ending;
+    char origin[160]; /* of the setting, or this machine's own */
+    char rp_id[128];  /* its host: what passkeys are made for */
+    bool has_tls;
+
+    struct dw_book *book;
+    struct dw_ipc_people people;
+    bool has_people; /* nobody has a session before the guard has said who lives here */
+    struct dw_ipc_params params;
+    struct dw_ipc_job job[DW_FRONT_JOBS_MAX];
+    uint32_t job_count;
+    struct dw_front_ask ask[DW_FRONT_ASKS_MAX];
+    uint32_t last_ticket;
+    struct dw_front_try tries[64], tries_all;
+    uint32_t story_ticket; /* the question for old lines; 0: none is out */
+    uint64_t story_until_ms, story_asked, story_heard, story_top;
+    uint64_t visit; /* of the newest state */
+    uint64_t key_wanted_ms, tidied_ms;
 
     struct lws_context *lws;
     struct lws_vhost *vhost;
@@ -109,7 +161,14 @@ DW_MUST_USE dw_err dw_front_guard_start(struct dw_front *f);
  * each second, and a lease that is not renewed runs out. */
 void dw_front_guard_viewer(struct dw_front *f, uint32_t slot, enum dw_viewer_word word,
                            const uint8_t nonce[32]);
-void dw_front_guard_owner(struct dw_front *f, enum dw_owner_word word);
+/* "lock_now", "end_visit", "acknowledge"; NONE: no such word. */
+enum dw_owner_word dw_front_owner_word(const char *word);
+/* False: the guard has no room now. */
+bool dw_front_guard_owner(struct dw_front *f, enum dw_owner_word word, uint32_t member);
+/* A page needs a key frame; asked for at most once a second. */
+void dw_front_guard_key_wanted(struct dw_front *f);
+/* Old lines of the story that the book does not have yet. */
+void dw_front_guard_tick(struct dw_front *f, uint64_t now_ms);
 void dw_front_guard_link_state(struct dw_front *f, bool is_up);
 /* Keeps its order; at most DW_FRONT_LINK_WAIT_MAX wait. */
 void dw_front_guard_link_in(struct dw_front *f, struct dw_view payload);
@@ -118,8 +177,10 @@ void dw_front_guard_link_in(struct dw_front *f, struct dw_view payload);
 struct dw_note *dw_note_new(size_t len);
 struct dw_note *dw_note_of_json(json_t *taken);
 struct dw_note *dw_note_keep(struct dw_note *n);
-void dw_note_drop(struct dw_note *n); /* NULL is fine */
-const char *dw_say_mode(uint32_t mode); /* enum dw_camera_mode */
+void dw_note_drop(struct dw_note *n);              /* NULL is fine */
+const char *dw_say_mode(uint32_t mode);            /* enum dw_camera_mode */
+json_t *dw_say_name(const char name[DW_NAME_MAX]); /* never trusted to be UTF-8 or to end */
+json_t *dw_say_hex(const void *bytes, size_t len);
 struct dw_note *dw_say_hello(const struct dw_front *f);
 struct dw_note *dw_say_state(const struct dw_ipc_state *s);
 struct dw_note *dw_say_story(const struct dw_ipc_story *s, bool is_past);
@@ -130,9 +191,14 @@ struct dw_note *dw_say_refused(const char *why);
 
 /* http.c: server, headers, static files, recordings. */
 DW_MUST_USE dw_err dw_front_http_start(struct dw_front *f, char *why, size_t why_cap);
-bool dw_front_is_host_ok(const struct dw_front_conf *conf, const char *host);
-/* Origin must be http:// or https:// and exactly the Host that was asked. */
-bool dw_front_is_origin_ok(const char *origin, const char *host);
+/* The host of front.origin, front.name, or a name of this machine. */
+bool dw_front_is_host_ok(const struct dw_front *f, const char *host);
+/* Exactly front.origin; when that is not set, exactly the Host that was asked. */
+bool dw_front_is_origin_ok(const struct dw_front *f, const char *origin, const char *host);
+/* The session that the request of `wsi` carries. False: none that counts. */
+bool dw_front_session(struct dw_front *f, struct lws *wsi, struct dw_session_row *ret_row);
+/* Writes the answer of a route without a session; for a handshake of /watch too. */
+int dw_front_refuse_signed_out(struct lws *wsi);
 
 /* pages.c: the WebSocket of the watch page. */
 int dw_front_watch_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -142,6 +208,15 @@ void dw_front_page_push(struct dw_front *f, struct dw_page *p, struct dw_note *n
 void dw_front_pages_push(struct dw_front *f, struct dw_note *n);
 void dw_front_pages_tick(struct dw_front *f, uint64_t now_ms);
 uint32_t dw_front_pages_count(const struct dw_front *f);
+/* Closes the pages whose session has ended with DW_CLOSE_SIGNED_OUT. */
+void dw_front_pages_check(struct dw_front *f);
+
+/* api.c: questions to the guard on behalf of requests. */
+uint32_t dw_front_ticket(struct dw_front *f);
+void dw_front_on_answer(struct dw_front *f, const struct dw_ipc_people_answer *a);
+void dw_front_asks_tick(struct dw_front *f, uint64_t now_ms);
+/* Every route and file with who may have it, one a line (--routes). */
+void dw_front_print_routes(FILE *out);
 
 /* live.c: takes `fd`. */
 void dw_front_live_start(struct dw_front *f, int fd);

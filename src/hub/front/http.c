@@ -8,8 +8,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "crypto/crypto.h"
+#include "hub/front/api.h"
 #include "os/assets.h"
-#include "hub/front/front.h"
 #include "os/os.h"
 
 #define CHUNK_BYTES 32768u
@@ -23,7 +24,7 @@
 
 static const char csp[] =
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "worker-src 'self'; img-src 'self'; media-src 'self'; base-uri 'none'; "
+    "worker-src 'self'; img-src 'self'; media-src 'self'; manifest-src 'self'; base-uri 'none'; "
     "frame-ancestors 'none'; form-action 'none'";
 
 /* ---- who asks ---- */
@@ -35,10 +36,12 @@ static bool is_same(const char *a, size_t a_len, const char *b)
 
 /* A page of another site can make its own name point to 127.0.0.1 (DNS rebinding); the Host header
  * still tells its name. */
-bool dw_front_is_host_ok(const struct dw_front_conf *conf, const char *host)
+bool dw_front_is_host_ok(const struct dw_front *f, const char *host)
 {
     static const char local[] = ".localhost";
     size_t len = strlen(host);
+    if (strcasecmp(strstr(f->origin, "://") + 3, host) == 0)
+        return true;
     if (host[0] == '[') { /* [::1] or [::1]:port */
         const char *end = strchr(host, ']');
         if (!end || !is_same(host, (size_t)(end - host) + 1, "[::1]"))
@@ -57,11 +60,13 @@ bool dw_front_is_host_ok(const struct dw_front_conf *conf, const char *host)
     if (len > sizeof(local) - 1 &&
         is_same(host + len - (sizeof(local) - 1), sizeof(local) - 1, local))
         return true;
-    return conf->name[0] && is_same(host, len, conf->name);
+    return f->conf.name[0] && is_same(host, len, f->conf.name);
 }
 
-bool dw_front_is_origin_ok(const char *origin, const char *host)
+bool dw_front_is_origin_ok(const struct dw_front *f, const char *origin, const char *host)
 {
+    if (f->conf.origin[0])
+        return strcmp(origin, f->origin) == 0;
     if (strncmp(origin, "http://", 7) == 0)
         origin += 7;
     else if (strncmp(origin, "https://", 8) == 0)
@@ -89,6 +94,9 @@ struct answer {
     uint64_t at;   /* offset in `bytes`, or in the present part */
     uint64_t left; /* bytes still to send */
     int fd;        /* of the present part; -1 */
+    struct dw_front_call *call;
+    bool must_close; /* after this answer: the rest of the request was not read */
+    char cookie[200];
 };
 
 static struct dw_front *front_of(struct lws *wsi)
@@ -102,6 +110,7 @@ static void end_answer(struct answer *a)
         close(a->fd);
     free(a->owned);
     free(a->parts);
+    DW_ASSERT(!a->call);
     memset(a, 0, sizeof(*a));
     a->fd = -1;
 }
@@ -114,9 +123,9 @@ static int add(struct lws *wsi, const char *name, const char *value, uint8_t **p
 
 struct head {
     unsigned status;
-    const char *type, *etag, *cache, *range;
+    const char *type, *etag, *cache, *range, *allow, *cookie, *location;
     uint64_t len;
-    bool is_without_body;
+    bool must_close, is_scope_root;
 };
 
 static int send_head(struct lws *wsi, const struct head *h)
@@ -128,7 +137,9 @@ static int send_head(struct lws *wsi, const struct head *h)
         {"cross-origin-opener-policy:", "same-origin"},
         {"cross-origin-resource-policy:", "same-origin"},
         {"x-frame-options:", "DENY"},
-        {"permissions-policy:", "camera=(), microphone=(), geolocation=()"},
+        {"permissions-policy:", "camera=(), microphone=(), geolocation=(), payment=(), usb=(), "
+                                "publickey-credentials-get=(self), "
+                                "publickey-credentials-create=(self)"},
     };
     uint8_t room[LWS_PRE + 2048], *p = room + LWS_PRE, *start = p, *end = room + sizeof(room) - 1;
     lws_filepos_t len = h->status == 304 ? LWS_ILLEGAL_HTTP_CONTENT_LEN : h->len;
@@ -145,8 +156,17 @@ static int send_head(struct lws *wsi, const struct head *h)
     if (h->range && (add(wsi, "accept-ranges:", "bytes", &p, end) ||
                      (h->range[0] && add(wsi, "content-range:", h->range, &p, end))))
         return -1;
-    if (h->status == 405 && add(wsi, "allow:", "GET, HEAD", &p, end))
-        return -1;
+    const char *const more[][2] = {
+        {"allow:", h->allow},
+        {"set-cookie:", h->cookie},
+        {"location:", h->location},
+        {"connection:", h->must_close ? "close" : NULL},
+        {"service-worker-allowed:", h->is_scope_root ? "/" : NULL},
+    };
+    for (size_t i = 0; i < DW_ARRAY_COUNT(more); i++) {
+        if (more[i][1] && more[i][1][0] && add(wsi, more[i][0], more[i][1], &p, end))
+            return -1;
+    }
     return lws_finalize_write_http_header(wsi, start, &p, end) ? -1 : 0;
 }
 
@@ -158,8 +178,9 @@ static int done(struct lws *wsi)
 static int send_body(struct lws *wsi, struct answer *a, bool is_head)
 {
     if (is_head || a->left == 0) {
+        bool must_close = a->must_close;
         end_answer(a);
-        return done(wsi);
+        return must_close ? -1 : done(wsi);
     }
     lws_callback_on_writable(wsi);
     return 0;
@@ -168,8 +189,14 @@ static int send_body(struct lws *wsi, struct answer *a, bool is_head)
 static int refuse(struct lws *wsi, struct answer *a, unsigned status, const char *words,
                   bool is_head)
 {
-    struct head h = {.status = status, .type = "text/plain; charset=utf-8", .len = strlen(words)};
+    struct head h = {.status = status,
+                     .type = "text/plain; charset=utf-8",
+                     .allow = status == 405 ? "GET, HEAD" : NULL,
+                     .must_close = a->must_close,
+                     .len = strlen(words)};
+    bool must_close = a->must_close;
     end_answer(a);
+    a->must_close = must_close;
     if (send_head(wsi, &h))
         return -1;
     a->bytes = (const uint8_t *)words;
@@ -177,30 +204,131 @@ static int refuse(struct lws *wsi, struct answer *a, unsigned status, const char
     return send_body(wsi, a, is_head);
 }
 
+/* An answer of the API, or a problem; `taken` is freed. */
+static int send_text(struct lws *wsi, struct answer *a, struct head *h, char *taken, bool is_head)
+{
+    bool must_close = a->must_close;
+    h->len = taken ? strlen(taken) : 0;
+    h->must_close = must_close;
+    end_answer(a);
+    a->must_close = must_close;
+    a->owned = taken;
+    if (send_head(wsi, h))
+        return -1;
+    a->bytes = (const uint8_t *)taken;
+    a->left = h->len;
+    return send_body(wsi, a, is_head);
+}
+
+static int send_problem(struct lws *wsi, struct answer *a, enum dw_front_problem p,
+                        const char *allow, bool is_head)
+{
+    struct head h = {.type = "application/problem+json", .allow = allow};
+    char *text = dw_front_problem_text(p, &h.status);
+    return send_text(wsi, a, &h, text, is_head);
+}
+
+/* ---- the session of a request ---- */
+
+bool dw_front_session(struct dw_front *f, struct lws *wsi, struct dw_session_row *ret_row)
+{
+    static const char name[] = "doorward_home=";
+    char text[2048], token[DW_SESSION_TOKEN_TEXT];
+    *ret_row = (struct dw_session_row){0};
+    if (!f->has_people || lws_hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_HTTP_COOKIE) <= 0)
+        return false;
+    /* Another server of this host can add a cookie of the same name: any that holds will do. */
+    const char *p = text;
+    for (int tries = 0; tries < 4; tries++) {
+        p = strstr(p, name);
+        if (!p)
+            return false;
+        bool is_whole_name = p == text || p[-1] == ' ' || p[-1] == ';';
+        p += sizeof(name) - 1;
+        size_t len = strcspn(p, "; ");
+        if (!is_whole_name || len != sizeof(token) - 1)
+            continue;
+        memcpy(token, p, len);
+        token[len] = '\0';
+        if (dw_book_session_find(f->book, token, ret_row) && dw_front_member(f, ret_row->member))
+            return true;
+    }
+    *ret_row = (struct dw_session_row){0};
+    return false;
+}
+
+/* A session that is used gets a new token now and then. */
+static void renew(struct dw_front *f, const struct dw_session_row *row, char *ret_cookie,
+                  size_t cap)
+{
+    char token[DW_SESSION_TOKEN_TEXT];
+    int64_t now = dw_book_now_ms();
+    ret_cookie[0] = '\0';
+    if (row->is_present_token && now - row->turned_ms > DW_SESSION_TURN_MS &&
+        dw_book_session_turn(f->book, row->id, token))
+        dw_front_cookie(f, token, ret_cookie, cap);
+    else if (now - row->used_ms > 60000)
+        dw_book_session_used(f->book, row->id);
+}
+
+int dw_front_refuse_signed_out(struct lws *wsi)
+{
+    unsigned status;
+    char *text = dw_front_problem_text(DW_FRONT_PROBLEM_SIGNED_OUT, &status);
+    if (!text)
+        return -1;
+    char room[LWS_PRE + 512];
+    int len = snprintf(room + LWS_PRE, sizeof(room) - LWS_PRE,
+                       "HTTP/1.1 %u Unauthorized\r\ncontent-type: application/problem+json\r\n"
+                       "content-length: %zu\r\ncache-control: no-store\r\nconnection: close\r\n"
+                       "\r\n%s",
+                       status, strlen(text), text);
+    free(text);
+    return lws_write(wsi, (uint8_t *)room + LWS_PRE, (size_t)len, LWS_WRITE_RAW) < 0 ? -1 : 0;
+}
+
 /* ---- static files ---- */
+
+/* "/" is /index.html, "/signin" is /signin.html. NULL: there is no such file. */
+static const struct dw_asset *find_asset(const char *path)
+{
+    size_t len = strlen(path);
+    if (strcmp(path, "/") == 0) {
+        path = "/index.html";
+        len = strlen(path);
+    }
+    for (size_t i = 0; i < dw_asset_count; i++) {
+        const struct dw_asset *f = &dw_assets[i];
+        if (strcmp(f->path, path) == 0 ||
+            (strncmp(f->path, path, len) == 0 && strcmp(f->path + len, ".html") == 0))
+            return f;
+    }
+    return NULL;
+}
 
 static int serve_asset(struct lws *wsi, struct answer *a, const char *path, bool is_head)
 {
     char known[128] = "";
-    if (strcmp(path, "/") == 0)
-        path = "/index.html";
-    for (size_t i = 0; i < dw_asset_count; i++) {
-        const struct dw_asset *f = &dw_assets[i];
-        if (strcmp(f->path, path) != 0)
-            continue;
-        struct head h = {
-            .status = 200, .type = f->type, .etag = f->etag, .cache = "no-cache", .len = f->len};
-        bool is_known = lws_hdr_copy(wsi, known, sizeof(known), WSI_TOKEN_HTTP_IF_NONE_MATCH) > 0 &&
-                        strcmp(known, f->etag) == 0;
-        if (is_known)
-            h.status = 304;
-        if (send_head(wsi, &h))
-            return -1;
-        a->bytes = f->bytes;
-        a->left = is_known ? 0 : f->len;
-        return send_body(wsi, a, is_head);
-    }
-    return refuse(wsi, a, 404, "There is no such page.\n", is_head);
+    const struct dw_asset *f = find_asset(path);
+    if (!f)
+        return refuse(wsi, a, 404, "There is no such page.\n", is_head);
+    struct head h = {.status = 200,
+                     .type = f->type,
+                     .etag = f->etag,
+                     .cache = "no-cache", /* asked again each time; the tag makes it cheap */
+                     .cookie = a->cookie,
+                     .is_scope_root = strstr(f->path, "sw.js") != NULL,
+                     .must_close = a->must_close,
+                     .len = f->len};
+    bool is_known = lws_hdr_copy(wsi, known, sizeof(known), WSI_TOKEN_HTTP_IF_NONE_MATCH) > 0 &&
+                    strcmp(known, f->etag) == 0;
+    if (is_known)
+        h.status = 304;
+    if (send_head(wsi, &h))
+        return -1;
+    a->bytes = f->bytes;
+    a->left = is_known ? 0 : f->len;
+    return send_body(wsi, a, is_head);
 }
 
 /* ---- recordings ---- */
@@ -296,7 +424,8 @@ static int serve_json(struct lws *wsi, struct answer *a, json_t *taken, bool is_
     free(a->parts);
     a->parts = NULL;
     a->part_count = 0;
-    struct head h = {.status = 200, .type = "application/json", .len = a->left};
+    struct head h = {
+        .status = 200, .type = "application/json", .cookie = a->cookie, .len = a->left};
     if (send_head(wsi, &h))
         return -1;
     return send_body(wsi, a, is_head);
@@ -344,7 +473,8 @@ static int serve_parts(struct lws *wsi, struct answer *a, bool is_head)
     uint64_t total = 0, from = 0, to = 0;
     for (uint32_t i = 0; i < a->part_count; i++)
         total += a->parts[i].size;
-    struct head h = {.status = 200, .type = "video/mp4", .range = said, .len = total};
+    struct head h = {
+        .status = 200, .type = "video/mp4", .range = said, .cookie = a->cookie, .len = total};
     if (lws_hdr_copy(wsi, asked, sizeof(asked), WSI_TOKEN_HTTP_RANGE) > 0) {
         if (!read_range(asked, total, &from, &to))
             return refuse(wsi, a, 416, "That part does not exist.\n", is_head);
@@ -363,7 +493,7 @@ static int serve_parts(struct lws *wsi, struct answer *a, bool is_head)
 }
 
 static int serve_recordings(struct dw_front *f, struct lws *wsi, struct answer *a, const char *rest,
-                            bool is_head)
+                            uint32_t member, bool is_head)
 {
     static const char none[] = "There is no such recording.\n", prefix[] = "visit-";
     if (!f->conf.record_folder[0])
@@ -410,6 +540,9 @@ static int serve_recordings(struct dw_front *f, struct lws *wsi, struct answer *
         a->parts[0] = a->parts[i];
         a->part_count = 1;
     }
+    if (member && !is_head)
+        dw_book_view(f->book, member, DW_VIEW_RECORDING,
+                     strtoull(a->folder + strlen(a->folder) - 16, NULL, 16));
     for (uint32_t i = 1; i < a->part_count; i++) {
         a->parts[i].skip = init_bytes(a->folder, &a->parts[i]);
         a->parts[i].size -= a->parts[i].skip;
@@ -452,9 +585,27 @@ static size_t next_chunk(struct answer *a, uint8_t *room, size_t cap)
     return 0;
 }
 
+static int answer_call(struct lws *wsi, struct answer *a)
+{
+    struct dw_front_call *c = a->call;
+    char *text = c->text;
+    a->call = NULL;
+    c->text = NULL;
+    memcpy(a->cookie, c->cookie, sizeof(a->cookie));
+    char cookie[sizeof(a->cookie)];
+    memcpy(cookie, a->cookie, sizeof(cookie));
+    struct head h = {.status = c->status,
+                     .type = c->status < 400 ? "application/json" : "application/problem+json",
+                     .cookie = cookie};
+    dw_front_call_free(c);
+    return send_text(wsi, a, &h, text, false);
+}
+
 static int on_writable(struct lws *wsi, struct answer *a)
 {
     static uint8_t room[LWS_PRE + CHUNK_BYTES]; /* one thread */
+    if (a->call && a->call->is_answered)
+        return answer_call(wsi, a);
     if (a->left == 0)
         return 0;
     size_t n = next_chunk(a, room + LWS_PRE, CHUNK_BYTES);
@@ -465,46 +616,274 @@ static int on_writable(struct lws *wsi, struct answer *a)
     if (lws_write(wsi, room + LWS_PRE, n, how) < (int)n)
         return -1;
     if (a->left == 0) {
+        bool must_close = a->must_close;
         end_answer(a);
-        return done(wsi);
+        return must_close ? -1 : done(wsi);
     }
     lws_callback_on_writable(wsi);
     return 0;
 }
 
+/* ---- a request ---- */
+
+static const char *method_name(int method)
+{
+    switch (method) {
+    case LWSHUMETH_GET: return "GET";
+    case LWSHUMETH_HEAD: return "HEAD";
+    case LWSHUMETH_POST: return "POST";
+    case LWSHUMETH_PUT: return "PUT";
+    case LWSHUMETH_PATCH: return "PATCH";
+    case LWSHUMETH_DELETE: return "DELETE";
+    default: return "?";
+    }
+}
+
+/* "/api/visits/{id}": one part of the path is given to the handler. */
+static bool is_route(const struct dw_front_route *r, const char *path, char *ret_param, size_t cap)
+{
+    const char *brace = strchr(r->path, '{');
+    if (!brace)
+        return strcmp(r->path, path) == 0;
+    size_t before = (size_t)(brace - r->path), len = strlen(path);
+    if (len <= before || len - before >= cap || strncmp(r->path, path, before) != 0 ||
+        strchr(path + before, '/'))
+        return false;
+    memcpy(ret_param, path + before, len - before + 1);
+    return true;
+}
+
+/* `*ret_allow`: methods of this path when it has others. */
+static const struct dw_front_route *find_route(const char *method, const char *path,
+                                               char *ret_param, size_t cap, const char **ret_allow)
+{
+    *ret_allow = NULL;
+    for (size_t i = 0; i < dw_front_route_count; i++) {
+        const struct dw_front_route *r = &dw_front_routes[i];
+        if (!is_route(r, path, ret_param, cap))
+            continue;
+        if (strcmp(r->method, method) == 0)
+            return r;
+        *ret_allow = *ret_allow ? "GET, POST" : r->method;
+    }
+    return NULL;
+}
+
+static bool has_csrf(struct lws *wsi, const struct dw_session_row *row)
+{
+    static const char name[] = "x-doorward-csrf:";
+    char text[DW_SESSION_TOKEN_TEXT];
+    int len = lws_hdr_custom_length(wsi, name, (int)sizeof(name) - 1);
+    return len == (int)sizeof(text) - 1 &&
+           lws_hdr_custom_copy(wsi, text, (int)sizeof(text), name, (int)sizeof(name) - 1) == len &&
+           dw_same(text, row->csrf, sizeof(text) - 1);
+}
+
+static bool has_origin(const struct dw_front *f, struct lws *wsi, const char *host)
+{
+    char origin[200];
+    return lws_hdr_copy(wsi, origin, sizeof(origin), WSI_TOKEN_ORIGIN) > 0 &&
+           dw_front_is_origin_ok(f, origin, host);
+}
+
+/* Length of the body that will come; false: it will not be read, and why is in `*ret_why`. */
+static bool read_length(struct lws *wsi, uint32_t *ret_len, enum dw_front_problem *ret_why)
+{
+    char text[16], type[64] = "";
+    *ret_len = 0;
+    *ret_why = DW_FRONT_PROBLEM_BAD_REQUEST;
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0)
+        return false;
+    int len = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH);
+    if (len <= 0)
+        return false;
+    *ret_why = DW_FRONT_PROBLEM_TOO_LARGE;
+    if (len > 9 || lws_hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0)
+        return false;
+    if (strspn(text, "0123456789") != strlen(text)) {
+        *ret_why = DW_FRONT_PROBLEM_BAD_REQUEST;
+        return false;
+    }
+    unsigned long n = strtoul(text, NULL, 10);
+    if (n > DW_BODY_MAX)
+        return false;
+    *ret_why = DW_FRONT_PROBLEM_BAD_REQUEST;
+    (void)lws_hdr_copy(wsi, type, sizeof(type), WSI_TOKEN_HTTP_CONTENT_TYPE);
+    /* A form of another site cannot send this type without asking us first. */
+    if (n > 0 && strncasecmp(type, "application/json", 16) != 0)
+        return false;
+    *ret_len = (uint32_t)n;
+    return true;
+}
+
+static void run_call(struct lws *wsi, struct answer *a)
+{
+    /* Longer than the guard may take: ends a connection that we would forget. */
+    lws_set_timeout(wsi, PENDING_TIMEOUT_HTTP_CONTENT, (int)(DW_ASK_MS / 1000 + 10));
+    a->must_close = false;
+    dw_front_call_run(a->call);
+}
+
+static int serve_api(struct dw_front *f, struct lws *wsi, struct answer *a, const char *path,
+                     const char *method, const char *host, const struct dw_session_row *session)
+{
+    const char *allow;
+    char param[40] = "";
+    bool is_head = strcmp(method, "HEAD") == 0;
+    const struct dw_front_route *r = find_route(method, path, param, sizeof(param), &allow);
+    if (!r)
+        return send_problem(wsi, a, allow ? DW_FRONT_PROBLEM_METHOD : DW_FRONT_PROBLEM_NOT_FOUND,
+                            allow, is_head);
+    const struct dw_ipc_member *member = dw_front_member(f, session->member);
+    if (r->access == DW_ACCESS_OWNER && member && member->role != DW_MEMBER_OWNER)
+        return send_problem(wsi, a, DW_FRONT_PROBLEM_ROLE, NULL, is_head);
+    /* An open route needs no session and so no word of it; it still must come from our page. */
+    if (r->fields &&
+        (!has_origin(f, wsi, host) || (r->access != DW_ACCESS_OPEN && !has_csrf(wsi, session))))
+        return send_problem(wsi, a, DW_FRONT_PROBLEM_CSRF, NULL, is_head);
+    uint32_t len = 0;
+    enum dw_front_problem why;
+    if (r->fields && !read_length(wsi, &len, &why))
+        return send_problem(wsi, a, why, NULL, is_head);
+    struct dw_front_call *c = dw_front_call_new(f, wsi);
+    if (!c)
+        return -1;
+    c->route = r;
+    c->session = *session;
+    c->member = member;
+    c->body_cap = len;
+    memcpy(c->cookie, a->cookie, sizeof(c->cookie));
+    memcpy(c->param, param, sizeof(c->param));
+    (void)lws_get_urlarg_by_name(wsi, "before=", c->before, sizeof(c->before));
+    (void)lws_get_urlarg_by_name(wsi, "limit=", c->limit, sizeof(c->limit));
+    if (len > 0 && !(c->body = malloc(len))) {
+        dw_front_call_free(c);
+        return -1;
+    }
+    a->call = c;
+    if (len == 0)
+        run_call(wsi, a);
+    return 0;
+}
+
+static void on_body(struct answer *a, const void *bytes, size_t len)
+{
+    struct dw_front_call *c = a->call;
+    if (!c || c->is_running)
+        return; /* of a request that was refused */
+    if (len > c->body_cap - c->body_len)
+        len = c->body_cap - c->body_len;
+    memcpy(c->body + c->body_len, bytes, len);
+    c->body_len += (uint32_t)len;
+}
+
+static bool is_open_page(const char *path)
+{
+    const struct dw_asset *f = find_asset(path);
+    return f && f->is_open;
+}
+
+static bool is_open_route(const char *method, const char *path)
+{
+    const char *allow;
+    char param[40];
+    const struct dw_front_route *r = find_route(method, path, param, sizeof(param), &allow);
+    return r && r->access == DW_ACCESS_OPEN;
+}
+
+/* A person's first look without a session: to the page that signs in. Everything else gets 401,
+ * the same for what exists and what does not. */
+static int refuse_stranger(struct lws *wsi, struct answer *a, bool is_page, bool is_head)
+{
+    if (is_page) {
+        struct head h = {.status = 303, .type = "text/plain; charset=utf-8", .location = "/signin"};
+        return send_text(wsi, a, &h, strdup("Sign in first.\n"), is_head);
+    }
+    return send_problem(wsi, a, DW_FRONT_PROBLEM_SIGNED_OUT, NULL, is_head);
+}
+
 static int on_request(struct lws *wsi, struct answer *a, const char *path)
 {
     struct dw_front *f = front_of(wsi);
-    char host[160] = "";
+    char host[160] = "", accept[256];
     char *uri;
     int uri_len;
-    int method = lws_http_get_uri_and_method(wsi, &uri, &uri_len);
-    bool is_head = method == LWSHUMETH_HEAD;
+    const char *method = method_name(lws_http_get_uri_and_method(wsi, &uri, &uri_len));
+    bool is_head = strcmp(method, "HEAD") == 0;
+    bool is_read = is_head || strcmp(method, "GET") == 0;
+    DW_ASSERT(!a->call);
     end_answer(a);
-    if (lws_hdr_copy(wsi, host, sizeof(host), WSI_TOKEN_HOST) <= 0 ||
-        !dw_front_is_host_ok(&f->conf, host))
+    /* Until the body has been read, or there is none, the connection cannot be used again. */
+    a->must_close = !is_read || lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0 ||
+                    lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
+    if (lws_hdr_copy(wsi, host, sizeof(host), WSI_TOKEN_HOST) <= 0 || !dw_front_is_host_ok(f, host))
         return refuse(wsi, a, 421, "This house does not go by that name.\n", is_head);
-    if (method != LWSHUMETH_GET && method != LWSHUMETH_HEAD)
+    bool is_api = strncmp(path, "/api/", 5) == 0;
+    struct dw_session_row session;
+    bool is_signed_in = dw_front_session(f, wsi, &session);
+    bool is_open = is_api ? is_open_route(method, path) : is_read && is_open_page(path);
+    bool is_page = is_read && !is_api && strncmp(path, "/recordings/", 12) != 0 &&
+                   lws_hdr_copy(wsi, accept, sizeof(accept), WSI_TOKEN_HTTP_ACCEPT) > 0 &&
+                   strstr(accept, "text/html");
+    if (!is_signed_in && !is_open && (is_api || DW_FRONT_IS_GATED))
+        return refuse_stranger(wsi, a, is_page, is_head);
+    if (is_signed_in)
+        renew(f, &session, a->cookie, sizeof(a->cookie));
+    if (is_api)
+        return serve_api(f, wsi, a, path, method, host, &session);
+    if (!is_read)
         return refuse(wsi, a, 405, "This page is only read.\n", is_head);
     if (strncmp(path, "/recordings/", 12) == 0)
-        return serve_recordings(f, wsi, a, path + 12, is_head);
+        return serve_recordings(f, wsi, a, path + 12, session.member, is_head);
     return serve_asset(wsi, a, path, is_head);
+}
+
+void dw_front_print_routes(FILE *out)
+{
+    static const char *const access[] = {"owner", "member", "open"};
+    for (size_t i = 0; i < dw_front_route_count; i++)
+        fprintf(out, "%s %s %s\n", dw_front_routes[i].method, dw_front_routes[i].path,
+                access[dw_front_routes[i].access]);
+    for (size_t i = 0; i < dw_asset_count; i++)
+        fprintf(out, "GET %s %s\n", dw_assets[i].path, dw_assets[i].is_open ? "open" : "member");
+    fprintf(out, "GET / member\nGET /recordings/ member\nGET /recordings/{id}/ member\n"
+                 "GET /recordings/{id}.mp4 member\nGET /recordings/{id}/{file} member\n"
+                 "WS /watch member\n");
+}
+
+static void on_gone(struct answer *a)
+{
+    struct dw_front_call *c = a->call;
+    a->call = NULL;
+    if (c && (c->is_answered || !c->is_running))
+        dw_front_call_free(c); /* nobody else holds it */
+    else if (c)
+        c->wsi = NULL;
+    end_answer(a);
 }
 
 static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
                    size_t len)
 {
     struct answer *a = user;
-    (void)len;
     /* libwebsockets has many more reasons than we care for. */
     if (reason == LWS_CALLBACK_HTTP)
         return on_request(wsi, a, in);
+    if (reason == LWS_CALLBACK_HTTP_BODY)
+        on_body(a, in, len);
+    if (reason == LWS_CALLBACK_HTTP_BODY_COMPLETION && a->call && !a->call->is_running)
+        run_call(wsi, a);
     if (reason == LWS_CALLBACK_HTTP_WRITEABLE)
         return on_writable(wsi, a);
-    if (reason == LWS_CALLBACK_CLOSED_HTTP && a)
-        end_answer(a);
-    if (reason == LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION)
-        return -1; /* a WebSocket without our subprotocol */
+    if ((reason == LWS_CALLBACK_CLOSED_HTTP || reason == LWS_CALLBACK_HTTP_DROP_PROTOCOL) && a)
+        on_gone(a);
+    if (reason == LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION) {
+        /* A WebSocket without our subprotocol: a stranger learns nothing from that. */
+        struct dw_session_row row;
+        if (DW_FRONT_IS_GATED && !dw_front_session(front_of(wsi), wsi, &row))
+            (void)dw_front_refuse_signed_out(wsi);
+        return -1;
+    }
     return 0;
 }
 
@@ -520,8 +899,9 @@ static void on_log(int level, const char *line)
     dw_log(level == LLL_ERR ? "error" : "warn", "http", "said=\"%s\"", text);
 }
 
-/* "127.0.0.1:8080": only loopback in this version. */
-static bool read_listen(const char *listen, char *host, size_t cap, int *ret_port)
+/* "127.0.0.1:8080"; `*ret_is_here`: an address of this machine only. */
+static bool read_listen(const char *listen, char *host, size_t cap, int *ret_port,
+                        bool *ret_is_here)
 {
     const char *colon = strrchr(listen, ':');
     struct in_addr v4;
@@ -534,7 +914,26 @@ static bool read_listen(const char *listen, char *host, size_t cap, int *ret_por
     if (port > 65535 || inet_pton(AF_INET, host, &v4) != 1)
         return false;
     *ret_port = (int)port;
-    return (ntohl(v4.s_addr) >> 24) == 127;
+    *ret_is_here = (ntohl(v4.s_addr) >> 24) == 127;
+    return true;
+}
+
+/* "https://home.example" or with a port; passkeys are made for its host. */
+static bool read_origin(const char *origin, char *ret_host, size_t cap, bool *ret_is_tls)
+{
+    const char *at = strstr(origin, "://");
+    *ret_is_tls = strncmp(origin, "https://", 8) == 0;
+    if (!at || (!*ret_is_tls && strncmp(origin, "http://", 7) != 0))
+        return false;
+    at += 3;
+    size_t len = strcspn(at, ":");
+    if (len == 0 || len >= cap || strspn(at, "abcdefghijklmnopqrstuvwxyz0123456789-.") != len ||
+        (at[len] == ':' &&
+         (!at[len + 1] || strspn(at + len + 1, "0123456789") != strlen(at + len + 1))))
+        return false;
+    memcpy(ret_host, at, len);
+    ret_host[len] = '\0';
+    return true;
 }
 
 dw_err dw_front_http_start(struct dw_front *f, char *why, size_t why_cap)
@@ -547,18 +946,40 @@ dw_err dw_front_http_start(struct dw_front *f, char *why, size_t why_cap)
     };
     char host[64];
     int port;
-    if (!read_listen(f->conf.listen, host, sizeof(host), &port)) {
+    bool is_here, is_tls_origin = false;
+    f->has_tls = f->conf.tls_cert[0] != '\0';
+    if (f->has_tls != (f->conf.tls_key[0] != '\0')) {
+        snprintf(why, why_cap, "front.tls_cert and front.tls_key: give both or none");
+        return dw_fail(DW_E_INVALID);
+    }
+    if (!read_listen(f->conf.listen, host, sizeof(host), &port, &is_here)) {
+        snprintf(why, why_cap, "front.listen = %s: give an IPv4 address and a port, as %s",
+                 f->conf.listen, "127.0.0.1:8080");
+        return dw_fail(DW_E_INVALID);
+    }
+    if (!is_here && !f->has_tls) {
         snprintf(
             why, why_cap,
-            "front.listen = %s: give an address of this machine only, as 127.0.0.1:8080. Pages "
-            "have no sign-in yet, so they are not served to a network.",
+            "front.listen = %s: without front.tls_cert and front.tls_key pages are served to this "
+            "machine only, as 127.0.0.1:8080; a network would read sessions and pictures.",
             f->conf.listen);
         return dw_fail(DW_E_DENIED);
+    }
+    if (f->conf.origin[0] &&
+        (!read_origin(f->conf.origin, f->rp_id, sizeof(f->rp_id), &is_tls_origin) ||
+         is_tls_origin != f->has_tls)) {
+        snprintf(why, why_cap,
+                 "front.origin = %s: give http%s://NAME or http%s://NAME:PORT in lower case, as "
+                 "people open it%s",
+                 f->conf.origin, f->has_tls ? "s" : "", f->has_tls ? "s" : "",
+                 is_tls_origin ? "; https needs front.tls_cert and front.tls_key" : "");
+        return dw_fail(DW_E_INVALID);
     }
     lws_set_log_level(LLL_ERR | LLL_WARN, on_log);
     void *loops[1] = {&f->loop};
     struct lws_context_creation_info info = {
-        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS,
+        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
+                   (f->has_tls ? LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT : 0u),
         .foreign_loops = loops,
         .user = f,
         .fd_limit_per_thread = CONNECTIONS_MAX,
@@ -582,10 +1003,24 @@ dw_err dw_front_http_start(struct dw_front *f, char *why, size_t why_cap)
         .timeout_secs = IDLE_S,
         .server_string = "doorward",
     };
+    if (f->has_tls) {
+        vh.ssl_cert_filepath = f->conf.tls_cert;
+        vh.ssl_private_key_filepath = f->conf.tls_key;
+        vh.ssl_options_set = (long)(SSL_OP_NO_SSLv3 | SSL_OP_NO_TLSv1 | SSL_OP_NO_TLSv1_1 |
+                                    SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+    }
     f->vhost = lws_create_vhost(f->lws, &vh);
     if (!f->vhost) {
-        snprintf(why, why_cap, "cannot listen on %s", f->conf.listen);
+        snprintf(why, why_cap, "cannot listen on %s%s", f->conf.listen,
+                 f->has_tls ? ", or front.tls_cert and front.tls_key do not fit each other" : "");
         return dw_fail(DW_E_IO);
+    }
+    if (f->conf.origin[0]) {
+        memcpy(f->origin, f->conf.origin, sizeof(f->origin));
+    } else {
+        snprintf(f->rp_id, sizeof(f->rp_id), "localhost");
+        snprintf(f->origin, sizeof(f->origin), "http%s://localhost:%d", f->has_tls ? "s" : "",
+                 lws_get_vhost_listen_port(f->vhost));
     }
     return DW_OK;
 }

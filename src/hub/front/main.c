@@ -15,9 +15,18 @@
 
 static const struct dw_setting settings[] = {
     {"front.listen", DW_SETTING_STRING, OFFSET(listen), ROOM(listen), "127.0.0.1:8080", "",
-     "address of the watch page; this machine only; port 0: the system chooses"},
+     "address of the pages; this machine only unless there is a certificate; port 0: the system "
+     "chooses"},
     {"front.name", DW_SETTING_STRING, OFFSET(name), ROOM(name), "", "",
      "one more host name under which the page may be asked for"},
+    {"front.origin", DW_SETTING_STRING, OFFSET(origin), ROOM(origin), "", "",
+     "what people open, exactly, as https://home.example; passkeys are made for it"},
+    {"front.state", DW_SETTING_STRING, OFFSET(state), ROOM(state), "", "",
+     "folder of sessions, history and the viewer log; without it a restart signs everybody out"},
+    {"front.tls_cert", DW_SETTING_STRING, OFFSET(tls_cert), ROOM(tls_cert), "", "",
+     "certificate chain, PEM; read at the start"},
+    {"front.tls_key", DW_SETTING_STRING, OFFSET(tls_key), ROOM(tls_key), "", "",
+     "its private key, PEM; read at the start"},
     {"front.port_file", DW_SETTING_STRING, OFFSET(port_file), ROOM(port_file), "", "",
      "file that gets the port listened on"},
     {"front.drill_socket", DW_SETTING_STRING, OFFSET(drill_socket), ROOM(drill_socket), "", "",
@@ -44,7 +53,10 @@ void dw_front_end(struct dw_front *f, const char *why)
 static void on_tick(uv_timer_t *t)
 {
     struct dw_front *f = t->data;
-    dw_front_pages_tick(f, dw_now().ms);
+    uint64_t now = dw_now().ms;
+    dw_front_asks_tick(f, now);
+    dw_front_guard_tick(f, now);
+    dw_front_pages_tick(f, now);
 }
 
 static int fail(const char *why)
@@ -72,9 +84,13 @@ static dw_err write_port(const struct dw_front *f)
 static dw_err enter_sandbox(const struct dw_front *f)
 {
     const char *read_paths[] = {f->conf.record_folder[0] ? f->conf.record_folder : NULL, NULL};
+    const char *write_paths[] = {f->conf.state[0] ? f->conf.state : NULL, NULL};
+    /* Certificate and key have been read; they cannot be read again. */
     struct dw_sandbox box = {
-        .flags = DW_SANDBOX_NET_CONNECT | DW_SANDBOX_NET_LISTEN | DW_SANDBOX_RESOLVE,
+        .flags = DW_SANDBOX_NET_CONNECT | DW_SANDBOX_NET_LISTEN | DW_SANDBOX_RESOLVE |
+                 (f->conf.state[0] ? DW_SANDBOX_FILES_WRITE : 0u),
         .read_paths = read_paths,
+        .write_paths = write_paths,
     };
     return dw_sandbox_enter(&box);
 }
@@ -93,8 +109,11 @@ int main(int argc, char **argv)
             return fail(why);
         dw_config_print(settings, DW_ARRAY_COUNT(settings), &f.conf, stdout);
         return 0;
+    } else if (argc == 2 && strcmp(argv[1], "--routes") == 0) {
+        dw_front_print_routes(stdout);
+        return 0;
     } else if (argc != 1) {
-        fprintf(stderr, "usage: doorward-front [--config FILE | --settings]\n");
+        fprintf(stderr, "usage: doorward-front [--config FILE | --settings | --routes]\n");
         return 2;
     }
     if (dw_failed(
@@ -106,6 +125,9 @@ int main(int argc, char **argv)
         return fail("the crypto library does not start");
     if (f.conf.record_folder[0] && dw_failed(dw_folder(f.conf.record_folder)))
         return fail("cannot make record.folder");
+
+    if (dw_failed(dw_book_open(f.conf.state, &f.book, why, sizeof(why))))
+        return fail(why);
 
     uv_loop_init(&f.loop);
     if (dw_failed(dw_front_http_start(&f, why, sizeof(why))))
@@ -128,6 +150,7 @@ int main(int argc, char **argv)
     dw_log("info", "front_ready", "port=%d", lws_get_vhost_listen_port(f.vhost));
     uv_run(&f.loop, UV_RUN_DEFAULT);
     dw_front_link_stop(&f);
+    dw_book_close(f.book);
     /* The rest goes with the process: its sockets close, and the guard sees that. */
     return 0;
 }

@@ -1,7 +1,7 @@
 #include <string.h>
 
 #include "crypto/crypto.h"
-#include "hub/front/front.h"
+#include "hub/front/api.h"
 #include "os/os.h"
 
 /* A page says a nonce a second and, rarely, a button: more than this in one second is not a page.
@@ -10,6 +10,10 @@
 /* Silent for this long: the tab sleeps or the network is gone. It dials again when it wakes. */
 #define SILENT_MS       15000u
 #define CLOSE_TRY_LATER 1013u /* IANA's list; libwebsockets does not name it */
+
+/* The viewer log hears of somebody who goes on looking this often. */
+#define LOOK_MS 15000u
+#define TIDY_MS 60000u
 
 /* Room that libwebsockets keeps for each connection. */
 struct session {
@@ -83,12 +87,24 @@ static void close_page(struct dw_page *p, uint16_t code, const char *why)
     lws_callback_on_writable(p->wsi);
 }
 
+/* A picture goes to this page: into the viewer log. */
+static void note_look(struct dw_front *f, struct dw_page *p)
+{
+    uint64_t now = dw_now().ms;
+    if (!p->member || (p->looked_ms && now - p->looked_ms < LOOK_MS && p->looked_visit == f->visit))
+        return;
+    p->looked_ms = now;
+    p->looked_visit = f->visit;
+    dw_book_view(f->book, p->member, DW_VIEW_LIVE, f->visit);
+}
+
 void dw_front_page_push(struct dw_front *f, struct dw_page *p, struct dw_note *n)
 {
-    (void)f;
     if (!p->wsi || p->close_code)
         return;
     if (n->is_frame) {
+        if (p->is_without_pictures)
+            return;
         bool is_full = (p->queued_bytes > 0 && p->queued_bytes + n->len > DW_FRONT_QUEUE_MAX) ||
                        p->count >= DW_FRONT_NOTES_MAX / 2;
         if (is_full) {
@@ -98,6 +114,7 @@ void dw_front_page_push(struct dw_front *f, struct dw_page *p, struct dw_note *n
         if (p->needs_key && !n->is_key)
             return;
         p->needs_key = false;
+        note_look(f, p);
     }
     if (n->is_state) { /* only the newest is worth sending */
         for (uint32_t i = 0; i < p->count; i++) {
@@ -216,16 +233,27 @@ static bool obey(struct dw_front *f, struct dw_page *p, const json_t *j)
     }
     if (strcmp(t, "owner") == 0) {
         const char *word = text_of(j, "word");
-        if (fields != 2 || !word)
+        if (fields != 2 || !word || dw_front_owner_word(word) == DW_OWNER_NONE)
             return false;
-        if (strcmp(word, "lock_now") == 0)
-            dw_front_guard_owner(f, DW_OWNER_LOCK_NOW);
-        else if (strcmp(word, "end_visit") == 0)
-            dw_front_guard_owner(f, DW_OWNER_END_VISIT);
-        else if (strcmp(word, "acknowledge") == 0)
-            dw_front_guard_owner(f, DW_OWNER_ACKNOWLEDGE);
+        (void)dw_front_guard_owner(f, dw_front_owner_word(word), p->member);
+        return true;
+    }
+    if (strcmp(t, "key") == 0) {
+        if (fields != 1)
+            return false;
+        dw_front_guard_key_wanted(f);
+        return true;
+    }
+    if (strcmp(t, "pictures") == 0) {
+        const json_t *on = json_object_get(j, "on");
+        if (fields != 2 || !json_is_boolean(on))
+            return false;
+        p->is_without_pictures = !json_is_true(on);
+        p->needs_key = true;
+        if (p->is_without_pictures)
+            drop_frames(p);
         else
-            return false;
+            dw_front_guard_key_wanted(f);
         return true;
     }
     if (strcmp(t, "drill") == 0) {
@@ -302,6 +330,14 @@ static void on_open(struct dw_front *f, struct lws *wsi, struct session *s)
     p->needs_key = true;
     p->heard_ms = dw_now().ms;
     s->page = p;
+    struct dw_session_row row;
+    if (dw_front_session(f, wsi, &row)) {
+        p->session = row.id;
+        p->member = row.member;
+    } else if (DW_FRONT_IS_GATED) { /* it ended between handshake and now */
+        close_page(p, DW_CLOSE_SIGNED_OUT, "signed out");
+        return;
+    }
 
     struct dw_note *hello = dw_say_hello(f);
     if (hello)
@@ -323,6 +359,8 @@ static void on_closed(struct dw_front *f, struct session *s)
         return;
     s->page = NULL;
     clear(p);
+    if (p->looked_ms)
+        dw_book_view(f->book, p->member, DW_VIEW_LIVE, p->looked_visit);
     p->wsi = NULL;
     if (!f->is_ending)
         dw_front_guard_viewer(f, p->slot, DW_VIEWER_GONE, NULL);
@@ -334,12 +372,16 @@ static int on_filter(struct dw_front *f, struct lws *wsi)
     if (lws_hdr_copy(wsi, path, sizeof(path), WSI_TOKEN_GET_URI) <= 0 ||
         strcmp(path, "/watch") != 0)
         return -1;
-    if (lws_hdr_copy(wsi, host, sizeof(host), WSI_TOKEN_HOST) <= 0 ||
-        !dw_front_is_host_ok(&f->conf, host))
+    if (lws_hdr_copy(wsi, host, sizeof(host), WSI_TOKEN_HOST) <= 0 || !dw_front_is_host_ok(f, host))
         return -1;
     if (lws_hdr_copy(wsi, origin, sizeof(origin), WSI_TOKEN_ORIGIN) <= 0 ||
-        !dw_front_is_origin_ok(origin, host)) {
+        !dw_front_is_origin_ok(f, origin, host)) {
         dw_log("warn", "origin_refused", "path=/watch");
+        return -1;
+    }
+    struct dw_session_row row;
+    if (DW_FRONT_IS_GATED && !dw_front_session(f, wsi, &row)) {
+        (void)dw_front_refuse_signed_out(wsi);
         return -1;
     }
     return 0;
@@ -364,11 +406,34 @@ int dw_front_watch_callback(struct lws *wsi, enum lws_callback_reasons reason, v
     return 0;
 }
 
+void dw_front_pages_check(struct dw_front *f)
+{
+    for (uint32_t i = 0; i < DW_VIEWERS_MAX; i++) {
+        struct dw_page *p = &f->page[i];
+        if (p->wsi && p->session &&
+            (!dw_front_member(f, p->member) ||
+             !dw_book_session_is_open(f->book, p->session, p->member)))
+            close_page(p, DW_CLOSE_SIGNED_OUT, "signed out");
+    }
+}
+
 void dw_front_pages_tick(struct dw_front *f, uint64_t now_ms)
 {
     for (uint32_t i = 0; i < DW_VIEWERS_MAX; i++) {
         struct dw_page *p = &f->page[i];
         if (p->wsi && !p->close_code && now_ms - p->heard_ms > SILENT_MS)
             close_page(p, LWS_CLOSE_STATUS_GOINGAWAY, "not heard");
+        /* What is no longer shown is no longer looked at. */
+        if (p->wsi && p->looked_ms && now_ms - p->looked_ms > 2 * LOOK_MS)
+            p->looked_ms = 0;
     }
+    if (now_ms - f->tidied_ms < TIDY_MS || !f->has_people)
+        return;
+    f->tidied_ms = now_ms;
+    for (uint32_t i = 0; i < DW_VIEWERS_MAX; i++) {
+        if (f->page[i].wsi && f->page[i].session && !f->page[i].close_code)
+            dw_book_session_used(f->book, f->page[i].session);
+    }
+    dw_book_tidy(f->book, &f->people);
+    dw_front_pages_check(f);
 }

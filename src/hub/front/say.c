@@ -46,7 +46,7 @@ struct dw_note *dw_note_of_json(json_t *taken)
     return n;
 }
 
-static json_t *hex_json(const void *bytes, size_t len)
+json_t *dw_say_hex(const void *bytes, size_t len)
 {
     char text[2 * 512 + 1];
     if (len > 512)
@@ -58,7 +58,7 @@ static json_t *hex_json(const void *bytes, size_t len)
 static json_t *key_json(const uint8_t key[32])
 {
     static const uint8_t none[32];
-    return memcmp(key, none, 32) == 0 ? json_null() : hex_json(key, 32);
+    return memcmp(key, none, 32) == 0 ? json_null() : dw_say_hex(key, 32);
 }
 
 static json_t *visit_json(uint64_t visit)
@@ -74,8 +74,7 @@ static json_t *age_json(uint32_t ms, uint64_t since_ms)
     return ms == UINT32_MAX ? json_null() : json_integer((json_int_t)(ms + since_ms));
 }
 
-/* A name as the job gave it; never trusted to be UTF-8 or to end. */
-static json_t *name_json(const char name[DW_NAME_MAX])
+json_t *dw_say_name(const char name[DW_NAME_MAX])
 {
     json_t *j = json_stringn(name, strnlen(name, DW_NAME_MAX));
     return j ? j : json_string("?");
@@ -105,7 +104,7 @@ struct dw_note *dw_say_hello(const struct dw_front *f)
     json_t *nonces = json_array();
     uint64_t n = f->nonce_count < DW_FRONT_NONCES_MAX ? f->nonce_count : DW_FRONT_NONCES_MAX;
     for (uint64_t i = f->nonce_count - n; i < f->nonce_count; i++)
-        json_array_append_new(nonces, hex_json(f->nonce[i % DW_FRONT_NONCES_MAX], 32));
+        json_array_append_new(nonces, dw_say_hex(f->nonce[i % DW_FRONT_NONCES_MAX], 32));
     return dw_note_of_json(json_pack("{s:s, s:i, s:b, s:b, s:o}", "t", "hello", "version", 1,
                                      "drills", f->conf.drill_socket[0] != '\0', "recordings",
                                      f->conf.record_folder[0] != '\0', "hub_nonces", nonces));
@@ -150,8 +149,8 @@ struct dw_note *dw_say_state(const struct dw_ipc_state *s)
     json_object_set_new(j, "blind_ms", age_json(s->blind_ms, 0));
     json_object_set_new(j, "inside_ms", age_json(s->inside_ms, 0));
     json_object_set_new(j, "frames", json_integer(s->frames_verified));
-    json_object_set_new(j, "visitor", name_json(s->visitor));
-    json_object_set_new(j, "agency", name_json(s->agency));
+    json_object_set_new(j, "visitor", dw_say_name(s->visitor));
+    json_object_set_new(j, "agency", dw_say_name(s->agency));
     json_object_set_new(j, "hub_pub", key_json(s->hub_pub));
     json_object_set_new(j, "camera_pub", key_json(s->camera_pub));
     json_object_set_new(j, "alarms", alarms);
@@ -228,12 +227,12 @@ struct dw_note *dw_say_display(const struct dw_ipc_display *d)
     if (d->len > sizeof(d->bytes))
         return NULL;
     return dw_note_of_json(
-        json_pack("{s:s, s:o}", "t", "display", "cose", hex_json(d->bytes, d->len)));
+        json_pack("{s:s, s:o}", "t", "display", "cose", dw_say_hex(d->bytes, d->len)));
 }
 
 struct dw_note *dw_say_hub_nonce(const uint8_t nonce[32])
 {
-    return dw_note_of_json(json_pack("{s:s, s:o}", "t", "hub_nonce", "n", hex_json(nonce, 32)));
+    return dw_note_of_json(json_pack("{s:s, s:o}", "t", "hub_nonce", "n", dw_say_hex(nonce, 32)));
 }
 
 struct dw_note *dw_say_drill(const char *name, const char *line, bool is_over)

@@ -1,0 +1,471 @@
+#include "hub/front/api.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crypto/crypto.h"
+#include "os/os.h"
+
+/* Tries of strangers: each address and all together have a bucket that fills again. A page that
+ * signs in costs 2; a code or a passkey that does not hold costs WRONG more. */
+#define BUCKET_ONE    60u
+#define BUCKET_ONE_MS 1000u /* one more each */
+#define BUCKET_ALL    400u
+#define BUCKET_ALL_MS 100u
+#define COST_WRONG    5u
+
+struct words {
+    unsigned status;
+    const char *code, *title, *detail, *next;
+};
+
+static const struct words problems[] = {
+    [DW_FRONT_PROBLEM_NONE] = {500, "bad_request", "Our mistake", "Something went wrong here.", ""},
+#define X(name, status, code, title, detail, next) \
+    [DW_FRONT_PROBLEM_##name] = {status, code, title, detail, next},
+    DW_FRONT_PROBLEM_LIST(X)
+#undef X
+};
+
+/* The same for what the guard says no to; the codes are those of DW_PEOPLE_NO_LIST. */
+static const struct words noes[DW_PEOPLE_NO_COUNT] = {
+    [DW_PEOPLE_NO_CHALLENGE] = {409, "", "Too late",
+                                "This was begun too long ago, or done already.", "Begin again."},
+    [DW_PEOPLE_NO_PASSKEY] = {403, "", "Not one of ours", "This passkey does not belong here.",
+                              "Use a passkey of this home."},
+    [DW_PEOPLE_NO_ORIGIN] = {403, "", "Made for another page",
+                             "The passkey was asked by another page.",
+                             "Open the home's own address."},
+    [DW_PEOPLE_NO_VERIFICATION] = {403, "", "Not confirmed",
+                                   "The device did not check that it is you.",
+                                   "Use fingerprint, face or PIN."},
+    [DW_PEOPLE_NO_ROLE] = {403, "", "Owners only", "Only an owner may do this.", "Ask an owner."},
+    [DW_PEOPLE_NO_TOKEN] = {404, "", "No such invitation",
+                            "The invitation is unknown, used or has run out.",
+                            "Ask for a new one."},
+    [DW_PEOPLE_NO_FULL] = {409, "", "No room", "There is no room for one more.",
+                           "Remove one first."},
+    [DW_PEOPLE_NO_LAST_OWNER] = {409, "", "The last owner", "A home needs an owner.",
+                                 "Make somebody else an owner first."},
+    [DW_PEOPLE_NO_TWO_PASSKEYS] = {409, "", "Two passkeys", "An owner keeps at least two passkeys.",
+                                   "Add another passkey first."},
+    [DW_PEOPLE_NO_NOT_TIGHTER] = {422, "", "Only tighter", "This value may only be tightened.",
+                                  "Choose a value within its limits."},
+    [DW_PEOPLE_NO_NAME] = {422, "", "Name", "This name cannot be used.", "Choose another name."},
+    [DW_PEOPLE_NO_NO_SUCH] = {404, "", "Not found", "There is no such thing.",
+                              "Load the page again."},
+    [DW_PEOPLE_NO_PRESENCE] = {409, "", "Somebody must be there",
+                               "Nobody has confirmed this at the hub itself.",
+                               "Run doorward presence at the hub, then try again."},
+    [DW_PEOPLE_NO_DOOR_BUSY] = {409, "", "A visit is under way", "The door is taken by a visit.",
+                                "Wait until it is over."},
+    [DW_PEOPLE_NO_DOOR_UNKNOWN] = {409, "", "The lock is not heard",
+                                   "It is not known how the door stands.",
+                                   "Use the key, or wait until the lock is heard."},
+    [DW_PEOPLE_NO_STORAGE] = {503, "", "Cannot store", "The hub cannot store this now.",
+                              "Try again."},
+    [DW_PEOPLE_NO_TOO_MANY] = {429, "", "Too many tries", "There were too many tries.",
+                               "Wait a minute and try again."},
+};
+
+/* ---- answers ---- */
+
+static char *text_of(const struct words *w, const char *code)
+{
+    json_t *j = json_pack("{s:s, s:s, s:s, s:s}", "code", code, "title", w->title, "detail",
+                          w->detail, "next", w->next);
+    char *text = json_dumps(j, JSON_COMPACT);
+    json_decref(j);
+    return text;
+}
+
+char *dw_front_problem_text(enum dw_front_problem p, unsigned *ret_status)
+{
+    *ret_status = problems[p].status;
+    return text_of(&problems[p], problems[p].code);
+}
+
+struct dw_front_call *dw_front_call_new(struct dw_front *f, struct lws *wsi)
+{
+    struct dw_front_call *c = calloc(1, sizeof(*c));
+    if (c) {
+        c->front = f;
+        c->wsi = wsi;
+    }
+    return c;
+}
+
+void dw_front_call_free(struct dw_front_call *c)
+{
+    if (!c)
+        return;
+    json_decref(c->in);
+    free(c->body);
+    free(c->text);
+    free(c);
+}
+
+static void finish(struct dw_front_call *c, unsigned status, char *taken)
+{
+    DW_ASSERT(!c->is_answered);
+    c->status = taken ? status : 500;
+    c->text = taken;
+    c->text_len = taken ? strlen(taken) : 0;
+    c->is_answered = true;
+    if (c->wsi)
+        lws_callback_on_writable(c->wsi);
+    else
+        dw_front_call_free(c); /* nobody waits for it */
+}
+
+void dw_front_answer(struct dw_front_call *c, unsigned status, json_t *taken)
+{
+    char *text = taken ? json_dumps(taken, JSON_COMPACT) : NULL;
+    json_decref(taken);
+    finish(c, status, text);
+}
+
+void dw_front_refuse(struct dw_front_call *c, enum dw_front_problem p)
+{
+    unsigned status;
+    char *text = dw_front_problem_text(p, &status);
+    finish(c, status, text);
+}
+
+void dw_front_refuse_no(struct dw_front_call *c, enum dw_people_no no)
+{
+    if (no >= DW_PEOPLE_NO_COUNT || !noes[no].status) {
+        dw_front_refuse(c, DW_FRONT_PROBLEM_BUSY);
+        return;
+    }
+    finish(c, noes[no].status, text_of(&noes[no], dw_people_no_code(no)));
+}
+
+/* ---- bodies ---- */
+
+static bool bad(struct dw_front_call *c)
+{
+    if (!c->is_answered)
+        dw_front_refuse(c, DW_FRONT_PROBLEM_BAD_REQUEST);
+    return false;
+}
+
+/* Is `key` one of the words of `fields`? */
+static bool is_named(const char *fields, const char *key)
+{
+    size_t len = strlen(key);
+    for (const char *p = fields; *p;) {
+        size_t n = strcspn(p, " ");
+        if (n == len && strncmp(p, key, n) == 0 && key[0] != '?')
+            return true;
+        p += n + (p[n] == ' ');
+    }
+    return false;
+}
+
+bool dw_front_fields(struct dw_front_call *c, const char *fields)
+{
+    const char *key;
+    json_t *value;
+    if (!json_is_object(c->in))
+        return bad(c);
+    json_object_foreach(c->in, key, value)
+    {
+        if (!is_named(fields, key))
+            return bad(c);
+    }
+    for (const char *p = fields; *p && *p != '?';) {
+        char name[40];
+        size_t n = strcspn(p, " ");
+        snprintf(name, sizeof(name), "%.*s", (int)n, p);
+        if (!json_object_get(c->in, name))
+            return bad(c);
+        p += n + (p[n] == ' ');
+    }
+    return true;
+}
+
+bool dw_front_text(struct dw_front_call *c, const char *key, char *ret_text, size_t cap)
+{
+    const char *text = json_string_value(json_object_get(c->in, key));
+    if (!text || strlen(text) >= cap)
+        return bad(c);
+    for (const char *p = text; *p; p++) {
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
+            return bad(c);
+    }
+    memset(ret_text, 0, cap);
+    memcpy(ret_text, text, strlen(text));
+    return true;
+}
+
+/* base64url without padding, in its one form [RFC 4648 5]. */
+static bool read_base64(const char *text, uint8_t *ret_bytes, size_t cap, size_t *ret_len)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    uint32_t bits = 0, have = 0;
+    size_t len = 0;
+    for (; *text; text++) {
+        const char *d = strchr(digits, *text);
+        if (!d)
+            return false;
+        bits = bits << 6 | (uint32_t)(d - digits);
+        have += 6;
+        if (have < 8)
+            continue;
+        have -= 8;
+        if (len == cap)
+            return false;
+        ret_bytes[len++] = (uint8_t)(bits >> have);
+        bits &= (UINT32_C(1) << have) - 1;
+    }
+    *ret_len = len;
+    return have < 6 && bits == 0;
+}
+
+bool dw_front_bytes(struct dw_front_call *c, const char *key, uint8_t *ret_bytes, size_t cap,
+                    uint16_t *ret_len)
+{
+    const char *text = json_string_value(json_object_get(c->in, key));
+    size_t len = 0;
+    if (!text || !read_base64(text, ret_bytes, cap, &len) || len == 0 || len > UINT16_MAX)
+        return bad(c);
+    *ret_len = (uint16_t)len;
+    return true;
+}
+
+bool dw_front_hex(struct dw_front_call *c, const char *key, uint8_t *ret_bytes, size_t len)
+{
+    const char *text = json_string_value(json_object_get(c->in, key));
+    if (!text || strlen(text) != 2 * len || dw_failed(dw_unhex(text, ret_bytes, len)))
+        return bad(c);
+    return true;
+}
+
+bool dw_front_uint(struct dw_front_call *c, const char *key, uint64_t max, uint64_t *ret_value)
+{
+    const json_t *j = json_object_get(c->in, key);
+    if (!json_is_integer(j) || json_integer_value(j) < 0 || (uint64_t)json_integer_value(j) > max)
+        return bad(c);
+    *ret_value = (uint64_t)json_integer_value(j);
+    return true;
+}
+
+json_t *dw_front_base64(const void *bytes, size_t len)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const uint8_t *p = bytes;
+    char text[512];
+    size_t n = 0;
+    uint32_t bits = 0, have = 0;
+    if (len * 4 / 3 + 2 > sizeof(text))
+        return json_null();
+    for (size_t i = 0; i < len; i++) {
+        bits = bits << 8 | p[i];
+        for (have += 8; have >= 6; have -= 6)
+            text[n++] = digits[bits >> (have - 6) & 63];
+    }
+    if (have > 0)
+        text[n++] = digits[bits << (6 - have) & 63];
+    return json_stringn(text, n);
+}
+
+void dw_front_call_run(struct dw_front_call *c)
+{
+    c->is_running = true;
+    const char *fields = c->route->fields;
+    if (fields) {
+        bool may_be_empty = !fields[0] && c->body_len == 0;
+        c->in = may_be_empty
+                    ? json_object()
+                    : json_loadb(c->body ? c->body : "", c->body_len, JSON_REJECT_DUPLICATES, NULL);
+        if (!json_is_object(c->in)) {
+            (void)bad(c);
+            return;
+        }
+        if (strcmp(fields, "*") != 0 && !dw_front_fields(c, fields))
+            return;
+    }
+    c->route->handle(c);
+}
+
+/* ---- the guard ---- */
+
+void dw_front_ask(struct dw_front *f, struct dw_front_call *c, struct dw_ipc_people_ask *m,
+                  dw_front_then *then)
+{
+    struct dw_front_ask *slot = NULL;
+    uint32_t strangers = 0;
+    bool is_stranger = c->session.id == 0;
+    for (uint32_t i = 0; i < DW_FRONT_ASKS_MAX; i++) {
+        struct dw_front_ask *a = &f->ask[i];
+        if (a->ticket == 0 && !slot)
+            slot = a;
+        strangers += a->ticket != 0 && a->is_stranger;
+    }
+    if (!slot || (is_stranger && strangers >= DW_ASKS_OPEN_MAX)) {
+        dw_front_refuse(c, DW_FRONT_PROBLEM_BUSY);
+        return;
+    }
+    m->ticket = dw_front_ticket(f);
+    m->member = c->session.member;
+    if (dw_failed(dw_ipc_send(DW_IPC_FD, DW_IPC_PEOPLE_ASK, m))) {
+        dw_front_refuse(c, DW_FRONT_PROBLEM_BUSY);
+        return;
+    }
+    *slot = (struct dw_front_ask){.ticket = m->ticket,
+                                  .call = c,
+                                  .then = then,
+                                  .is_stranger = is_stranger,
+                                  .until_ms = dw_now().ms + DW_ASK_MS};
+}
+
+uint32_t dw_front_ticket(struct dw_front *f)
+{
+    if (++f->last_ticket == 0)
+        f->last_ticket = 1;
+    return f->last_ticket;
+}
+
+static struct dw_front_try *bucket_of(struct dw_front *f, const char *from)
+{
+    struct dw_front_try *oldest = &f->tries[0];
+    for (size_t i = 0; i < DW_ARRAY_COUNT(f->tries); i++) {
+        struct dw_front_try *t = &f->tries[i];
+        if (strcmp(t->from, from) == 0)
+            return t;
+        if (t->at_ms < oldest->at_ms)
+            oldest = t;
+    }
+    *oldest = (struct dw_front_try){.left = BUCKET_ONE, .at_ms = dw_now().ms};
+    snprintf(oldest->from, sizeof(oldest->from), "%s", from);
+    return oldest;
+}
+
+static void fill(struct dw_front_try *t, uint64_t now, uint32_t cap, uint32_t each_ms)
+{
+    uint64_t more = (now - t->at_ms) / each_ms;
+    if (more == 0)
+        return;
+    t->at_ms += more * each_ms;
+    t->left = more > cap || t->left + more > cap ? cap : t->left + (uint32_t)more;
+}
+
+static struct dw_front_try *bucket_of_call(struct dw_front_call *c)
+{
+    char from[48] = "?";
+    if (c->wsi)
+        lws_get_peer_simple(c->wsi, from, sizeof(from));
+    return bucket_of(c->front, from);
+}
+
+bool dw_front_may_try(struct dw_front_call *c, unsigned cost)
+{
+    struct dw_front *f = c->front;
+    uint64_t now = dw_now().ms;
+    struct dw_front_try *one = bucket_of_call(c);
+    fill(one, now, BUCKET_ONE, BUCKET_ONE_MS);
+    if (f->tries_all.at_ms == 0)
+        f->tries_all = (struct dw_front_try){.left = BUCKET_ALL, .at_ms = now};
+    fill(&f->tries_all, now, BUCKET_ALL, BUCKET_ALL_MS);
+    if (one->left < cost || f->tries_all.left < cost) {
+        dw_log("warn", "too_many_tries", "route=%s", c->route->path);
+        dw_front_refuse(c, DW_FRONT_PROBLEM_TOO_MANY);
+        return false;
+    }
+    one->left -= cost;
+    f->tries_all.left -= cost;
+    return true;
+}
+
+void dw_front_on_answer(struct dw_front *f, const struct dw_ipc_people_answer *a)
+{
+    for (uint32_t i = 0; i < DW_FRONT_ASKS_MAX; i++) {
+        struct dw_front_ask *slot = &f->ask[i];
+        if (a->ticket == 0 || slot->ticket != a->ticket)
+            continue;
+        struct dw_front_call *c = slot->call;
+        dw_front_then *then = slot->then;
+        if (a->no != DW_PEOPLE_NO_NONE && slot->is_stranger && c->wsi) {
+            struct dw_front_try *t = bucket_of_call(c);
+            t->left -= t->left < COST_WRONG ? t->left : COST_WRONG;
+        }
+        *slot = (struct dw_front_ask){0};
+        if (!c->wsi) {
+            dw_front_call_free(c);
+        } else if (a->no != DW_PEOPLE_NO_NONE) {
+            dw_log("info", "refused", "route=%s code=%s", c->route->path,
+                   dw_people_no_code((enum dw_people_no)a->no));
+            dw_front_refuse_no(c, (enum dw_people_no)a->no);
+        } else {
+            then(c, a);
+        }
+        return;
+    }
+}
+
+void dw_front_asks_tick(struct dw_front *f, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < DW_FRONT_ASKS_MAX; i++) {
+        struct dw_front_ask *slot = &f->ask[i];
+        if (slot->ticket == 0 || now_ms < slot->until_ms)
+            continue;
+        struct dw_front_call *c = slot->call;
+        *slot = (struct dw_front_ask){0};
+        dw_log("warn", "guard_late", "route=%s", c->route->path);
+        if (c->wsi)
+            dw_front_refuse(c, DW_FRONT_PROBLEM_BUSY);
+        else
+            dw_front_call_free(c);
+    }
+}
+
+/* ---- members and sessions ---- */
+
+const struct dw_ipc_member *dw_front_member(const struct dw_front *f, uint32_t member)
+{
+    for (uint32_t i = 0; member && i < DW_MEMBERS_MAX; i++) {
+        if (f->people.member[i].id == member)
+            return &f->people.member[i];
+    }
+    return NULL;
+}
+
+json_t *dw_front_member_json(const struct dw_front *f, uint32_t member)
+{
+    static const char *const roles[DW_MEMBER_COUNT] = {"none", "owner", "occupant"};
+    const struct dw_ipc_member *m = dw_front_member(f, member);
+    if (!m)
+        return json_null();
+    return json_pack("{s:I, s:o, s:s}", "id", (json_int_t)m->id, "name", dw_say_name(m->name),
+                     "role", roles[m->role < DW_MEMBER_COUNT ? m->role : DW_MEMBER_NONE]);
+}
+
+void dw_front_cookie(const struct dw_front *f, const char *token, char *ret_text, size_t cap)
+{
+    bool is_secure = strncmp(f->origin, "https:", 6) == 0;
+    snprintf(ret_text, cap, "doorward_home=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s",
+             token, token[0] ? (long long)(DW_SESSION_LIFE_MS / 1000) : 0LL,
+             is_secure ? "; Secure" : "");
+}
+
+void dw_front_sign_in(struct dw_front_call *c, uint32_t member, json_t *more)
+{
+    struct dw_front *f = c->front;
+    struct dw_session_row row;
+    char token[DW_SESSION_TOKEN_TEXT];
+    if (!dw_front_member(f, member) || !dw_book_session_new(f->book, member, &row, token)) {
+        json_decref(more);
+        dw_front_refuse(c, DW_FRONT_PROBLEM_STORAGE);
+        return;
+    }
+    if (c->session.id) /* one cookie, one session */
+        dw_book_session_end(f->book, c->session.id);
+    dw_front_cookie(f, token, c->cookie, sizeof(c->cookie));
+    dw_log("info", "signed_in", "member=%u", member);
+    json_t *j = more ? more : json_object();
+    json_object_set_new(j, "member", dw_front_member_json(f, member));
+    dw_front_answer(c, 200, j);
+    dw_front_pages_check(f);
+}
