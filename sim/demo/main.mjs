@@ -6,17 +6,22 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { DRILLS } from "./drills.mjs";
 import { DUEL_LOCK, Duel } from "./duel.mjs";
-import { until } from "./procs.mjs";
+import { linesOf } from "./labels.mjs";
+import { Gate, Help, answerNames, makeCertificates, planOf } from "./lan.mjs";
+import { freePort, until } from "./procs.mjs";
 import { Stage } from "./stage.mjs";
 import { Street, root } from "./street.mjs";
 import { playVisit } from "./visit.mjs";
 
 const HELP = `doorward demo [--once] [--json] [--drill NAME [--before]] [--lock reference|yale|kwikset]
               [--camera k2|rtsp] [--port N] [--keep FOLDER] [--verbose]
+              [--lan [--name HOST] [--bind ADDRESS]] [--2017]
 
 Starts a whole simulated street on this machine and plays deliveries until you stop it (Ctrl-C).
   --once      one delivery, then stop          --json    its result as one JSON object on the last line
   --2017      the attack of 2017 on two homes at once, side by side in a page
+  --lan       for real phones: TLS under a name of your network, with codes to scan. --name says
+              which (default: this machine's, as HOST.local), --bind at which address
   --drill     rehearse an attack or a mishap   --before  the attack begins before the scan
   --port      of the watch page (default 8080 when it is free)
   --keep      keep records and logs in FOLDER
@@ -30,6 +35,7 @@ const options = {
     lock: { type: "string", default: "reference" }, camera: { type: "string", default: "k2" },
     port: { type: "string" }, keep: { type: "string" }, verbose: { type: "boolean" }, help: { type: "boolean" },
     build: { type: "string" }, 2017: { type: "boolean" },
+    lan: { type: "boolean" }, name: { type: "string" }, bind: { type: "string" },
 };
 
 function wrong(text) {
@@ -57,6 +63,14 @@ if (!["k2", "rtsp"].includes(o.camera))
 
 if (o[2017] && (o.once || o.drill || o.lock !== "reference" || o.camera !== "k2"))
     wrong("--2017 plays its own attack on its own two homes; it takes --port, --keep and --verbose only");
+
+if ((o.name || o.bind) && !o.lan)
+    wrong("--name and --bind belong to --lan");
+if (o.lan && (o.once || o[2017]))
+    wrong("--lan is for playing along; it does not go with --once or --2017");
+const plan = o.lan ? planOf(o) : null;
+if (typeof plan === "string")
+    wrong(plan);
 
 const err = process.stderr;
 const t0 = performance.now();
@@ -111,10 +125,23 @@ if (o.keep && existsSync(o.keep) && readdirSync(o.keep).length > 0)
 const folder = o.keep ? path.resolve(o.keep) : mkdtempSync(path.join(os.tmpdir(), "doorward-demo-"));
 const drill = o.drill ? DRILLS[o.drill] : {};
 const build = o.build ?? process.env.DW_BUILD ?? path.join(root, "build");
+let help;
+const gates = [];
+// The hub does its own TLS; the service stays on this machine, as behind any proxy.
+async function toTheNetwork() {
+    const certs = makeCertificates(folder, plan);
+    const inner = await freePort(), port = await freeOr(Number(o.port ?? 8443), plan.address) ?? await freePort();
+    const gate = await new Gate(plan, certs, inner).open(await freeOr(8444, plan.address) ?? 0);
+    help = await new Help(plan, certs).open(await freeOr(8081, plan.address) ?? 0);
+    gates.push(gate, help, answerNames(plan));
+    const site = (name, p) => ({ origin: `https://${name}:${p}`, host: plan.address, port: p, ca: certs.ca });
+    return { port, servicePort: inner, lan: { home: site(plan.home, port), service: site(plan.service, gate.port),
+        front: { "front.listen": `${plan.address}:${port}`, "front.tls_cert": certs.files.cert, "front.tls_key": certs.files.key } } };
+}
 const street = new Street({ build, folder, params: o.once ? drill.needs : SHORT, pace: o.once ? 1 : PACE, lock: o.lock, camera: o.camera, verbose: o.verbose,
     ...(o[2017] ? { params: undefined, lockSettings: DUEL_LOCK, pace: 1.5 } : {}),
-    port: o.port ? Number(o.port) : (o.once ? undefined : await freeOr(8080)),
-    servicePort: o.once ? undefined : await freeOr(8400), progress: (t) => line(`start   ${t}`) });
+    ...(plan ? await toTheNetwork() : { port: o.port ? Number(o.port) : (o.once ? undefined : await freeOr(8080)),
+        servicePort: o.once ? undefined : await freeOr(8400) }), progress: (t) => line(`start   ${t}`) });
 
 let stopping = false;
 async function stop(code) {
@@ -124,6 +151,7 @@ async function stop(code) {
     control?.close();
     duel?.stop();
     await stage?.stop().catch(() => {});
+    gates.forEach((g) => g.close());
     await street.stop().catch(() => {});
     if (!o.keep && (code === 0 || !o.once))
         rmSync(folder, { recursive: true, force: true });
@@ -135,11 +163,11 @@ async function stop(code) {
 process.on("SIGINT", () => stop(0));
 process.on("SIGTERM", () => stop(0));
 
-async function freeOr(port) {
+async function freeOr(port, host = "127.0.0.1") {
     return new Promise((r) => {
         const s = net.createServer();
         s.once("error", () => r(undefined));
-        s.listen(port, "127.0.0.1", () => s.close(() => r(port)));
+        s.listen(port, host, () => s.close(() => r(port)));
     });
 }
 
@@ -183,6 +211,16 @@ async function welcome() {
     courier              ${stage.courierLink}
     label, sticker, hall ${stage.origin}/
 `);
+    if (!help)
+        return;
+    help.links = [["Household", stage.homeLink], ["Courier", stage.courierLink]];
+    err.write(`
+  Phones: in the same network, first the page with the demo's certificate (a phone makes passkeys only for a
+  name with a certificate that it trusts; an address is not enough). Its fingerprint:
+    ${help.print}
+`);
+    for (const [what, link] of [["1. certificate and help", help.url], ["2. household", stage.homeLink], ["3. courier", stage.courierLink]])
+        err.write(`\n  ${what}: ${link}\n${(await linesOf(link)).map((l) => `    ${l}\n`).join("")}`);
 }
 
 // Equipment that serves no visitor refuses, whatever else is rehearsed.
@@ -240,6 +278,8 @@ try {
         listen();
         if (street.member)
             await welcome();
+        else if (o.lan)
+            throw new Error("this build has no sign-in, and what has no sign-in is not shown to a network");
         err.write("\n  Deliveries go on until you press Ctrl-C. Open the household's page, and attack the house with its drills.\n" +
             `  So that no drill takes minutes, this hub calls a door held open after ${SHORT.t_dwell_ms / 1000} s.\n`);
         let n = 0;

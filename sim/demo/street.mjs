@@ -16,7 +16,8 @@ const here = path.dirname(fileURLToPath(import.meta.url));
 export const root = path.resolve(here, "../..");
 
 export class Street {
-    // options: build (folder with libexec), folder, params (core parameters), lock, camera, port, progress(text)
+    // options: build (folder with libexec), folder, params (core parameters), lock, camera, port, progress(text),
+    // lan: { home, service } as Site takes them, { front }: the hub's settings for it
     constructor(options) {
         this.o = options;
         this.folder = options.folder;
@@ -84,7 +85,7 @@ export class Street {
     }
     async startService() {
         this.servicePort = this.o.servicePort ?? await freePort();
-        this.serviceSite = new Site({ origin: `http://service.localhost:${this.servicePort}`, base: "/v1" });
+        this.serviceSite = new Site({ origin: `http://service.localhost:${this.servicePort}`, ...this.o.lan?.service, base: "/v1" });
         const conf = this.conf("service", {
             listen: `127.0.0.1:${this.servicePort}`, ...(this.knows("service", "--routes", "/v1/signin") ? { origin: this.serviceSite.origin } : {}),
             port_file: this.at("service.port"),
@@ -148,7 +149,7 @@ export class Street {
     async startHub() {
         this.pairing = randomBytes(10).toString("base64url");
         this.watchPort ??= this.o.port ?? await freePort();
-        this.hubSite = new Site({ origin: `http://home1.localhost:${this.watchPort}`, base: "/api" });
+        this.hubSite = new Site({ origin: `http://home1.localhost:${this.watchPort}`, ...this.o.lan?.home, base: "/api" });
         const settings = {
             state: this.at("hub"), "record.folder": this.at("recordings"), zone: "Europe/Amsterdam",
             door_1: "Front door", trust_clock: "yes", pairing_code: this.pairing, ready_file: this.at("hub/ready"),
@@ -158,6 +159,8 @@ export class Street {
             mkdirSync(this.at("front"), { recursive: true, mode: 0o700 });
             settings["front.origin"] = this.hubSite.origin;
             settings["front.state"] = this.at("front");
+            if (this.o.lan)
+                Object.assign(settings, this.o.lan.front);
         }
         if (this.camera === "k2") {
             settings.camera_key = this.at("camera.key.pub");
@@ -199,7 +202,8 @@ export class Street {
         const open = await person.me().then(() => true, (e) => e.status);
         if (open === 404) // a hub without people: its page is open to this machine
             return;
-        await until("the invitation of the first owner", () => existsSync(this.at("hub/first-owner")), 5000);
+        if (!await until("the invitation of the first owner", () => existsSync(this.at("hub/first-owner")), 2000).catch(() => false))
+            return; // a guard that keeps no people yet
         const token = readFileSync(this.at("hub/first-owner"), "utf8").trim();
         this.recoveryCode = (await person.join(tokenOf(token), "Alex's phone")).recovery_code;
         const { link } = await person.act("add_passkey");
