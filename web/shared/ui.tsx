@@ -177,7 +177,7 @@ export function Field(p: FieldProps): JSX.Element {
       <input
         id={p.id}
         class={p.mono ? "mono" : undefined}
-        type={p.type ?? "text"}
+        type={(p.type ?? "text") as "text"}
         value={p.value}
         maxLength={p.max ?? 60}
         min={p.min}
