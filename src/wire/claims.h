@@ -111,7 +111,11 @@
     X(JOB_BYTES, -70284)                                        \
     X(PASSKEY, -70285)                                          \
     X(ORIGIN, -70286)                                           \
-    X(DOOR_CODE, -70287)
+    X(DOOR_CODE, -70287)                                        \
+    X(ACT, -70288)                                              \
+    X(ACT_TARGET, -70289)                                       \
+    X(ACT_VALUE, -70290)                                        \
+    X(ACT_NAME, -70291)
 
 enum dw_claim {
 #define X(name, number) DW_CLAIM_##name = number,

@@ -39,7 +39,11 @@
     X(EVIDENCE, "doorward/evidence/1", "doorward-evidence+cwt")             \
     X(MANIFEST, "doorward/manifest/1", "doorward-manifest+cwt")             \
     X(SHIFT, "doorward/shift/1", "doorward-shift+cwt")                      \
-    X(STOP, "doorward/stop/1", "doorward-stop+cwt")
+    X(STOP, "doorward/stop/1", "doorward-stop+cwt")                         \
+    X(CONTROL, "doorward/control/1", "doorward-control+cwt")                \
+    X(INTRODUCE, "doorward/introduce/1", "doorward-introduce+cwt")          \
+    X(REVOKED, "doorward/revoked/1", "doorward-revoked+cwt")                \
+    X(STOP_EVIDENCE, "doorward/stop-evidence/1", "doorward-stop-evidence+cwt")
 
 enum dw_context {
     DW_CONTEXT_NONE = 0,

@@ -109,6 +109,41 @@ struct dw_stop {
     uint8_t door_code[32];
 };
 
+/* { 3: hub, -70270: nonce, -70271: epoch, -70288: act, -70289: target, -70290: value, -70291: name
+ * }, signed by an owner's or member's passkey: one change of the home's settings or people, or one
+ * opening of the own door. The hub writes it, shows it, and counts it once. */
+struct dw_control {
+    uint8_t hub[32];
+    uint8_t nonce[32];
+    uint32_t epoch; /* of the home, before the change */
+    uint8_t act;    /* enum dw_act of hub/people.h */
+    uint8_t
+        target[16]; /* what it is about: a number big-endian at the end, or an id; else zeroes */
+    uint64_t value;
+    char name[DW_NAME_MAX]; /* "" for none */
+};
+
+/* { 1: agency's public key, 3: hub, -70005: agency, -70203: name, -70277: hosted }, signed by that
+ * key: an agency asks the household for a grant. Nothing follows from it but a card on a page. */
+struct dw_introduce {
+    uint8_t pub[32];
+    uint8_t hub[32];
+    uint8_t agency[16];
+    char name[DW_NAME_MAX];
+    bool is_hosted;
+};
+
+/* { 3: hub, 7: grant, -70229: [lo, hi], -70271: epoch after it } */
+struct dw_revoked {
+    uint8_t hub[32];
+    uint8_t grant[16];
+    struct dw_utc at;
+    uint32_t epoch;
+};
+
+DW_WIRE_MESSAGE(control);
+DW_WIRE_MESSAGE(introduce);
+DW_WIRE_MESSAGE(revoked);
 DW_WIRE_MESSAGE(grant);
 DW_WIRE_MESSAGE(evidence);
 DW_WIRE_MESSAGE(manifest);

@@ -34,6 +34,13 @@ enum dw_link_kind {
     DW_LINK_KIND_ACK,      /* service -> hub: a receipt or news was stored */
     DW_LINK_KIND_WISH,     /* hub -> service: what the household wants [wire/wish.h] */
     DW_LINK_KIND_WISH_ACK, /* service -> hub */
+    /* wire/grant.h */
+    DW_LINK_KIND_INTRODUCE, /* service -> hub: an agency asks for a grant; signed by the agency */
+    DW_LINK_KIND_GRANT,     /* hub -> service: evidence of a grant */
+    DW_LINK_KIND_REVOKED,   /* hub -> service */
+    DW_LINK_KIND_MANIFEST,  /* service -> hub: takes the place of JOB; signed by the agency */
+    DW_LINK_KIND_SHIFT,     /* service -> hub: signed by the agency */
+    DW_LINK_KIND_STOP,      /* service -> hub: takes the place of PROOF; evidence of the visitor */
     DW_LINK_KIND_COUNT
 };
 

@@ -466,6 +466,35 @@ static void fill_stop(struct rng *g, struct dw_stop *m)
     BYTES(door_code);
 }
 
+static void fill_control(struct rng *g, struct dw_control *m)
+{
+    BYTES(hub);
+    BYTES(nonce);
+    m->epoch = U32();
+    m->act = (uint8_t)(1 + rng_below(g, 255));
+    BYTES(target);
+    m->value = U64();
+    name(g, m->name, sizeof m->name);
+}
+
+static void fill_introduce(struct rng *g, struct dw_introduce *m)
+{
+    BYTES(pub);
+    BYTES(hub);
+    BYTES(agency);
+    m->name[0] = 'A';
+    name(g, m->name + 1, sizeof m->name - 1);
+    m->is_hosted = ONE_OF(2) == 1;
+}
+
+static void fill_revoked(struct rng *g, struct dw_revoked *m)
+{
+    BYTES(hub);
+    BYTES(grant);
+    m->at = utc(g);
+    m->epoch = U32();
+}
+
 #define SAMPLE_LIST(X)            \
     X(camera_ask, CAMERA_ASK)     \
     X(camera_hello, CAMERA_HELLO) \
@@ -493,6 +522,9 @@ static void fill_stop(struct rng *g, struct dw_stop *m)
     X(manifest, MANIFEST)         \
     X(shift, SHIFT)               \
     X(stop, STOP)                 \
+    X(control, CONTROL)           \
+    X(introduce, INTRODUCE)       \
+    X(revoked, REVOKED)           \
     X(leaf, NONE)
 
 #define X(type, context)                                                                \
