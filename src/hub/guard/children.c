@@ -190,6 +190,7 @@ static void on_ready(struct guard *g, struct child *c)
             child_send(g, CHILD_FRONT, DW_IPC_ALERT_DONE, &g->alert_key);
     }
     if (c->name == CHILD_ALERT) {
+        show_start(g);
         const struct hello *h = hello_of(g, g->door.visit);
         if (h)
             house_tell_who(g, h->visit);

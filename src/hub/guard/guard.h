@@ -407,6 +407,8 @@ void tell(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2);
 void tell_by(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2, uint32_t member);
 /* 8 or, with a member, 12 bytes of an event's detail; returns how many. */
 size_t tell_detail(uint8_t ret[12], uint32_t value, uint32_t value2, uint32_t member);
+/* That the hub has started, to the alert process, which was not there to hear it. */
+void show_start(struct guard *g);
 void show_past(struct guard *g);
 void show_state(struct guard *g, bool now);
 void show_story(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2,

@@ -56,6 +56,13 @@ size_t tell_detail(uint8_t ret[12], uint32_t value, uint32_t value2, uint32_t me
     return member ? 12 : 8;
 }
 
+void show_start(struct guard *g)
+{
+    for (size_t i = 0; i < DW_ARRAY_COUNT(g->past); i++)
+        if (g->past[i].number && g->past[i].kind == DW_STORY_HUB_STARTED)
+            child_send(g, CHILD_ALERT, DW_IPC_STORY, &g->past[i]);
+}
+
 void tell(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2)
 {
     tell_by(g, kind, value, value2, 0);
