@@ -313,9 +313,8 @@ static bool end_call(struct lws *wsi, struct session *session, bool is_ok)
 static const char *const page_headers[][2] = {
     {"content-security-policy:",
      "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self';"
-     " connect-src 'self'; worker-src 'self'; img-src 'self' blob:; media-src 'self' blob:;"
-     " font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none';"
-     " frame-ancestors 'none'"},
+     " connect-src 'self'; worker-src 'self'; img-src 'self'; media-src 'self';"
+     " manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
     {"permissions-policy:", "camera=(self), geolocation=(self), microphone=(), usb=(), payment=()"},
     {"x-content-type-options:", "nosniff"},
     {"referrer-policy:", "no-referrer"},

@@ -7,6 +7,7 @@
 #define CHALLENGE_BYTES 32u
 #define CHALLENGE_MS    300000
 #define PASSKEYS_MAX    8 /* of one person */
+#define LABEL_BYTES_MAX 160u
 
 /* Requests of strangers come from our own pages, so that nobody is signed in as somebody else. */
 static bool is_from_page(struct dw_call *c)
@@ -307,7 +308,7 @@ void dw_join_finish(struct dw_call *c)
     struct dw_view challenge = dw_in_bytes(c, c->body, "challenge", CHALLENGE_BYTES);
     struct dw_view client = dw_in_bytes(c, c->body, "client_data", DW_PASSKEY_CLIENT_MAX);
     struct dw_view attestation = dw_in_bytes(c, c->body, "attestation", DW_PASSKEY_AUTH_MAX);
-    const char *label = dw_in_text(c, c->body, "label", DW_NAME_MAX - 1, DW_OPTIONAL);
+    const char *label = dw_in_text(c, c->body, "label", LABEL_BYTES_MAX, DW_OPTIONAL);
     if (dw_is_refused(c))
         return;
     sqlite3_stmt *q = dw_db_ask(c->work.db, INVITATION_QUERY " AND i.challenge = ?2", "ib", now,
