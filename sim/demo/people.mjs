@@ -48,12 +48,12 @@ export class Person {
         this.csrf = me.csrf ?? null;
         return me;
     }
-    // Makes a passkey for an invitation; the answer may hold the recovery code.
-    async join(token, label) {
+    // Makes a passkey for an invitation; name: the first owner's. The answer may hold the recovery code.
+    async join(token, label, name) {
         const begun = await this.post(`${this.site.base}/join/begin`, { token });
         const key = new Passkey({ origin: this.site.origin, rpId: begun.rp_id });
         const made = key.register(begun);
-        const done = await this.post(`${this.site.base}/join/finish`, { challenge: begun.challenge,
+        const done = await this.post(`${this.site.base}/join/finish`, { challenge: begun.challenge, ...(name ? { name } : {}),
             client_data: made.client_data, attestation: made.attestation, label });
         this.passkeys.push(key);
         await this.me();

@@ -205,7 +205,7 @@ export class Street {
         if (!await until("the invitation of the first owner", () => existsSync(this.at("hub/first-owner")), 2000).catch(() => false))
             return; // a guard that keeps no people yet
         const token = readFileSync(this.at("hub/first-owner"), "utf8").trim();
-        this.recoveryCode = (await person.join(tokenOf(token), "Alex's phone")).recovery_code;
+        this.recoveryCode = (await person.join(tokenOf(token), "Alex's phone", "Alex")).recovery_code;
         const { link } = await person.act("add_passkey");
         await person.join(tokenOf(link), "Alex's key");
         this.member = person;

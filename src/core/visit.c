@@ -115,6 +115,12 @@ void dw_interlock_init(struct dw_interlock *k, const struct dw_params *params, d
     dw_live_init(&k->live);
 }
 
+void dw_interlock_set_params(struct dw_interlock *k, const struct dw_params *params)
+{
+    DW_ASSERT(k->state == DW_VISIT_NONE);
+    k->params = *params;
+}
+
 /* ---- what is sensed ----------------------------------------------------------------------------
  */
 

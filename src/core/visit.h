@@ -173,6 +173,9 @@ struct dw_interlock {
 /* `k` is the caller's memory; `params` is copied. Nothing is known: no visitor can open. */
 void dw_interlock_init(struct dw_interlock *k, const struct dw_params *params, dw_mono now);
 
+/* Other parameters; call it while no visit is under way. */
+void dw_interlock_set_params(struct dw_interlock *k, const struct dw_params *params);
+
 /* Apply one event. `ev` is borrowed; `fx` is overwritten, never appended to. A refusal is not an
  * error: it is DW_OK with an OFFER or RECEIPT effect. DW_E_CLOCK: ev->now is before the last
  * event's. Nothing changed: keep the door locked and alert. */

@@ -294,7 +294,7 @@ enum dw_story {
 
 struct dw_ipc_story {
     struct dw_ipc_head head;
-    uint64_t number; /* grows by one a line */
+    uint64_t number; /* grows by one a line, and by more over a restart */
     uint64_t at_ms;  /* CLOCK_BOOTTIME */
     int64_t utc_ms;  /* middle of the clock interval; 0: not known */
     uint64_t visit;

@@ -62,7 +62,7 @@ enum dw_people_op {
     DW_PEOPLE_BEGIN,   /* act, member (0 for SIGN_IN, JOIN), act's fields; JOIN: token.
                           Answer: challenge; JOIN: name, role, user */
     DW_PEOPLE_JOIN,    /* challenge, client_data, auth (attestation object), name (label of the
-                          passkey). Answer: member, role, is_first; first owner: `text` = recovery
+                          passkey), text (first owner: their own name). Answer: member, role, is_first; first owner: `text` = recovery
                           code, shown once */
     DW_PEOPLE_SIGN_IN, /* challenge, credential, auth, client_data, signature. Answer: member */
     DW_PEOPLE_ACT,     /* the same five, for the act the challenge was given for. Answer by act:
@@ -96,7 +96,9 @@ enum dw_people_op {
     X(DOOR_BUSY, "door_busy")       /* a visit is under way */                                 \
     X(DOOR_UNKNOWN, "door_unknown") /* the lock has not been heard; it is not asked to open */ \
     X(STORAGE, "storage")                                                                      \
-    X(TOO_MANY, "too_many") /* tries; wait */
+    X(TOO_MANY, "too_many")   /* tries; wait */                                                \
+    X(DOOR_OPEN, "door_open") /* it is not locked; there is nothing to open */                 \
+    X(RECOVERY, "recovery")   /* one is under way: nothing opens; stop it first */
 
 enum dw_people_no {
     DW_PEOPLE_NO_NONE = 0, /* it is done */
@@ -106,6 +108,25 @@ enum dw_people_no {
         DW_PEOPLE_NO_COUNT
 };
 const char *dw_people_no_code(enum dw_people_no no); /* "" for NONE */
+
+/* `value` of a line DW_STORY_PEOPLE; `value2` is the member or number that it is about. A line
+ * DW_STORY_SETTING carries the new value and the place in DW_PARAM_LIST, CAMERA_MODE the mode, WISH
+ * the kind and the number of the wish (kind 0: the service could not carry it out, value2 is the
+ * enum dw_wish_no), UNLOCK_INTENT the enum dw_act (0: a visitor). */
+enum dw_people_change {
+    DW_CHANGE_NONE = 0,
+    DW_CHANGE_JOINED,
+    DW_CHANGE_PASSKEY_ADDED,
+    DW_CHANGE_MEMBER_REMOVED,
+    DW_CHANGE_PASSKEY_REMOVED,
+    DW_CHANGE_INVITED,
+    DW_CHANGE_INVITE_REMOVED,
+    DW_CHANGE_NEW_RECOVERY,
+    DW_CHANGE_RECOVERY_BEGUN, /* everybody must hear of this */
+    DW_CHANGE_RECOVERY_STOPPED,
+    DW_CHANGE_RECOVERED, /* somebody has become an owner by it */
+    DW_CHANGE_COUNT
+};
 
 struct dw_ipc_people_ask {
     struct dw_ipc_head head;

@@ -334,7 +334,7 @@ static bool add_process(scmp_filter_ctx f, uint32_t flags)
     static const uint64_t prctls[] = {PR_SET_NAME,     PR_GET_NAME,       PR_SET_PDEATHSIG,
                                       PR_GET_DUMPABLE, PR_SET_TIMERSLACK, PR_GET_TIMERSLACK,
                                       PR_CAPBSET_READ, 0x53564d41 /* PR_SET_VMA: names of areas */};
-    static const uint64_t ioctls[] = {FIONBIO, FIOCLEX, FIONREAD, TCGETS, TIOCGWINSZ};
+    static const uint64_t ioctls[] = {FIONBIO, FIOCLEX, FIONREAD, TIOCOUTQ, TCGETS, TIOCGWINSZ};
     uint64_t pid = (uint64_t)getpid();
     bool ok = allow_if(f, "tgkill", 0, MASK_32, pid) && allow_if(f, "kill", 0, MASK_32, pid) &&
               allow_if(f, "prlimit64", 2, UINT64_MAX, 0);

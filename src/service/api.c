@@ -119,10 +119,11 @@ static void request_hash(const struct dw_call *c, uint8_t ret_hash[DW_HASH_BYTES
 static void add_token(struct dw_call *c)
 {
     char token[DW_TOKEN_TEXT];
-    if (!c->token_role || !c->answer)
+    bool is_link = c->token_role == DW_ROLE_INVITE;
+    if (!c->token_role || !c->answer || (c->actor.is_session && !is_link))
         return;
     dw_token_make(c->work.service, c->token_role, c->token_subject, token);
-    if (c->token_role == DW_ROLE_INVITE)
+    if (is_link)
         (void)json_object_set_new(c->answer, "link",
                                   json_sprintf("%s/join#%s", c->work.service->set.origin, token));
     else

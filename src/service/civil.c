@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "service/service.h"
 #include "wire/text.h"
 
 #define DAY_S 86400
@@ -151,4 +152,11 @@ void dw_utc_write(int64_t utc_ms, char ret_text[DW_UTC_TEXT])
         (void)snprintf(ret_text, DW_UTC_TEXT, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
                        (tm.tm_year + 1900) % 10000, (tm.tm_mon + 1) % 100, tm.tm_mday % 100,
                        tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100, (int)(utc_ms % 1000));
+}
+
+int64_t dw_service_now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }

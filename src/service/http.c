@@ -313,9 +313,8 @@ static bool end_call(struct lws *wsi, struct session *session, bool is_ok)
 static const char *const page_headers[][2] = {
     {"content-security-policy:",
      "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self';"
-     " connect-src 'self'; worker-src 'self'; img-src 'self' blob:; media-src 'self' blob:;"
-     " font-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none';"
-     " frame-ancestors 'none'"},
+     " connect-src 'self'; worker-src 'self'; img-src 'self'; media-src 'self';"
+     " manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
     {"permissions-policy:", "camera=(self), geolocation=(self), microphone=(), usb=(), payment=()"},
     {"x-content-type-options:", "nosniff"},
     {"referrer-policy:", "no-referrer"},
@@ -360,10 +359,15 @@ static bool write_page(struct lws *wsi, struct session *session)
         is_ok = add_own(wsi, "content-encoding:", "gzip", &p, end);
     if (is_ok && page.location)
         is_ok = add_own(wsi, "location:", page.location, &p, end);
+    bool is_head = strcmp(c->method, "HEAD") == 0;
+    /* libwebsockets would wait for the bytes that were announced. */
+    session->must_close = session->must_close || is_head;
+    if (is_ok && session->must_close)
+        is_ok = add(wsi, WSI_TOKEN_CONNECTION, "close", &p, end);
     if (is_ok && status != 304)
         is_ok = lws_add_http_header_content_length(wsi, bytes.len, &p, end) == 0;
     is_ok = is_ok && lws_finalize_write_http_header(wsi, start, &p, end) == 0;
-    if (!is_ok || bytes.len == 0 || strcmp(c->method, "HEAD") == 0)
+    if (!is_ok || bytes.len == 0 || is_head)
         return end_call(wsi, session, is_ok);
     session->file = bytes.ptr;
     session->file_left = bytes.len;

@@ -3,7 +3,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "crypto/signed.h"
@@ -56,13 +55,6 @@ static const struct dw_setting table[] = {
 };
 
 static struct dw_service service;
-
-int64_t dw_service_now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 void dw_post(struct dw_work *w, const uint8_t hub[DW_THUMB_BYTES], uint8_t kind,
              struct dw_view payload)

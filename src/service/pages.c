@@ -81,7 +81,8 @@ struct dw_page dw_pages_find(struct dw_call *c)
     page.location = NULL;
     page.status = is_there ? 200 : 404;
     /* Each to their own page. */
-    if (!is_open && strcmp(c->path, "/") == 0 && c->actor.is_staff)
+    if (!is_open && strcmp(c->path, "/") == 0 && c->actor.is_staff &&
+        find("/agency") < dw_asset_count)
         page.location = "/agency";
     else if (!is_open && strcmp(c->path, "/agency") == 0 && !c->actor.is_staff)
         page.location = "/";

@@ -100,7 +100,7 @@ const struct dw_route dw_routes[] = {
     {"DELETE", "/v1/jobs/{job}",              AGENCY, WRITE, NULL, DW_BODY_NONE, dw_jobs_delete},
 
     {"POST",   "/v1/visits",                  VISITOR, WRITE, NULL, DW_BODY_NEEDED, dw_visits_post},
-    {"GET",    "/v1/visits",                  ALL, READ, PAGE "active stuck ", DW_BODY_NONE, dw_visits_list},
+    {"GET",    "/v1/visits",                  ALL, READ, PAGE "active stuck recent ", DW_BODY_NONE, dw_visits_list},
     {"GET",    "/v1/visits/{visit}",          ALL, WAIT, " since wait_ms ", DW_BODY_NONE, dw_visits_get},
     {"POST",   "/v1/visits/{visit}/open",     VISITOR, WRITE, NULL, DW_BODY_OPTIONAL, dw_visits_open},
     {"POST",   "/v1/visits/{visit}/door",     VISITOR, WRITE, NULL, DW_BODY_NEEDED, dw_visits_door},

@@ -65,7 +65,11 @@ CREATE TABLE IF NOT EXISTS visits (
 CREATE INDEX IF NOT EXISTS visits_visitor ON visits (visitor, id);
 CREATE INDEX IF NOT EXISTS visits_agency ON visits (agency, id);
 CREATE INDEX IF NOT EXISTS visits_home ON visits (home, id);
+CREATE INDEX IF NOT EXISTS visits_visitor_asked ON visits (visitor, asked);
+CREATE INDEX IF NOT EXISTS visits_agency_asked ON visits (agency, asked);
+CREATE INDEX IF NOT EXISTS visits_home_asked ON visits (home, asked);
 CREATE INDEX IF NOT EXISTS visits_waiting ON visits (state) WHERE outcome = 0;
+CREATE INDEX IF NOT EXISTS visits_told ON visits (asked) WHERE story > 0;
 CREATE TABLE IF NOT EXISTS story (
     visit INTEGER NOT NULL, number INTEGER NOT NULL, hub_number INTEGER NOT NULL,
     state INTEGER NOT NULL, outcome INTEGER NOT NULL, check_failed INTEGER NOT NULL,

@@ -5,7 +5,11 @@
 
 #include <cmocka.h>
 
+#include "service/base64.h"
 #include "service/civil.h"
+#include "service/embedded.h"
+#include "service/people/people.h"
+#include "service/tidy.h"
 #include "service/visits/checks.h"
 
 static struct dw_stop good(void)
@@ -236,6 +240,115 @@ static void civil_text_is_strict(void **state)
     assert_string_equal(utc, "2026-07-01T08:00:00.007Z");
 }
 
+static void base64url_is_strict(void **state)
+{
+    (void)state;
+    /* RFC 4648 10, without padding. */
+    static const char *const pairs[][2] = {
+        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},      {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"\xfb\xff", "-_8"}};
+    uint8_t bytes[16];
+    char text[32];
+    for (size_t i = 0; i < DW_ARRAY_COUNT(pairs); i++) {
+        struct dw_buf buf = dw_buf_of(bytes, sizeof(bytes));
+        dw_base64url_write(dw_view_of(pairs[i][0], strlen(pairs[i][0])), text);
+        assert_string_equal(text, pairs[i][1]);
+        assert_false(dw_failed(dw_base64url_read(text, strlen(text), &buf)));
+        assert_int_equal(buf.len, strlen(pairs[i][0]));
+        assert_memory_equal(bytes, pairs[i][0], buf.len);
+    }
+    static const char *const bad[] = {
+        "Z", "Zg==", "Zh", "Zm9", "Zm9vYg=", "Zm 9", "Zm+v", "Zm/v", "Zm9v\n", "\xc3\xa9\xc3\xa9"};
+    for (size_t i = 0; i < DW_ARRAY_COUNT(bad); i++) {
+        struct dw_buf buf = dw_buf_of(bytes, sizeof(bytes));
+        assert_true(dw_failed(dw_base64url_read(bad[i], strlen(bad[i]), &buf)));
+    }
+    struct dw_buf small = dw_buf_of(bytes, 2);
+    assert_true(dw_is(dw_base64url_read("Zm9v", 4, &small), DW_E_NO_SPACE));
+}
+
+static void origins(void **state)
+{
+    (void)state;
+    char host[32];
+    assert_true(dw_origin_read("https://doors.example", host, sizeof(host)));
+    assert_string_equal(host, "doors.example");
+    assert_true(dw_origin_read("http://service.localhost:8400", host, sizeof(host)));
+    assert_string_equal(host, "service.localhost");
+    assert_true(dw_origin_read("http://localhost", host, sizeof(host)));
+    static const char *const bad[] = {"",
+                                      "http://",
+                                      "http://doors.example",
+                                      "http://evillocalhost",
+                                      "https://doors.example/",
+                                      "https://doors.example:",
+                                      "https://doors.example:123456",
+                                      "https://Doors.example",
+                                      "https://user@doors.example",
+                                      "https://[::1]",
+                                      "https://a-name-that-is-much-too-long-for-32.example"};
+    for (size_t i = 0; i < DW_ARRAY_COUNT(bad); i++)
+        assert_false(dw_origin_read(bad[i], host, sizeof(host)));
+}
+
+static int64_t count_of(struct dw_db *db, const char *sql)
+{
+    sqlite3_stmt *q = dw_db_ask(db, sql, "");
+    assert_true(dw_db_next(db, q));
+    int64_t count = sqlite3_column_int64(q, 0);
+    assert_false(dw_db_next(db, q));
+    return count;
+}
+
+static void what_is_over_is_forgotten(void **state)
+{
+    (void)state;
+    static struct dw_db db;
+    const struct dw_service_settings set = {
+        .session_max_s = 86400, .session_idle_s = 43200, .story_days = 365};
+    const int64_t now = INT64_C(1800000000000), day = 86400000;
+    static const uint8_t id[3][16] = {{1}, {2}, {3}}, hash[3][32] = {{1}, {2}, {3}};
+    assert_int_equal(sqlite3_open(":memory:", &db.handle), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db.handle, dw_embedded_schema, NULL, NULL, NULL), SQLITE_OK);
+    for (size_t i = 0; i < 3; i++) {
+        int64_t age = (int64_t)i * day; /* 0, 1, 2 days; stories: 0, 365, 730 */
+        assert_true(dw_db_do(&db,
+                             "INSERT INTO visits (id, job, agency, visitor, door, barcode,"
+                             " courier_nonce, passed, state, check_failed, outcome, story, asked)"
+                             " VALUES (?1, ?2, ?2, ?2, 0, 'x', ?3, 0, 0, 0, 2, 1, ?4)",
+                             "ikhi", (int64_t)i + 1, id[i], hash[i], now - age * 365));
+        assert_true(dw_db_do(&db, "INSERT INTO story VALUES (?, 1, 0, 0, 0, 0, 0, 0, 0)", "i",
+                             (int64_t)i + 1));
+        assert_true(dw_db_do(&db,
+                             "INSERT INTO sessions (id, hash, role, subject, created, used,"
+                             " rotated, is_seen) VALUES (?1, ?2, 4, ?1, ?3, ?3, ?3, 1)",
+                             "khi", id[i], hash[i], now - age));
+        assert_true(dw_db_do(&db,
+                             "INSERT INTO invitations (id, hash, role, subject, until)"
+                             " VALUES (?1, ?2, 4, ?1, ?3)",
+                             "khi", id[i], hash[i], now + day - age - 1));
+        assert_true(
+            dw_db_do(&db, "INSERT INTO challenges VALUES (?, ?)", "hi", hash[i], now + 1000 - age));
+        assert_true(dw_db_do(&db, "INSERT INTO house_notes VALUES (?1, ?1, ?2, 'x', ?3)", "kii",
+                             id[0], (int64_t)i + 1, (now - age) / day));
+        assert_true(dw_db_do(&db,
+                             "INSERT INTO answers VALUES (?1, 'k', ?2, 200, '{}', 0, NULL, ?3)",
+                             "khi", id[i], hash[i], now - age));
+    }
+    assert_true(dw_tidy(&db, &set, now));
+    assert_int_equal(count_of(&db, "SELECT count(*) FROM story"), 2); /* 365 days is not over it */
+    assert_int_equal(count_of(&db, "SELECT count(*) FROM visits"), 3);
+    assert_int_equal(count_of(&db, "SELECT sum(story) FROM visits"), 2);
+    assert_int_equal(count_of(&db, "SELECT count(*) FROM sessions"), 1);
+    assert_int_equal(count_of(&db, "SELECT count(*) FROM invitations"), 1);
+    assert_int_equal(count_of(&db, "SELECT count(*) FROM challenges"), 1);
+    assert_int_equal(count_of(&db, "SELECT count(*) FROM house_notes"), 2);
+    assert_int_equal(count_of(&db, "SELECT count(*) FROM answers"), 2);
+    for (size_t i = 0; i < db.count; i++)
+        assert_int_equal(sqlite3_finalize(db.cached[i].stmt), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db.handle), SQLITE_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +360,9 @@ int main(void)
         cmocka_unit_test(civil_time_follows_the_zone),
         cmocka_unit_test(civil_time_goes_there_and_back),
         cmocka_unit_test(civil_text_is_strict),
+        cmocka_unit_test(base64url_is_strict),
+        cmocka_unit_test(origins),
+        cmocka_unit_test(what_is_over_is_forgotten),
     };
     dw_civil_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -195,6 +195,11 @@ test('what did not lock comes first for the dispatcher, with its times', async (
   hub.say(`receipt ${v.id} NOT_SECURED none ${t} 0 8 0`);
   await until('receipt', async () => ok(await service.get('/v1/visits?stuck=1', agency.token), 200).items.some((x) => x.id === v.id && x.receipt?.outcome === 'NOT_SECURED'));
   assert.ok(!ok(await service.get('/v1/visits?active=1', visitor.token), 200).items.some((x) => x.id === v.id));
+  const recent = ok(await service.get('/v1/visits?recent=1&limit=100', visitor.token), 200).items;
+  assert.equal(recent[0].id, v.id);
+  assert.deepEqual(recent.map((x) => x.asked), recent.map((x) => x.asked).sort().reverse());
+  assert.equal(ok(await service.get('/v1/visits?recent=1&limit=1', visitor.token), 200).items.length, 1);
+  for (const q of ['recent=1&stuck=1', 'recent=2', `recent=1&after=${v.id}`, 'active=1&limit=0']) assert.equal((await service.get(`/v1/visits?${q}`, visitor.token)).status, 422);
 });
 
 test('wishes survive a kill right after the acknowledgement', async () => {

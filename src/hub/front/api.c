@@ -135,11 +135,10 @@ void dw_front_refuse(struct dw_front_call *c, enum dw_front_problem p)
 
 void dw_front_refuse_no(struct dw_front_call *c, enum dw_people_no no)
 {
-    if (no >= DW_PEOPLE_NO_COUNT || !noes[no].status) {
-        dw_front_refuse(c, DW_FRONT_PROBLEM_BUSY);
-        return;
-    }
-    finish(c, noes[no].status, text_of(&noes[no], dw_people_no_code(no)));
+    static const struct words other = {409, "", "Not now", "The hub has refused this.",
+                                       "Look at what the page shows, then try again."};
+    const struct words *w = no < DW_PEOPLE_NO_COUNT && noes[no].status ? &noes[no] : &other;
+    finish(c, w->status, text_of(w, dw_people_no_code(no)));
 }
 
 /* ---- bodies ---- */

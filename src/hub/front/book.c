@@ -288,9 +288,11 @@ bool dw_book_session_find(struct dw_book *b, const char *token, struct dw_sessio
         return false;
     if (!row.is_present_token && has_until && now > until)
         return false;
-    if (row.is_present_token && has_before && !has_until) /* the new one has arrived */
-        (void)run(b, ask(b, "UPDATE session SET before_until = ? WHERE id = ?", "ii",
-                         now + DW_SESSION_GRACE_MS, (int64_t)row.id));
+    if (row.is_present_token && has_before && !has_until) { /* the new one has arrived */
+        (void)run(b, ask(b, "UPDATE session SET before_until = ?, turned = ? WHERE id = ?", "iii",
+                         now + DW_SESSION_GRACE_MS, now, (int64_t)row.id));
+        row.turned_ms = now;
+    }
     *ret_row = row;
     return true;
 }

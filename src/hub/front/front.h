@@ -118,6 +118,7 @@ struct dw_front {
     struct dw_front_try tries[64], tries_all;
     uint32_t story_ticket; /* the question for old lines; 0: none is out */
     uint64_t story_until_ms, story_asked, story_heard, story_top;
+    uint32_t story_lines;
     uint64_t visit; /* of the newest state */
     uint64_t key_wanted_ms, tidied_ms;
 

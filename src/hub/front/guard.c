@@ -38,27 +38,30 @@ static void on_state(struct dw_front *f, const struct dw_ipc_state *s)
 /* ---- old lines ---- */
 
 #define STORY_NOW_MS  5000 /* a line that is older than this is no news */
+#define STORY_AT_ONCE 256u /* lines of one answer [hub/people.h] */
 #define STORY_WAIT_MS 10000u
 #define STORY_BACK    20000u /* lines; older ones are not fetched */
 
 static void ask_story(struct dw_front *f)
 {
-    if (f->story_ticket)
+    uint64_t now = dw_now().ms;
+    if (f->story_ticket || now < f->story_until_ms)
         return;
     struct dw_ipc_people_ask m = {.ticket = dw_front_ticket(f), .op = DW_PEOPLE_STORY};
     m.value = f->story_asked = dw_book_story_whole(f->book) + 1;
     f->story_heard = 0;
+    f->story_lines = 0;
     if (dw_failed(dw_ipc_send(DW_IPC_FD, DW_IPC_PEOPLE_ASK, &m)))
         return; /* the tick tries again */
     f->story_ticket = m.ticket;
-    f->story_until_ms = dw_now().ms + STORY_WAIT_MS;
+    f->story_until_ms = now + STORY_WAIT_MS;
 }
 
 /* All lines that were asked for have come; `newest` is the number of the guard's last. */
 static void on_story_answer(struct dw_front *f, uint64_t newest)
 {
     uint64_t whole = f->story_asked - 1;
-    f->story_ticket = 0;
+    f->story_until_ms = 0;
     if (newest < whole) { /* the guard has started a new life */
         dw_log("warn", "story_restarted", "had=%llu newest=%llu", (unsigned long long)whole,
                (unsigned long long)newest);
@@ -66,10 +69,8 @@ static void on_story_answer(struct dw_front *f, uint64_t newest)
         ask_story(f);
         return;
     }
-    if (f->story_heard > whole)
-        whole = f->story_heard;
-    else
-        whole = newest; /* nothing of these is kept there any more */
+    /* Numbers have gaps over a restart of the guard, so the lines are counted. */
+    whole = f->story_lines < STORY_AT_ONCE ? newest : f->story_heard;
     if (newest > STORY_BACK && whole < newest - STORY_BACK)
         whole = newest - STORY_BACK;
     dw_book_story_whole_set(f->book, whole);
@@ -81,7 +82,7 @@ static void note_story(struct dw_front *f, const struct dw_ipc_story *s)
 {
     dw_book_story(f->book, s);
     if (f->story_ticket) {
-        if (s->number > f->story_heard && s->number < f->story_asked + 256)
+        if (s->number >= f->story_asked && ++f->story_lines <= STORY_AT_ONCE)
             f->story_heard = s->number;
         return;
     }
@@ -113,7 +114,7 @@ static void on_story(struct dw_front *f, const struct dw_ipc_story *s)
 
 void dw_front_guard_tick(struct dw_front *f, uint64_t now_ms)
 {
-    if (f->story_ticket && now_ms >= f->story_until_ms)
+    if (now_ms >= f->story_until_ms)
         f->story_ticket = 0;
     if (f->has_people && dw_book_story_whole(f->book) < f->story_top)
         ask_story(f);
@@ -174,10 +175,13 @@ static void on_alert_done(struct dw_front *f, const struct dw_ipc_alert_done *d)
 
 static void on_answer(struct dw_front *f, const struct dw_ipc_people_answer *a)
 {
-    if (a->ticket != 0 && a->ticket == f->story_ticket)
-        on_story_answer(f, a->value);
-    else
+    if (a->ticket == 0 || a->ticket != f->story_ticket) {
         dw_front_on_answer(f, a);
+        return;
+    }
+    f->story_ticket = 0;
+    if (a->no == DW_PEOPLE_NO_NONE) /* else: again when the time for it has passed */
+        on_story_answer(f, a->value);
 }
 
 static void on_display(struct dw_front *f, const struct dw_ipc_display *d)

@@ -67,12 +67,10 @@ bool dw_front_is_origin_ok(const struct dw_front *f, const char *origin, const c
 {
     if (f->conf.origin[0])
         return strcmp(origin, f->origin) == 0;
-    if (strncmp(origin, "http://", 7) == 0)
-        origin += 7;
-    else if (strncmp(origin, "https://", 8) == 0)
-        origin += 8;
-    else
+    const char *scheme = f->has_tls ? "https://" : "http://";
+    if (strncmp(origin, scheme, strlen(scheme)) != 0)
         return false;
+    origin += strlen(scheme);
     return strcasecmp(origin, host) == 0;
 }
 
@@ -716,6 +714,27 @@ static bool read_length(struct lws *wsi, uint32_t *ret_len, enum dw_front_proble
     return true;
 }
 
+/* "before=" and "limit=", nothing else. */
+static bool read_query(struct lws *wsi, struct dw_front_call *c)
+{
+    char text[40];
+    for (int i = 0; lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_URI_ARGS) > 0; i++) {
+        int len = lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, i);
+        if (len <= 0)
+            return i > 0;
+        if ((size_t)len >= sizeof(text) ||
+            lws_hdr_copy_fragment(wsi, text, sizeof(text), WSI_TOKEN_HTTP_URI_ARGS, i) < 0)
+            return false;
+        if (strncmp(text, "before=", 7) == 0 && strlen(text + 7) < sizeof(c->before))
+            memcpy(c->before, text + 7, strlen(text + 7) + 1);
+        else if (strncmp(text, "limit=", 6) == 0 && strlen(text + 6) < sizeof(c->limit))
+            memcpy(c->limit, text + 6, strlen(text + 6) + 1);
+        else
+            return false;
+    }
+    return true;
+}
+
 static void run_call(struct lws *wsi, struct answer *a)
 {
     /* Longer than the guard may take: ends a connection that we would forget. */
@@ -748,14 +767,16 @@ static int serve_api(struct dw_front *f, struct lws *wsi, struct answer *a, cons
     struct dw_front_call *c = dw_front_call_new(f, wsi);
     if (!c)
         return -1;
+    if (!read_query(wsi, c)) {
+        dw_front_call_free(c);
+        return send_problem(wsi, a, DW_FRONT_PROBLEM_BAD_REQUEST, NULL, is_head);
+    }
     c->route = r;
     c->session = *session;
     c->member = member;
     c->body_cap = len;
     memcpy(c->cookie, a->cookie, sizeof(c->cookie));
     memcpy(c->param, param, sizeof(c->param));
-    (void)lws_get_urlarg_by_name(wsi, "before=", c->before, sizeof(c->before));
-    (void)lws_get_urlarg_by_name(wsi, "limit=", c->limit, sizeof(c->limit));
     if (len > 0 && !(c->body = malloc(len))) {
         dw_front_call_free(c);
         return -1;
@@ -877,13 +898,8 @@ static int on_http(struct lws *wsi, enum lws_callback_reasons reason, void *user
         return on_writable(wsi, a);
     if ((reason == LWS_CALLBACK_CLOSED_HTTP || reason == LWS_CALLBACK_HTTP_DROP_PROTOCOL) && a)
         on_gone(a);
-    if (reason == LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION) {
-        /* A WebSocket without our subprotocol: a stranger learns nothing from that. */
-        struct dw_session_row row;
-        if (DW_FRONT_IS_GATED && !dw_front_session(front_of(wsi), wsi, &row))
-            (void)dw_front_refuse_signed_out(wsi);
-        return -1;
-    }
+    if (reason == LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION)
+        return -1; /* a WebSocket without our subprotocol */
     return 0;
 }
 

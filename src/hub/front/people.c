@@ -146,7 +146,8 @@ void dw_api_join_finish(struct dw_front_call *c)
         dw_front_bytes(c, "client_data", m.client_data, sizeof(m.client_data),
                        &m.client_data_len) &&
         dw_front_bytes(c, "attestation", m.auth, sizeof(m.auth), &m.auth_len) &&
-        dw_front_text(c, "label", m.name, sizeof(m.name)))
+        dw_front_text(c, "label", m.name, sizeof(m.name)) &&
+        (!json_object_get(c->in, "name") || dw_front_text(c, "name", m.text, DW_NAME_MAX)))
         dw_front_ask(c->front, c, &m, joined);
 }
 

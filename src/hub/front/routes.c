@@ -10,7 +10,7 @@ const struct dw_front_route dw_front_routes[] = {
     {"POST", "/api/signin/finish",      OPEN,   ASSERTION, dw_api_signin_finish},
     {"POST", "/api/join/look",          OPEN,   "token",   dw_api_join_look},
     {"POST", "/api/join/begin",         OPEN,   "token",   dw_api_join_begin},
-    {"POST", "/api/join/finish",        OPEN,   "challenge client_data attestation label", dw_api_join_finish},
+    {"POST", "/api/join/finish",        OPEN,   "challenge client_data attestation label ? name", dw_api_join_finish},
     {"POST", "/api/recover",            OPEN,   "code",    dw_api_recover},
     {"POST", "/api/recover/stop",       MEMBER, "",        dw_api_recover_stop},
     {"GET",  "/api/me",                 MEMBER, NULL,      dw_api_me},

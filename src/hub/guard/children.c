@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,6 +10,8 @@
 #include "os/os.h"
 
 #define BACK_OFF_MS_MAX 2000u
+#define HANGS_MS        10000u
+#define OFFER_BYTES_MAX (96u * 1024u)
 #define PER_TURN        64 /* messages of one child in one turn, so that none starves the others */
 /* What a child may say at once, and each second. Frames, screens and a lock's words cost 1; what is
  * written into the record or goes on to another process costs more: about five a second for long.
@@ -81,24 +84,27 @@ static void on_again(uv_timer_t *t);
 static void on_segment(struct guard *g, const struct dw_ipc_segment *m)
 {
     /* The record names the evidence: which frames, and the hash of the file that holds them. */
-    uint8_t detail[32 + 8 * 3 + 4];
+    uint8_t detail[32 + 8 * 3 + 4 + 4];
     memcpy(detail, m->hash, 32);
     const uint64_t numbers[] = {m->first_seq, m->last_seq, m->bytes};
     for (size_t n = 0; n < 3; n++) {
         for (size_t i = 0; i < 8; i++)
             detail[32 + 8 * n + i] = (uint8_t)(numbers[n] >> (56 - 8 * i));
     }
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 4; i++) {
         detail[56 + i] = (uint8_t)(m->number >> (24 - 8 * i));
+        detail[60 + i] = (uint8_t)(m->frames >> (24 - 8 * i));
+    }
     struct store_write w = {
         .kind = DW_STORY_SEGMENT,
         .visit = m->visit,
         .at = guard_wall(g),
         .boot_ms = dw_now().ms,
         .detail = dw_view_of(detail, sizeof detail),
+        .story = g->story_number + 1,
     };
     (void)store_write(g->store, &w);
-    show_story(g, DW_STORY_SEGMENT, m->number, m->frames);
+    show_story(g, DW_STORY_SEGMENT, m->number, m->frames, 0);
 }
 
 static void on_owner(struct guard *g, const struct dw_ipc_owner *m)
@@ -112,7 +118,7 @@ static void on_owner(struct guard *g, const struct dw_ipc_owner *m)
     if (m->word == DW_OWNER_NONE || m->word >= DW_ARRAY_COUNT(events))
         return;
     g->telling = g->door.visit;
-    tell(g, DW_STORY_OWNER_ACT, m->word, 0);
+    tell_by(g, DW_STORY_OWNER_ACT, m->word, 0, m->member);
     struct dw_event ev = {.type = events[m->word]};
     guard_feed(g, &ev);
 }
@@ -164,7 +170,7 @@ static void on_ready(struct guard *g, struct child *c)
     dw_log("info", "child", "name=%s ready=1 ms=%llu", names[c->name],
            (unsigned long long)(dw_now().ms - c->started_ms));
     if (c->name == CHILD_CAMERA)
-        house_tell_live(g); /* before it can pass anything on */
+        house_tell_live(g, true); /* before it can pass anything on */
     if (c->name == CHILD_FRONT || c->name == CHILD_CAMERA)
         give_pipe(g);
     if (c->name == CHILD_CAMERA) {
@@ -183,8 +189,13 @@ static void on_ready(struct guard *g, struct child *c)
         if (g->alert_key.vapid_pub[0])
             child_send(g, CHILD_FRONT, DW_IPC_ALERT_DONE, &g->alert_key);
     }
-    if (c->name == CHILD_ALERT)
+    if (c->name == CHILD_ALERT) {
+        show_start(g);
+        const struct hello *h = hello_of(g, g->door.visit);
+        if (h)
+            house_tell_who(g, h->visit);
         show_state(g, true);
+    }
     bool all = true;
     for (size_t i = 0; i < CHILD_COUNT; i++) /* a home without alerts is a home */
         all &= i == CHILD_ALERT || !g->child[i].is_wanted || g->child[i].is_ready;
@@ -356,7 +367,8 @@ static void start_child(struct child *c)
     c->credit = CREDIT;
     c->credit_ms = dw_now().ms;
     c->starts++;
-    c->started_ms = dw_now().ms;
+    c->started_ms = c->read_ms = dw_now().ms;
+    c->unread = 0;
     say_to_nursery(g, NURSERY_START, c->name, pair[1], fd4);
     close(pair[1]);
     uv_poll_init(&g->loop, &c->poll, c->fd);
@@ -421,6 +433,34 @@ void child_kill(struct guard *g, enum child_name name, const char *why)
     dw_log("warn", "child", "name=%s killed=\"%s\"", names[name], why);
     uv_poll_stop(&c->poll);
     say_to_nursery(g, NURSERY_KILL, name, -1, -1);
+}
+
+bool child_offer(struct guard *g, enum child_name name, enum dw_ipc_type type, void *message)
+{
+    struct child *c = &g->child[name];
+    int unread = 0;
+    if (!c->is_ready || c->is_killed || c->fd < 0)
+        return false;
+    /* Room is left for what cannot wait. */
+    if (ioctl(c->fd, TIOCOUTQ, &unread) == 0 && unread > (int)OFFER_BYTES_MAX)
+        return false;
+    return !dw_failed(dw_ipc_send(c->fd, type, message));
+}
+
+/* Alive is who reads: what a child has not read for so long, it will not read. */
+void children_tidy(struct guard *g)
+{
+    uint64_t now = dw_now().ms;
+    for (size_t i = 0; i < CHILD_COUNT; i++) {
+        struct child *c = &g->child[i];
+        int unread = 0;
+        if (!c->is_ready || c->is_killed || c->fd < 0 || ioctl(c->fd, TIOCOUTQ, &unread) != 0 ||
+            unread < c->unread || unread == 0)
+            c->read_ms = now;
+        c->unread = unread;
+        if (now - c->read_ms > HANGS_MS)
+            child_kill(g, c->name, "hangs");
+    }
 }
 
 void child_send(struct guard *g, enum child_name name, enum dw_ipc_type type, void *message)

@@ -10,6 +10,7 @@
  *   link.c      service: jobs, hello, proof, receipts   judge.c     the checks the core cannot see
  *   show.c      screens: snapshot, story, display statements
  *   perform.c   effects of the core, in order
+ *   people.c    members, passkeys, invitations, acts    house.c   jobs, wishes, modes, settings
  */
 #ifndef DW_HUB_GUARD_GUARD_H
 #define DW_HUB_GUARD_GUARD_H
@@ -18,10 +19,12 @@
 
 #include "core/visit.h"
 #include "crypto/crypto.h"
+#include "crypto/webauthn.h"
 #include "hub/guard/store.h"
 #include "hub/ipc.h"
 #include "wire/lock.h"
 #include "wire/visit.h"
+#include "wire/wish.h"
 
 #define JOBS_MAX   256u
 #define VISITS_MAX 8u /* hello contexts that are remembered, newest first to go */
@@ -36,7 +39,8 @@ struct settings {
     char service_key[256];  /* empty: the first WELCOME that answers our pairing code is believed */
     char pairing_code[40];  /* empty: not open for pairing */
     char front_origin[128]; /* the one origin that passkeys are made for; empty: no sign-in */
-    char ready_file[256];   /* written when every child is up; for whoever waits for the start */
+    uint32_t recovery_hours; /* from the code to a new owner [I48] */
+    char ready_file[256];    /* written when every child is up; for whoever waits for the start */
     bool trust_clock;
     struct dw_params params;
 };
@@ -55,6 +59,8 @@ struct child {
     uint32_t credit; /* what it may still say, see children.c */
     uint64_t credit_ms;
     uint64_t started_ms;
+    uint64_t read_ms; /* when it had last read some of what it was sent */
+    int unread;       /* bytes, a second ago */
 };
 
 /* A message to the service that must arrive: sent again until it is acknowledged. */
@@ -86,10 +92,108 @@ struct hello {
     uint32_t inside_ms;
     uint8_t outcome, check;
     uint64_t passed;
+    /* class O: not a courier's question but an act of the household */
+    bool is_owner;
+    uint8_t act; /* DW_ACT_UNLOCK, DW_ACT_LET_IN */
+    uint32_t member;
+};
+
+/* ---- people ---- */
+
+struct member {
+    uint32_t id; /* 0: free */
+    uint8_t role;
+    uint8_t user[16]; /* WebAuthn user handle */
+    int64_t since_ms;
+    char name[DW_NAME_MAX];
+};
+struct credential {
+    uint32_t number; /* 0: free */
+    uint32_t member;
+    struct dw_passkey key;
+    int64_t added_ms, used_ms;
+    char label[DW_NAME_MAX];
+};
+struct invite {
+    uint32_t number; /* 0: free */
+    uint32_t member; /* 0: somebody new; else one more passkey for that member */
+    uint8_t role;
+    uint8_t token_hash[32];
+    int64_t until_ms;
+    char name[DW_NAME_MAX];
+};
+/* What is durable of the people; a failed write puts it back as it was. */
+struct book {
+    struct member member[DW_MEMBERS_MAX];
+    struct credential credential[DW_CREDENTIALS_MAX];
+    struct invite invite[DW_INVITES_MAX];
+    uint32_t next_member, next_credential, next_invite, epoch;
+    uint64_t next_wish;
+    uint8_t camera_mode;
+    bool has_code;
+    uint8_t code_hash[32];
+    bool is_recovering; /* [I48]; `recovery_left_ms` 0: its token may be used */
+    uint8_t recovery_hash[32];
+    uint64_t recovery_left_ms;
+};
+/* [protocol 4] What was asked for and when; first match deletes. Not persisted. */
+#define CHALLENGES_MAX 80u
+struct challenge {
+    uint8_t act; /* 0: free */
+    uint32_t member;
+    uint8_t bytes[32];
+    dw_mono expires;
+    /* fields of the act */
+    uint8_t role;
+    uint32_t target, invite;
+    uint64_t value;
+    uint8_t id[16], user[16];
+    char name[DW_NAME_MAX];
+};
+#define PEOPLE_WAITING_MAX 8u
+struct people {
+    struct book book, before;
+    char origin[128], rp_id[128]; /* "": nobody can sign in */
+    bool has_first;               /* nobody has joined; the token of <state>/first-owner */
+    uint8_t first_hash[32];
+    struct challenge challenge[CHALLENGES_MAX];
+    /* one change at a time is on its way to the disk; who asks meanwhile waits */
+    bool is_writing;
+    struct dw_ipc_people_answer answer;
+    struct dw_ipc_people_ask waiting[PEOPLE_WAITING_MAX];
+    uint32_t waiting_count;
+    uint32_t ask_credit, stranger_credit, recover_credit; /* [I45] */
+    uint32_t member_credit[DW_MEMBERS_MAX];
+    uint64_t credit_ms, recovery_ms, recovery_saved_ms;
+};
+
+#define AGENCIES_STOPPED_MAX 64u
+struct house {
+    struct {
+        uint64_t number; /* of the wish; 0: free */
+        uint8_t id[16];
+    } stopped[AGENCIES_STOPPED_MAX];
+    struct dw_params file;  /* as the settings file has them */
+    struct dw_params owner; /* file, and what was tightened */
+    bool is_params_due;     /* put in force when no visit is under way */
+    bool is_jobs_due;       /* some job_slot.is_due */
+    bool has_told_live, is_live;
+    /* what takes effect when it is durable */
+    uint8_t deciding; /* enum dw_wish_kind; 0: none */
+    uint64_t decision;
+    uint8_t id[16];
+    char place[DW_NAME_MAX];
+    bool is_setting;
+    struct dw_params setting;
 };
 
 struct job_slot {
     bool is_used, is_recalled;
+    bool is_declined, is_agency_stopped; /* by the household */
+    bool is_due;                         /* the front has not been told */
+    uint8_t told_state;                  /* enum dw_job_state */
+    uint64_t decision;                   /* number of the wish that decided; 0: none */
+    char place[DW_NAME_MAX];
     bool is_recall_unsaved; /* the database would not take it yet */
     uint8_t openings_used;
     uint32_t consumed; /* bit n: parcel n */
@@ -151,6 +255,8 @@ struct guard {
     bool is_stepping;
     bool is_ready, is_stopping;
 
+    struct people people;
+    struct house house;
     struct job_slot jobs[JOBS_MAX];
     struct hello hellos[VISITS_MAX];
     struct camera_side camera;
@@ -198,8 +304,11 @@ struct nursery_word {
 /* children.c */
 dw_err children_start(struct guard *g);
 void children_stop(struct guard *g);
+void children_tidy(struct guard *g); /* once a second: who does not read any more is ended */
 /* Sends if the child runs. A full socket ends the child: it has stopped listening. */
 void child_send(struct guard *g, enum child_name name, enum dw_ipc_type type, void *message);
+/* The same, but a full socket is the caller's to wait for: false, nothing was sent. */
+bool child_offer(struct guard *g, enum child_name name, enum dw_ipc_type type, void *message);
 void child_kill(struct guard *g, enum child_name name, const char *why);
 
 /* eyes.c */
@@ -228,9 +337,14 @@ void link_news(struct guard *g, struct hello *h, enum dw_visit_state state);
 /* `r->hub` is filled in. */
 void link_receipt(struct guard *g, struct dw_receipt *r);
 void link_send_outbox(struct guard *g);
+/* Seals a wish into `w` (message) and sends it; false: not of a form that can be sent. `room` holds
+ * it until the write is copied. */
+bool link_wish(struct guard *g, const struct dw_wish *m, uint8_t *room, size_t cap,
+               struct store_write *w);
 void link_enrol(struct guard *g);
 void link_aborted(struct guard *g, uint64_t visit, struct dw_view courier_nonce);
 struct hello *hello_of(struct guard *g, uint32_t handle);
+struct hello *link_place(struct guard *g); /* for one more question; NULL: all are under way */
 struct job_slot *link_job(struct guard *g, const uint8_t id[16]);
 /* Once a second: what could not be stored or sent at once. */
 void link_tidy(struct guard *g);
@@ -242,20 +356,63 @@ void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, u
                  uint64_t *ret_passed, uint64_t *ret_failed);
 
 /* people.c */
+/* `origin` is front.origin; false: it is none. Reads what is durable. */
+bool people_start(struct guard *g, const char *origin);
 void people_on_ask(struct guard *g, const struct dw_ipc_people_ask *m);
 enum dw_member_role people_role(const struct guard *g, uint32_t member);
-void people_tell(struct guard *g); /* DW_IPC_PEOPLE, to the front */
+const char *people_name(const struct guard *g, uint32_t member); /* "" when nobody */
+void people_tell(struct guard *g);                               /* DW_IPC_PEOPLE, to the front */
+void people_tidy(struct guard *g);                               /* once a second */
+/* A change of the book that stands in `w` (facts, event; `done` is ours): one at a time, answered
+ * when it is durable. The book was changed by the caller after people_begin. */
+void people_begin(struct guard *g);
+enum dw_people_no people_write(struct guard *g, struct store_write *w,
+                               const struct dw_ipc_people_answer *a);
+/* The fact of the counters and modes; `room` of at least 256 bytes. */
+struct store_fact people_house_fact(const struct guard *g, uint8_t *room, size_t cap);
+/* Now, in the middle of the clock's interval; 0: not known. */
+int64_t people_utc(const struct guard *g);
 
 /* house.c */
-void house_tell_live(struct guard *g); /* may pictures leave the camera process? */
+void house_start(struct guard *g); /* after link_load_jobs and people_start */
+/* May pictures leave the camera process? Said when it changes, and when `now`. */
+void house_tell_live(struct guard *g, bool now);
+/* The write of a wish, mode or setting is durable, or failed. */
+void house_decided(struct guard *g, bool is_durable);
 void house_tell_all(struct guard *g);  /* to a front that has just started: jobs, names */
+void house_tell_some(struct guard *g); /* jobs that are due, as many as the front takes */
+void house_tidy(struct guard *g);      /* once a second */
+void house_new_job(struct guard *g, struct job_slot *s); /* in memory (again): what was decided */
+void house_job_changed(struct guard *g, struct job_slot *s);
+void house_who(struct guard *g, const struct hello *h); /* stored and told */
+void house_tell_who(struct guard *g, uint64_t visit);   /* once more, to alerts */
+enum dw_people_no house_mode(struct guard *g, const struct dw_ipc_people_ask *m,
+                             struct dw_ipc_people_answer *a);
+enum dw_people_no house_wish(struct guard *g, const struct dw_ipc_people_ask *m,
+                             struct dw_ipc_people_answer *a);
+enum dw_people_no house_set_param(struct guard *g, const char *field, uint64_t value, bool is_trial,
+                                  uint32_t member, struct dw_ipc_people_answer *a);
+enum dw_people_no house_allow(struct guard *g, const uint8_t agency[16], bool is_trial,
+                              uint32_t member, struct dw_ipc_people_answer *a);
+void house_params_in_force(struct guard *g);
+void house_tell_params(struct guard *g); /* DW_IPC_PARAMS, to the front */
+/* Old lines of the story, with whose they were; the number of the newest line. */
+uint64_t house_replay(struct guard *g, uint64_t from);
+/* Class O: what the core says at once. */
+enum dw_people_no house_open(struct guard *g, enum dw_act act, uint32_t member);
 
 /* show.c */
 /* One line of the story: to the screens, and as an event into the record. */
 void tell(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2);
+void tell_by(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2, uint32_t member);
+/* 8 or, with a member, 12 bytes of an event's detail; returns how many. */
+size_t tell_detail(uint8_t ret[12], uint32_t value, uint32_t value2, uint32_t member);
+/* That the hub has started, to the alert process, which was not there to hear it. */
+void show_start(struct guard *g);
 void show_past(struct guard *g);
 void show_state(struct guard *g, bool now);
-void show_story(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2);
+void show_story(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2,
+                uint32_t member);
 void show_display(struct guard *g, uint32_t slot, uint32_t lease_ms);
 void show_on_viewer(struct guard *g, const struct dw_ipc_viewer *m);
 

@@ -115,7 +115,11 @@ void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, u
     if (slot) {
         const struct dw_job *j = &slot->job;
         judge(&v, DW_CHECK_ASSIGNED, dw_same(m->visitor, j->visitor, 16));
-        judge(&v, DW_CHECK_PERMISSION, !slot->is_recalled);
+        /* The household's word is the last one: declined, agency stopped, or a recovery under way,
+         * in which nobody is let in [I48]. */
+        judge(&v, DW_CHECK_PERMISSION,
+              !slot->is_recalled && !slot->is_declined && !slot->is_agency_stopped &&
+                  !g->people.book.is_recovering);
         judge_time(g, j, &v);
         if (j->parcel_count == 0) {
             bool stays = j->kind == DW_VISIT_STAY;

@@ -28,7 +28,7 @@ struct hello *hello_of(struct guard *g, uint32_t handle)
 static struct hello *hello_by_visit(struct guard *g, uint64_t visit)
 {
     for (size_t i = 0; i < VISITS_MAX; i++) {
-        if (g->hellos[i].handle != 0 && g->hellos[i].visit == visit)
+        if (g->hellos[i].handle != 0 && !g->hellos[i].is_owner && g->hellos[i].visit == visit)
             return &g->hellos[i];
     }
     return NULL;
@@ -36,7 +36,7 @@ static struct hello *hello_by_visit(struct guard *g, uint64_t visit)
 
 /* A free place, or that of the oldest question that is over. One with its receipt out may still be
  * the visit of a door that will not lock. */
-static struct hello *hello_place(struct guard *g)
+struct hello *link_place(struct guard *g)
 {
     struct hello *best = NULL;
     for (size_t i = 0; i < VISITS_MAX; i++) {
@@ -217,6 +217,44 @@ void link_aborted(struct guard *g, uint64_t visit, struct dw_view courier_nonce)
     link_receipt(g, &r);
 }
 
+bool link_wish(struct guard *g, const struct dw_wish *m, uint8_t *room, size_t cap,
+               struct store_write *w)
+{
+    uint8_t payload[512];
+    uint16_t len = 0;
+    struct dw_buf p = dw_buf_of(payload, sizeof payload);
+    if (m->number == 0 || m->number >= UINT32_MAX || dw_failed(dw_wish_write(m, &p)) ||
+        !seal(g, DW_LINK_KIND_WISH, dw_view_of_buf(&p), room, cap, &len))
+        return false;
+    /* No visit has the number 0, so wishes have it to themselves. */
+    post(g, room, len, 0, (uint32_t)m->number);
+    w->message = dw_view_of(room, len);
+    w->message_number = (uint32_t)m->number;
+    return true;
+}
+
+static void on_wish_ack(struct guard *g, const struct dw_wish_ack *a)
+{
+    if (!dw_same(a->hub, g->secret.key.thumb, 32) || a->number == 0 || a->number >= UINT32_MAX) {
+        dw_log("warn", "wish_ack", "refused=wrong_hub");
+        return;
+    }
+    bool was_out = false;
+    for (size_t i = 0; i < OUTBOX_MAX; i++) {
+        struct out_message *m = &g->outbox[i];
+        if (m->is_used && m->visit == 0 && m->number == a->number) {
+            m->is_used = false;
+            was_out = true;
+        }
+    }
+    struct store_write w = {.ack = true, .message_number = (uint32_t)a->number};
+    (void)store_write(g->store, &w);
+    if (was_out && a->status != DW_WISH_STORED) { /* the household should know */
+        g->telling = 0;
+        tell(g, DW_STORY_WISH, DW_WISH_NONE, a->status);
+    }
+}
+
 void link_enrol(struct guard *g)
 {
     uint64_t now = dw_now().ms;
@@ -332,17 +370,22 @@ static void on_job(struct guard *g, const struct dw_job *j, struct dw_view paylo
     }
     s->job = *j;
     s->is_recalled = s->is_recall_unsaved = false;
+    house_new_job(g, s);
+    house_job_changed(g, s);
+    uint8_t detail[12];
     struct store_write w = {
         .kind = DW_STORY_JOB_STORED,
         .at = guard_wall(g),
         .boot_ms = dw_now().ms,
+        .detail = dw_view_of(detail, tell_detail(detail, j->revision, 0, 0)),
+        .story = g->story_number + 1,
         .job_id = dw_view_of(j->job, 16),
         .job = payload,
         .job_revision = j->revision,
     };
     if (dw_failed(store_write(g->store, &w)))
         s->is_used = false;
-    show_story(g, DW_STORY_JOB_STORED, j->revision, 0);
+    show_story(g, DW_STORY_JOB_STORED, j->revision, 0, 0);
 }
 
 static void on_recall_written(void *ctx, dw_err err, uint64_t leaf)
@@ -352,13 +395,16 @@ static void on_recall_written(void *ctx, dw_err err, uint64_t leaf)
     s->is_recall_unsaved = s->is_recalled && dw_failed(err);
 }
 
-static void write_recall(struct guard *g, const uint8_t job[16], uint32_t revision)
+static void write_recall(struct guard *g, const uint8_t job[16], uint32_t revision, uint64_t story)
 {
     struct job_slot *s = link_job(g, job);
+    uint8_t detail[12];
     struct store_write w = {
         .kind = DW_STORY_JOB_RECALLED,
         .at = guard_wall(g),
         .boot_ms = dw_now().ms,
+        .detail = dw_view_of(detail, tell_detail(detail, revision, 0, 0)),
+        .story = story,
         .job_id = dw_view_of(job, 16),
         .job_revision = revision,
         .job_recalled = true,
@@ -396,8 +442,10 @@ static void on_recall(struct guard *g, const struct dw_recall *r)
         dw_log("error", "recall", "refused=too_many");
         return;
     }
-    write_recall(g, r->job, r->revision);
-    show_story(g, DW_STORY_JOB_RECALLED, r->revision, 0);
+    if (s)
+        house_job_changed(g, s);
+    write_recall(g, r->job, r->revision, g->story_number + 1);
+    show_story(g, DW_STORY_JOB_RECALLED, r->revision, 0, 0);
 }
 
 static void load_job(void *ctx, struct dw_view id, struct dw_view bytes, int64_t revision,
@@ -465,7 +513,7 @@ void link_tidy(struct guard *g)
     for (size_t i = 0; i < JOBS_MAX; i++) {
         struct job_slot *s = &g->jobs[i];
         if (s->is_used && s->is_recalled && s->is_recall_unsaved) {
-            write_recall(g, s->job.job, s->job.revision);
+            write_recall(g, s->job.job, s->job.revision, 0);
             break; /* one a second: the disk is in trouble already */
         }
     }
@@ -500,7 +548,7 @@ static void on_hello(struct guard *g, const struct dw_hello *m)
         return;
     }
     if (!h) {
-        h = hello_place(g);
+        h = link_place(g);
         if (!h) {
             dw_log("warn", "hello", "refused=busy");
             return;
@@ -520,6 +568,7 @@ static void on_hello(struct guard *g, const struct dw_hello *m)
         h->parcel = parcel;
     }
     h->passed = ev.passed & ~ev.failed;
+    house_who(g, h);
     g->telling = h->handle;
     tell(g, DW_STORY_VISIT_ASKED, 0, 0);
     enum dw_check at_once = DW_CHECK_NONE;
@@ -589,6 +638,7 @@ static void on_welcome(struct guard *g, struct dw_view cose)
     g->service = key;
     g->has_service = true;
     memcpy(g->home, w.home, sizeof g->home);
+    house_tell_params(g);
     struct store_write s = {.meta_key = "service", .meta = dw_view_of(key.pub, 32)};
     (void)store_write(g->store, &s);
     dw_log("info", "welcome", "enrolled=1");
@@ -607,7 +657,7 @@ void link_on_message(struct guard *g, const struct dw_ipc_link *m)
     enum dw_context c = (enum dw_context)dw_link_context(kind);
     bool ours = kind == DW_LINK_KIND_JOB || kind == DW_LINK_KIND_RECALL ||
                 kind == DW_LINK_KIND_HELLO || kind == DW_LINK_KIND_PROOF ||
-                kind == DW_LINK_KIND_ACK;
+                kind == DW_LINK_KIND_ACK || kind == DW_LINK_KIND_WISH_ACK;
     if (!ours || !g->has_service) {
         dw_log("warn", "link_message", "refused=kind kind=%u", kind);
         return;
@@ -619,6 +669,7 @@ void link_on_message(struct guard *g, const struct dw_ipc_link *m)
         struct dw_hello hello;
         struct dw_proof proof;
         struct dw_ack ack;
+        struct dw_wish_ack wish_ack;
     } u;
     if (!dw_failed(e)) {
         switch ((enum dw_link_kind)kind) {
@@ -642,14 +693,17 @@ void link_on_message(struct guard *g, const struct dw_ipc_link *m)
             if (!dw_failed(e = dw_ack_read(payload, &u.ack)))
                 on_ack(g, &u.ack);
             break;
+        case DW_LINK_KIND_WISH_ACK:
+            if (!dw_failed(e = dw_wish_ack_read(payload, &u.wish_ack)))
+                on_wish_ack(g, &u.wish_ack);
+            break;
+        case DW_LINK_KIND_WISH:
         case DW_LINK_KIND_NONE:
         case DW_LINK_KIND_ENROL:
         case DW_LINK_KIND_WELCOME:
         case DW_LINK_KIND_OFFER:
         case DW_LINK_KIND_NEWS:
         case DW_LINK_KIND_RECEIPT:
-        case DW_LINK_KIND_WISH:
-        case DW_LINK_KIND_WISH_ACK:
         case DW_LINK_KIND_COUNT: break;
         }
     }

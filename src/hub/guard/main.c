@@ -16,6 +16,7 @@
 #define OFFSET(f)  offsetof(struct settings, f)
 #define ROOM(f)    (uint32_t)sizeof(((struct settings *)0)->f)
 #define TEXT_OF(x) #x
+#define STORY_JUMP 2048u /* more than the store's queue holds */
 
 static const struct dw_setting table[] = {
     {"state", DW_SETTING_STRING, OFFSET(state), 0, ROOM(state), NULL, "",
@@ -42,6 +43,8 @@ static const struct dw_setting table[] = {
      "open for pairing with this code; empty: closed"},
     {"front.origin", DW_SETTING_STRING, OFFSET(front_origin), 0, ROOM(front_origin), "", "",
      "the address of the household's pages, as https://home.example; passkeys hold there only"},
+    {"recovery_hours", DW_SETTING_UINT, OFFSET(recovery_hours), 24, 720, "72", "h",
+     "from the recovery code, said at the hub, to a new owner"},
     {"ready_file", DW_SETTING_STRING, OFFSET(ready_file), 0, ROOM(ready_file), "", "",
      "written when the hub is ready"},
     {"trust_clock", DW_SETTING_BOOL, OFFSET(trust_clock), 0, 0, "no", "",
@@ -79,6 +82,7 @@ void guard_feed(struct guard *g, struct dw_event *ev)
             dw_trace("%s -> %s", dw_visit_state_word((enum dw_visit_state)was),
                      dw_visit_state_word((enum dw_visit_state)g->door.state));
         guard_perform(g, &fx);
+        house_params_in_force(g);
         if (was_recovering && !g->door.is_recovering) { /* VIS-17: locked again; now it is over */
             struct store_write w = {.visit_mark = STORE_VISITS_OVER};
             (void)store_write(g->store, &w);
@@ -113,6 +117,9 @@ static void on_second(uv_timer_t *t)
     struct guard *g = t->data;
     show_state(g, false);
     link_tidy(g);
+    people_tidy(g);
+    house_tidy(g);
+    children_tidy(g);
 }
 
 static void on_stop(uv_signal_t *s, int number)
@@ -140,7 +147,7 @@ static dw_err split_settings(const char *path, const char *run, char *ret_guard,
         {"camera.conf", {"camera.", "record."}},
         {"rtsp.conf", {"rtsp."}},
         {"lock.conf", {"lock."}},
-        {"alert.conf", {"alert."}},
+        {"alert.conf", {"alert.", "state", "front.origin"}},
     };
     static uint8_t bytes[64 * 1024], out[64 * 1024];
     struct dw_buf in = dw_buf_of(bytes, sizeof bytes - 1);
@@ -239,8 +246,23 @@ static void on_open_visit(void *ctx, struct dw_view nonce, struct dw_view unused
     /* I12: the visit is over, whatever it was; the door is locked as soon as it is closed. */
     struct dw_event ev = {.type = DW_EV_RESTARTED};
     guard_feed(g, &ev);
-    if (!is_told)
+    if (is_told)
+        return;
+    if (nonce.len > 0) {
         link_aborted(g, (uint64_t)visit, nonce);
+        return;
+    }
+    uint8_t detail[8] = {DW_OUTCOME_ABORTED}; /* class O: nobody waits for a receipt */
+    struct store_write w = {
+        .kind = DW_STORY_VISIT_ENDED,
+        .visit = (uint64_t)visit,
+        .at = guard_wall(g),
+        .boot_ms = dw_now().ms,
+        .detail = dw_view_of(detail, sizeof detail),
+        .story = ++g->story_number,
+        .visit_mark = STORE_VISIT_TOLD,
+    };
+    (void)store_write(g->store, &w);
 }
 
 static void find_service(struct guard *g)
@@ -321,7 +343,14 @@ static int run_guard(const char *config_path, int nursery)
         g->stop[i].data = g;
         uv_signal_start(&g->stop[i], on_stop, stops[i]);
     }
+    uint64_t newest = store_newest_line(g->store);
+    /* What was told and not yet durable when the last hub ended had numbers, too. */
+    g->story_number = newest ? newest + STORY_JUMP : 0;
     link_load_jobs(g);
+    if (!people_start(g, g->set.front_origin))
+        return wrong("front.origin: give one origin, as https://home.example, with a name that "
+                     "passkeys can be made for; http only for a name that ends in localhost");
+    house_start(g);
     tell(g, DW_STORY_HUB_STARTED, 0, 0);
     if (dw_failed(children_start(g)))
         return wrong("cannot start the children");

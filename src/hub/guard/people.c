@@ -1,23 +1,1390 @@
-/* Who lives here: members, passkeys, invitations, and the acts that need a passkey. */
+/* Who lives here: members, passkeys, invitations, recovery, and the acts that need a passkey.
+ *
+ * The front is not believed: each assertion and registration is checked here, over a challenge that
+ * was given for exactly this act, once [I3, I8]. What changes is durable before it is answered; one
+ * change at a time is on its way, so that a write that fails puts the book back as it was. */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hub/guard/guard.h"
 #include "os/os.h"
+#include "wire/cbor.h"
+#include "wire/text.h"
 
-void people_on_ask(struct guard *g, const struct dw_ipc_people_ask *m)
+#define CHALLENGE_MS      300000u
+#define STRANGERS_MAX     48u /* challenges of people whom nobody knows yet */
+#define STRANGER_MS       60000u
+#define EACH_MEMBER_MAX   4u
+#define INVITE_MS         (INT64_C(7) * 86400000)
+#define PASSKEY_INVITE_MS INT64_C(3600000)
+#define PRESENCE_MS       300000u
+#define RECOVERY_SAVE_MS  60000u
+#define HOUR_MS           UINT64_C(3600000)
+#define INVITE_FIRST      UINT32_MAX
+#define INVITE_RECOVERY   (UINT32_MAX - 1)
+#define TOKEN_CHARS       43u
+#define CODE_CHARS        20u
+#define FACT_VERSION      1u
+/* [I45] How often one may be wrong: at once, and one more every so many ms. */
+#define ASK_CREDIT       200u
+#define ASK_EACH_MS      20u
+#define STRANGER_CREDIT  30u
+#define STRANGER_EACH_MS 2000u
+#define MEMBER_CREDIT    10u
+#define MEMBER_EACH_MS   6000u
+#define RECOVER_CREDIT   3u
+#define RECOVER_EACH_MS  60000u
+
+/* ---- the book ---- */
+
+static struct member *member_of(const struct guard *g, uint32_t id)
 {
-    struct dw_ipc_people_answer a = {.ticket = m->ticket, .op = m->op, .no = DW_PEOPLE_NO_STORAGE};
-    child_send(g, CHILD_FRONT, DW_IPC_PEOPLE_ANSWER, &a);
+    for (size_t i = 0; i < DW_MEMBERS_MAX && id != 0; i++) {
+        if (g->people.book.member[i].id == id)
+            return (struct member *)(uintptr_t)&g->people.book.member[i];
+    }
+    return NULL;
 }
 
 enum dw_member_role people_role(const struct guard *g, uint32_t member)
 {
-    (void)g, (void)member;
-    return DW_MEMBER_NONE;
+    const struct member *m = member_of(g, member);
+    return m ? (enum dw_member_role)m->role : DW_MEMBER_NONE;
+}
+
+const char *people_name(const struct guard *g, uint32_t member)
+{
+    const struct member *m = member_of(g, member);
+    return m ? m->name : "";
+}
+
+int64_t people_utc(const struct guard *g)
+{
+    struct dw_utc now = guard_wall(g);
+    return dw_utc_is_known(now) ? now.lo_ms + (now.hi_ms - now.lo_ms) / 2 : 0;
+}
+
+static uint32_t passkeys_of(const struct book *b, uint32_t member)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < DW_CREDENTIALS_MAX; i++)
+        n += b->credential[i].number != 0 && b->credential[i].member == member;
+    return n;
+}
+
+static uint32_t members_in(const struct book *b, enum dw_member_role role)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < DW_MEMBERS_MAX; i++)
+        n += b->member[i].id != 0 && (role == DW_MEMBER_NONE || b->member[i].role == role);
+    return n;
+}
+
+static struct credential *credential_by_id(struct guard *g, const uint8_t *id, size_t len)
+{
+    for (size_t i = 0; i < DW_CREDENTIALS_MAX; i++) {
+        struct credential *c = &g->people.book.credential[i];
+        if (c->number != 0 && len > 0 && c->key.id_len == len && dw_same(c->key.id, id, len))
+            return c;
+    }
+    return NULL;
+}
+
+static struct credential *credential_by_number(struct guard *g, uint32_t number)
+{
+    for (size_t i = 0; i < DW_CREDENTIALS_MAX && number != 0; i++) {
+        if (g->people.book.credential[i].number == number)
+            return &g->people.book.credential[i];
+    }
+    return NULL;
+}
+
+static bool is_over(const struct guard *g, const struct invite *v)
+{
+    struct dw_utc now = guard_wall(g);
+    return v->until_ms != 0 && dw_utc_is_known(now) && now.hi_ms >= v->until_ms;
+}
+
+static struct invite *invite_by_number(struct guard *g, uint32_t number)
+{
+    for (size_t i = 0; i < DW_INVITES_MAX && number != 0; i++) {
+        if (g->people.book.invite[i].number == number)
+            return &g->people.book.invite[i];
+    }
+    return NULL;
+}
+
+/* A place for one more; an invitation that has run out gives way. */
+static struct invite *invite_place(struct guard *g)
+{
+    struct invite *over = NULL;
+    for (size_t i = 0; i < DW_INVITES_MAX; i++) {
+        struct invite *v = &g->people.book.invite[i];
+        if (v->number == 0)
+            return v;
+        if (is_over(g, v))
+            over = v;
+    }
+    return over;
+}
+
+static struct member *member_place(struct guard *g)
+{
+    for (size_t i = 0; i < DW_MEMBERS_MAX; i++) {
+        if (g->people.book.member[i].id == 0)
+            return &g->people.book.member[i];
+    }
+    return NULL;
+}
+
+static struct credential *credential_place(struct guard *g)
+{
+    for (size_t i = 0; i < DW_CREDENTIALS_MAX; i++) {
+        if (g->people.book.credential[i].number == 0)
+            return &g->people.book.credential[i];
+    }
+    return NULL;
+}
+
+/* A name as people may see it: plain text of at least one byte that fits. */
+static bool take_name(char ret[DW_NAME_MAX], const char *text, size_t cap)
+{
+    struct dw_view v = dw_text_of(text, cap);
+    if (v.len == 0 || v.len >= cap || v.len >= DW_NAME_MAX || !dw_text_is_plain(v))
+        return false;
+    memset(ret, 0, DW_NAME_MAX);
+    memcpy(ret, v.ptr, v.len);
+    return true;
+}
+
+/* ---- tokens and codes ---- */
+
+static void token_new(char ret_token[48], uint8_t ret_hash[32])
+{
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    uint8_t bytes[33] = {0};
+    dw_random(bytes, 32);
+    memset(ret_token, 0, 48);
+    for (size_t i = 0; i < TOKEN_CHARS; i++) { /* base64url without padding */
+        size_t bit = i * 6, at = bit / 8;
+        uint32_t two = (uint32_t)bytes[at] << 8 | bytes[at + 1];
+        ret_token[i] = letters[(two >> (10 - bit % 8)) & 63];
+    }
+    static const char context[] = "doorward/token/1";
+    dw_sha256_2(dw_view_of(context, sizeof context), dw_view_of(ret_token, TOKEN_CHARS), ret_hash);
+}
+
+static bool token_hash(const char *token, size_t cap, uint8_t ret_hash[32])
+{
+    static const char context[] = "doorward/token/1";
+    struct dw_view v = dw_text_of(token, cap);
+    if (v.len != TOKEN_CHARS)
+        return false;
+    dw_sha256_2(dw_view_of(context, sizeof context), v, ret_hash);
+    return true;
+}
+
+/* 20 characters, 100 bits, without those that are read as each other; typed in any case, with or
+ * without what stands between. */
+static const char code_letters[] = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
+
+static void code_hash(const char code[CODE_CHARS], uint8_t ret_hash[32])
+{
+    static const char context[] = "doorward/recovery/1";
+    dw_sha256_2(dw_view_of(context, sizeof context), dw_view_of(code, CODE_CHARS), ret_hash);
+}
+
+static void code_new(struct book *b, char *ret_text, size_t cap)
+{
+    uint8_t bytes[CODE_CHARS];
+    char code[CODE_CHARS];
+    dw_random(bytes, sizeof bytes);
+    for (size_t i = 0; i < CODE_CHARS; i++)
+        code[i] = code_letters[bytes[i] & 31];
+    code_hash(code, b->code_hash);
+    b->has_code = true;
+    (void)snprintf(ret_text, cap, "%.5s-%.5s-%.5s-%.5s", code, code + 5, code + 10, code + 15);
+}
+
+static bool code_fits(const struct book *b, const char *text, size_t cap)
+{
+    char code[CODE_CHARS];
+    uint8_t hash[32];
+    size_t n = 0;
+    struct dw_view v = dw_text_of(text, cap);
+    for (size_t i = 0; i < v.len; i++) {
+        char c = (char)v.ptr[i];
+        if (c == '-' || c == ' ')
+            continue;
+        if (c >= 'a' && c <= 'z')
+            c = (char)(c - 'a' + 'A');
+        if (n == CODE_CHARS || !strchr(code_letters, c))
+            return false;
+        code[n++] = c;
+    }
+    if (n != CODE_CHARS || !b->has_code)
+        return false;
+    code_hash(code, hash);
+    return dw_same(hash, b->code_hash, 32);
+}
+
+/* ---- what is stored ---- */
+
+/* The facts of one change, and room for their bytes. */
+struct change {
+    struct store_fact fact[STORE_FACTS_MAX];
+    uint32_t count;
+    uint8_t room[4096];
+    size_t used;
+};
+
+static void add(struct change *c, enum store_fact_kind kind, uint64_t number, size_t len)
+{
+    DW_ASSERT(c->count < STORE_FACTS_MAX && c->used + len <= sizeof c->room);
+    c->fact[c->count++] =
+        (struct store_fact){(uint8_t)kind, number, dw_view_of(c->room + c->used, len)};
+    c->used += len;
+}
+
+static void forget(struct change *c, enum store_fact_kind kind, uint64_t number)
+{
+    DW_ASSERT(c->count < STORE_FACTS_MAX);
+    c->fact[c->count++] = (struct store_fact){.kind = (uint8_t)kind, .number = number};
+}
+
+static struct dw_buf rest(struct change *c)
+{
+    return dw_buf_of(c->room + c->used, sizeof c->room - c->used);
+}
+
+static void put_member(struct change *c, const struct member *m)
+{
+    struct dw_buf b = rest(c);
+    struct dw_wr w;
+    dw_wr_init(&w, &b);
+    dw_wr_array(&w, 5);
+    dw_wr_uint(&w, FACT_VERSION);
+    dw_wr_uint(&w, m->role);
+    dw_wr_bytes(&w, m->user, sizeof m->user);
+    dw_wr_int(&w, m->since_ms);
+    dw_wr_text_from(&w, sizeof m->name, m->name);
+    DW_ASSERT(!dw_failed(dw_wr_end(&w)));
+    add(c, STORE_FACT_MEMBER, m->id, b.len);
+}
+
+static void load_member(void *ctx, struct dw_view bytes, struct dw_view unused, int64_t id,
+                        int64_t unused2)
+{
+    struct guard *g = ctx;
+    struct member m = {.id = (uint32_t)id}, *place = member_place(g);
+    uint64_t version;
+    struct dw_rd r;
+    (void)unused, (void)unused2;
+    dw_rd_init(&r, bytes);
+    dw_rd_array(&r, 5);
+    dw_rd_uint(&r, FACT_VERSION, &version);
+    dw_rd_enum(&r, DW_MEMBER_COUNT, &m.role);
+    dw_rd_bytes(&r, m.user, sizeof m.user);
+    dw_rd_int(&r, 0, INT64_MAX, &m.since_ms);
+    dw_rd_text_into(&r, sizeof m.name, m.name);
+    if (dw_failed(dw_rd_end(&r)) || !place)
+        dw_log("error", "people", "member=unreadable");
+    else
+        *place = m;
+}
+
+static void put_credential(struct change *c, const struct credential *k)
+{
+    struct dw_buf b = rest(c);
+    struct dw_wr w;
+    dw_wr_init(&w, &b);
+    dw_wr_array(&w, 11);
+    dw_wr_uint(&w, FACT_VERSION);
+    dw_wr_uint(&w, k->member);
+    dw_wr_uint(&w, k->key.alg);
+    dw_wr_bytes(&w, k->key.id, k->key.id_len);
+    dw_wr_bytes(&w, k->key.key, k->key.key_len);
+    dw_wr_bool(&w, k->key.is_eligible != 0);
+    dw_wr_bool(&w, k->key.is_synced != 0);
+    dw_wr_uint(&w, k->key.sign_count);
+    dw_wr_int(&w, k->added_ms);
+    dw_wr_int(&w, k->used_ms);
+    dw_wr_text_from(&w, sizeof k->label, k->label);
+    DW_ASSERT(!dw_failed(dw_wr_end(&w)));
+    add(c, STORE_FACT_PASSKEY, k->number, b.len);
+}
+
+static void load_credential(void *ctx, struct dw_view bytes, struct dw_view unused, int64_t number,
+                            int64_t unused2)
+{
+    struct guard *g = ctx;
+    struct credential k = {.number = (uint32_t)number}, *place = credential_place(g);
+    struct dw_view id = {0}, key = {0};
+    bool is_eligible = false, is_synced = false;
+    uint64_t version;
+    struct dw_rd r;
+    (void)unused, (void)unused2;
+    dw_rd_init(&r, bytes);
+    dw_rd_array(&r, 11);
+    dw_rd_uint(&r, FACT_VERSION, &version);
+    dw_rd_u32(&r, &k.member);
+    dw_rd_u8(&r, &k.key.alg);
+    dw_rd_bytes_upto(&r, sizeof k.key.id, &id);
+    dw_rd_bytes_upto(&r, sizeof k.key.key, &key);
+    dw_rd_bool(&r, &is_eligible);
+    dw_rd_bool(&r, &is_synced);
+    dw_rd_u32(&r, &k.key.sign_count);
+    dw_rd_int(&r, 0, INT64_MAX, &k.added_ms);
+    dw_rd_int(&r, 0, INT64_MAX, &k.used_ms);
+    dw_rd_text_into(&r, sizeof k.label, k.label);
+    if (dw_failed(dw_rd_end(&r)) || !place) {
+        dw_log("error", "people", "passkey=unreadable");
+        return;
+    }
+    k.key.id_len = (uint8_t)id.len;
+    k.key.key_len = (uint8_t)key.len;
+    memcpy(k.key.id, id.ptr, id.len);
+    memcpy(k.key.key, key.ptr, key.len);
+    k.key.is_eligible = is_eligible;
+    k.key.is_synced = is_synced;
+    *place = k;
+}
+
+static void put_invite(struct change *c, const struct invite *v)
+{
+    struct dw_buf b = rest(c);
+    struct dw_wr w;
+    dw_wr_init(&w, &b);
+    dw_wr_array(&w, 6);
+    dw_wr_uint(&w, FACT_VERSION);
+    dw_wr_uint(&w, v->member);
+    dw_wr_uint(&w, v->role);
+    dw_wr_bytes(&w, v->token_hash, 32);
+    dw_wr_int(&w, v->until_ms);
+    dw_wr_text_from(&w, sizeof v->name, v->name);
+    DW_ASSERT(!dw_failed(dw_wr_end(&w)));
+    add(c, STORE_FACT_INVITE, v->number, b.len);
+}
+
+static void load_invite(void *ctx, struct dw_view bytes, struct dw_view unused, int64_t number,
+                        int64_t unused2)
+{
+    struct guard *g = ctx;
+    struct invite v = {.number = (uint32_t)number}, *place = invite_place(g);
+    uint64_t version;
+    struct dw_rd r;
+    (void)unused, (void)unused2;
+    dw_rd_init(&r, bytes);
+    dw_rd_array(&r, 6);
+    dw_rd_uint(&r, FACT_VERSION, &version);
+    dw_rd_u32(&r, &v.member);
+    dw_rd_enum(&r, DW_MEMBER_COUNT, &v.role);
+    dw_rd_bytes(&r, v.token_hash, 32);
+    dw_rd_int(&r, 0, INT64_MAX, &v.until_ms);
+    dw_rd_text_into(&r, sizeof v.name, v.name);
+    if (dw_failed(dw_rd_end(&r)) || !place)
+        dw_log("error", "people", "invitation=unreadable");
+    else
+        *place = v;
+}
+
+struct store_fact people_house_fact(const struct guard *g, uint8_t *room, size_t cap)
+{
+    const struct book *b = &g->people.book;
+    struct dw_buf out = dw_buf_of(room, cap);
+    struct dw_wr w;
+    dw_wr_init(&w, &out);
+    dw_wr_array(&w, 11);
+    dw_wr_uint(&w, FACT_VERSION);
+    dw_wr_uint(&w, b->next_member);
+    dw_wr_uint(&w, b->next_credential);
+    dw_wr_uint(&w, b->next_invite);
+    dw_wr_uint(&w, b->next_wish);
+    dw_wr_uint(&w, b->epoch);
+    dw_wr_uint(&w, b->camera_mode);
+    dw_wr_bytes(&w, b->code_hash, b->has_code ? 32 : 0);
+    dw_wr_bool(&w, b->is_recovering);
+    dw_wr_bytes(&w, b->recovery_hash, b->is_recovering ? 32 : 0);
+    dw_wr_uint(&w, b->recovery_left_ms);
+    DW_ASSERT(!dw_failed(dw_wr_end(&w)));
+    return (struct store_fact){.kind = STORE_FACT_HOUSE, .bytes = dw_view_of(room, out.len)};
+}
+
+static void put_house(struct guard *g, struct change *c)
+{
+    struct store_fact f = people_house_fact(g, c->room + c->used, sizeof c->room - c->used);
+    add(c, STORE_FACT_HOUSE, 0, f.bytes.len);
+}
+
+static bool load_house(struct guard *g)
+{
+    struct book *b = &g->people.book;
+    uint8_t bytes[512];
+    struct dw_buf in = dw_buf_of(bytes, sizeof bytes);
+    struct dw_view code = {0}, hash = {0};
+    uint64_t version;
+    struct dw_rd r;
+    dw_err e = store_fact(g->store, STORE_FACT_HOUSE, 0, &in);
+    if (dw_is(e, DW_E_NOT_FOUND))
+        return true;
+    dw_rd_init(&r, dw_view_of_buf(&in));
+    dw_rd_array(&r, 11);
+    dw_rd_uint(&r, FACT_VERSION, &version);
+    dw_rd_u32(&r, &b->next_member);
+    dw_rd_u32(&r, &b->next_credential);
+    dw_rd_u32(&r, &b->next_invite);
+    dw_rd_u64(&r, &b->next_wish);
+    dw_rd_u32(&r, &b->epoch);
+    dw_rd_enum(&r, DW_MODE_COUNT, &b->camera_mode);
+    dw_rd_bytes_upto(&r, 32, &code);
+    dw_rd_bool(&r, &b->is_recovering);
+    dw_rd_bytes_upto(&r, 32, &hash);
+    dw_rd_u64(&r, &b->recovery_left_ms);
+    if (dw_failed(e) || dw_failed(dw_rd_end(&r)))
+        return false;
+    b->has_code = code.len == 32;
+    if (b->has_code)
+        memcpy(b->code_hash, code.ptr, 32);
+    b->is_recovering = b->is_recovering && hash.len == 32;
+    if (b->is_recovering)
+        memcpy(b->recovery_hash, hash.ptr, 32);
+    return true;
+}
+
+/* ---- one change at a time ---- */
+
+static void answer_ask(struct guard *g, const struct dw_ipc_people_ask *m);
+
+static void answer(struct guard *g, struct dw_ipc_people_answer *a)
+{
+    if (a->no != DW_PEOPLE_NO_NONE) /* a refusal carries nothing but its reason, and when */
+        *a = (struct dw_ipc_people_answer){
+            .ticket = a->ticket, .op = a->op, .no = a->no, .until_utc_ms = a->until_utc_ms};
+    child_send(g, CHILD_FRONT, DW_IPC_PEOPLE_ANSWER, a);
+    memset(a, 0, sizeof *a); /* it may have held a token */
+}
+
+static void first_owner_file(const struct guard *g, char *ret_path, size_t cap)
+{
+    if (dw_failed(dw_path(ret_path, cap, g->set.state, "first-owner")))
+        ret_path[0] = 0;
+}
+
+/* What follows from a change that is durable now. */
+static void changed(struct guard *g)
+{
+    struct people *p = &g->people;
+    char path[512];
+    if (p->has_first && members_in(&p->book, DW_MEMBER_NONE) > 0) {
+        p->has_first = false;
+        first_owner_file(g, path, sizeof path);
+        (void)unlink(path);
+    }
+    for (size_t i = 0; i < DW_MEMBERS_MAX; i++) { /* who is gone is told nothing any more */
+        uint32_t id = p->before.member[i].id;
+        struct dw_ipc_alert_set m = {.member = id, .word = DW_ALERT_FORGET};
+        if (id != 0 && !member_of(g, id))
+            child_send(g, CHILD_ALERT, DW_IPC_ALERT_SET, &m);
+    }
+    if (p->before.camera_mode != p->book.camera_mode) {
+        struct dw_event ev = {.type = DW_EV_MODE, .value = p->book.camera_mode == DW_MODE_AWAY};
+        guard_feed(g, &ev);
+        house_tell_live(g, false);
+        show_state(g, true);
+    }
+    people_tell(g);
+}
+
+static void drain(struct guard *g)
+{
+    struct people *p = &g->people;
+    while (!p->is_writing && p->waiting_count > 0) {
+        struct dw_ipc_people_ask m = p->waiting[0];
+        p->waiting_count--;
+        memmove(&p->waiting[0], &p->waiting[1], p->waiting_count * sizeof p->waiting[0]);
+        answer_ask(g, &m);
+    }
+}
+
+static void on_written(void *ctx, dw_err err, uint64_t leaf)
+{
+    struct guard *g = ctx;
+    struct people *p = &g->people;
+    (void)leaf;
+    p->is_writing = false;
+    if (dw_failed(err)) {
+        p->book = p->before;
+        p->answer.no = DW_PEOPLE_NO_STORAGE;
+        house_decided(g, false);
+    } else {
+        house_decided(g, true);
+        changed(g);
+    }
+    answer(g, &p->answer);
+    drain(g);
+}
+
+void people_begin(struct guard *g)
+{
+    DW_ASSERT(!g->people.is_writing);
+    g->people.before = g->people.book;
+}
+
+enum dw_people_no people_write(struct guard *g, struct store_write *w,
+                               const struct dw_ipc_people_answer *a)
+{
+    struct people *p = &g->people;
+    w->done = on_written;
+    w->ctx = g;
+    if (dw_failed(store_write(g->store, w))) {
+        p->book = p->before;
+        house_decided(g, false);
+        return DW_PEOPLE_NO_STORAGE;
+    }
+    p->is_writing = true;
+    p->answer = *a;
+    return DW_PEOPLE_NO_NONE;
+}
+
+/* A change of people: facts, one event, the answer when both are durable. */
+static enum dw_people_no commit(struct guard *g, const struct change *c, enum dw_people_change what,
+                                uint32_t about, uint32_t by, const struct dw_ipc_people_answer *a)
+{
+    uint8_t detail[12];
+    size_t len = tell_detail(detail, what, about, by);
+    struct store_write w = {
+        .kind = DW_STORY_PEOPLE,
+        .at = guard_wall(g),
+        .boot_ms = dw_now().ms,
+        .detail = dw_view_of(detail, len),
+        .story = g->story_number + 1,
+        .facts = c->fact,
+        .fact_count = c->count,
+    };
+    enum dw_people_no no = people_write(g, &w, a);
+    g->telling = 0;
+    if (no == DW_PEOPLE_NO_NONE)
+        show_story(g, DW_STORY_PEOPLE, what, about, by);
+    return no;
+}
+
+/* ---- challenges ---- */
+
+static struct challenge *challenge_place(struct guard *g, uint32_t member)
+{
+    struct people *p = &g->people;
+    struct challenge *free_place = NULL, *oldest = NULL;
+    uint32_t mine = 0;
+    dw_mono now = dw_now();
+    for (size_t i = 0; i < CHALLENGES_MAX; i++) {
+        struct challenge *c = &p->challenge[i];
+        if (c->act != DW_ACT_NONE && c->expires.ms <= now.ms)
+            *c = (struct challenge){0};
+        if (c->act == DW_ACT_NONE) {
+            free_place = c;
+        } else if (c->member == member) {
+            mine++;
+            if (!oldest || c->expires.ms < oldest->expires.ms)
+                oldest = c;
+        }
+    }
+    if (mine < (member ? EACH_MEMBER_MAX : STRANGERS_MAX))
+        return free_place;
+    /* A member pushes out their own only; a stranger only one that has had its time. */
+    if (oldest && (member || oldest->expires.ms + STRANGER_MS <= now.ms + CHALLENGE_MS))
+        return oldest;
+    return NULL;
+}
+
+static struct challenge *challenge_new(struct guard *g, enum dw_act act, uint32_t member)
+{
+    struct challenge *c = challenge_place(g, member);
+    if (!c)
+        return NULL;
+    *c = (struct challenge){.act = (uint8_t)act, .member = member};
+    dw_random(c->bytes, 32);
+    c->expires = dw_mono_add(dw_now(), CHALLENGE_MS);
+    return c;
+}
+
+/* First match deletes, whatever comes of it [protocol 4.3]. False: none, or too old. */
+static bool challenge_take(struct guard *g, const uint8_t bytes[32], struct challenge *ret)
+{
+    for (size_t i = 0; i < CHALLENGES_MAX; i++) {
+        struct challenge *c = &g->people.challenge[i];
+        if (c->act == DW_ACT_NONE || !dw_same(c->bytes, bytes, 32))
+            continue;
+        *ret = *c;
+        *c = (struct challenge){0};
+        return ret->expires.ms > dw_now().ms;
+    }
+    return false;
+}
+
+/* ---- what a device has signed ---- */
+
+static struct dw_view upto(const uint8_t *bytes, uint16_t len, size_t cap)
+{
+    return dw_view_of(bytes, len <= cap ? len : 0);
+}
+
+static struct dw_passkey_want want_of(const struct guard *g, const struct challenge *c)
+{
+    return (struct dw_passkey_want){g->people.origin, g->people.rp_id, c->bytes};
+}
+
+/* DENIED has several reasons; that of the person is worth a word of its own. */
+static enum dw_people_no reason(dw_err e, bool has_flags, uint8_t flags)
+{
+    if (!dw_is(e, DW_E_DENIED))
+        return DW_PEOPLE_NO_PASSKEY;
+    return has_flags && (flags & 0x05) != 0x05 ? DW_PEOPLE_NO_VERIFICATION : DW_PEOPLE_NO_ORIGIN;
+}
+
+static enum dw_people_no verify(struct guard *g, const struct dw_ipc_people_ask *m,
+                                const struct challenge *c, struct credential **ret)
+{
+    struct credential *k = m->credential_len <= sizeof m->credential
+                               ? credential_by_id(g, m->credential, m->credential_len)
+                               : NULL;
+    if (!k || (c->member != 0 && k->member != c->member) || !member_of(g, k->member))
+        return DW_PEOPLE_NO_PASSKEY;
+    struct dw_passkey_want want = want_of(g, c);
+    struct dw_passkey key = k->key;
+    dw_err e = dw_passkey_check(&want, &key,
+                                upto(m->client_data, m->client_data_len, sizeof m->client_data),
+                                upto(m->auth, m->auth_len, sizeof m->auth),
+                                upto(m->signature, m->signature_len, sizeof m->signature));
+    if (dw_failed(e))
+        return reason(e, m->auth_len > 32 && m->auth_len <= sizeof m->auth, m->auth[32]);
+    k->key = key;
+    k->used_ms = people_utc(g);
+    *ret = k;
+    return DW_PEOPLE_NO_NONE;
+}
+
+/* When it was used last is worth keeping, but nobody waits for it. */
+static void remember_use(struct guard *g, const struct credential *k)
+{
+    struct change c = {0};
+    put_credential(&c, k);
+    struct store_write w = {.facts = c.fact, .fact_count = c.count};
+    (void)store_write(g->store, &w);
+}
+
+/* ---- invitations ---- */
+
+struct ticket { /* what a token lets somebody do */
+    uint32_t invite, member;
+    uint8_t role;
+    bool is_first;
+    int64_t until_ms;
+    const char *name;
+};
+
+static enum dw_people_no token_of(struct guard *g, const char *token, size_t cap,
+                                  struct ticket *ret)
+{
+    struct people *p = &g->people;
+    uint8_t hash[32];
+    *ret = (struct ticket){.name = ""};
+    if (!token_hash(token, cap, hash))
+        return DW_PEOPLE_NO_TOKEN;
+    if (p->has_first && dw_same(hash, p->first_hash, 32)) {
+        *ret = (struct ticket){
+            .invite = INVITE_FIRST, .role = DW_MEMBER_OWNER, .is_first = true, .name = ""};
+        return DW_PEOPLE_NO_NONE;
+    }
+    if (p->book.is_recovering && dw_same(hash, p->book.recovery_hash, 32)) {
+        *ret = (struct ticket){.invite = INVITE_RECOVERY, .role = DW_MEMBER_OWNER, .name = ""};
+        if (p->book.recovery_left_ms > 0) {
+            ret->until_ms = people_utc(g) + (int64_t)p->book.recovery_left_ms;
+            return DW_PEOPLE_NO_RECOVERY;
+        }
+        return DW_PEOPLE_NO_NONE;
+    }
+    for (size_t i = 0; i < DW_INVITES_MAX; i++) {
+        const struct invite *v = &p->book.invite[i];
+        if (v->number == 0 || !dw_same(hash, v->token_hash, 32) || is_over(g, v))
+            continue;
+        *ret = (struct ticket){.invite = v->number,
+                               .member = v->member,
+                               .role = v->role,
+                               .until_ms = v->until_ms,
+                               .name = v->name};
+        return DW_PEOPLE_NO_NONE;
+    }
+    return DW_PEOPLE_NO_TOKEN;
+}
+
+static enum dw_people_no do_look(struct guard *g, const struct dw_ipc_people_ask *m,
+                                 struct dw_ipc_people_answer *a)
+{
+    struct ticket t;
+    enum dw_people_no no = token_of(g, m->token, sizeof m->token, &t);
+    a->role = t.role;
+    a->is_first = t.is_first;
+    a->until_utc_ms = t.until_ms;
+    (void)snprintf(a->name, sizeof a->name, "%s", t.name);
+    return no;
+}
+
+static enum dw_people_no begin_join(struct guard *g, const struct dw_ipc_people_ask *m,
+                                    struct dw_ipc_people_answer *a)
+{
+    struct ticket t;
+    enum dw_people_no no = token_of(g, m->token, sizeof m->token, &t);
+    if (no != DW_PEOPLE_NO_NONE)
+        return no;
+    struct challenge *c = challenge_new(g, DW_ACT_JOIN, 0);
+    if (!c)
+        return DW_PEOPLE_NO_TOO_MANY;
+    const struct member *who = member_of(g, t.member);
+    c->invite = t.invite;
+    if (who)
+        memcpy(c->user, who->user, sizeof c->user);
+    else
+        dw_random(c->user, sizeof c->user);
+    memcpy(a->challenge, c->bytes, 32);
+    memcpy(a->user, c->user, sizeof a->user);
+    a->role = t.role;
+    a->is_first = t.is_first;
+    a->until_utc_ms = t.until_ms;
+    (void)snprintf(a->name, sizeof a->name, "%s", t.name);
+    return DW_PEOPLE_NO_NONE;
+}
+
+static enum dw_people_no do_join(struct guard *g, const struct dw_ipc_people_ask *m,
+                                 struct dw_ipc_people_answer *a)
+{
+    struct people *p = &g->people;
+    struct challenge c;
+    struct dw_passkey key;
+    char label[DW_NAME_MAX] = "", name[DW_NAME_MAX] = "Owner";
+    if (!challenge_take(g, m->challenge, &c) || c.act != DW_ACT_JOIN)
+        return DW_PEOPLE_NO_CHALLENGE;
+    struct invite *v = invite_by_number(g, c.invite);
+    bool is_first = c.invite == INVITE_FIRST, is_recovery = c.invite == INVITE_RECOVERY;
+    if (is_first      ? !p->has_first
+        : is_recovery ? !p->book.is_recovering || p->book.recovery_left_ms > 0
+                      : !v || is_over(g, v) || (v->member != 0 && !member_of(g, v->member)))
+        return DW_PEOPLE_NO_TOKEN;
+    if (m->name[0] && !take_name(label, m->name, sizeof m->name))
+        return DW_PEOPLE_NO_NAME;
+    if ((is_first || is_recovery) && m->text[0] && !take_name(name, m->text, sizeof m->text))
+        return DW_PEOPLE_NO_NAME;
+    struct dw_passkey_want want = want_of(g, &c);
+    dw_err e =
+        dw_passkey_register(&want, upto(m->client_data, m->client_data_len, sizeof m->client_data),
+                            upto(m->auth, m->auth_len, sizeof m->auth), &key);
+    if (dw_failed(e)) {
+        /* {"fmt": "none", "attStmt": {}, "authData": bytes}: the flags stand at a fixed place */
+        const size_t at = 30 + 32;
+        return reason(e, m->auth_len > at && m->auth_len <= sizeof m->auth, m->auth[at]);
+    }
+    struct credential *k = credential_place(g);
+    struct member *who = v ? member_of(g, v->member) : NULL;
+    bool is_new = who == NULL;
+    if (is_new)
+        who = member_place(g);
+    if (!k || !who)
+        return DW_PEOPLE_NO_FULL;
+    if (credential_by_id(g, key.id, key.id_len))
+        return DW_PEOPLE_NO_PASSKEY;
+
+    struct change ch = {0};
+    people_begin(g);
+    if (is_new) {
+        *who = (struct member){.id = ++p->book.next_member,
+                               .role = v ? v->role : (uint8_t)DW_MEMBER_OWNER,
+                               .since_ms = people_utc(g)};
+        memcpy(who->user, c.user, sizeof who->user);
+        memcpy(who->name, v ? v->name : name, sizeof who->name);
+        put_member(&ch, who);
+    }
+    *k = (struct credential){.number = ++p->book.next_credential,
+                             .member = who->id,
+                             .key = key,
+                             .added_ms = people_utc(g)};
+    memcpy(k->label, label, sizeof k->label);
+    put_credential(&ch, k);
+    if (v) {
+        forget(&ch, STORE_FACT_INVITE, v->number);
+        *v = (struct invite){0};
+    }
+    if (is_first || is_recovery) { /* shown once; what was before it is void */
+        code_new(&p->book, a->text, sizeof a->text);
+        p->book.is_recovering = false;
+        p->book.recovery_left_ms = 0;
+        p->book.epoch += is_recovery;
+    }
+    put_house(g, &ch);
+    a->member = who->id;
+    a->role = who->role;
+    a->is_first = is_first;
+    return commit(g, &ch,
+                  is_recovery ? DW_CHANGE_RECOVERED
+                  : is_new    ? DW_CHANGE_JOINED
+                              : DW_CHANGE_PASSKEY_ADDED,
+                  is_new ? who->id : k->number, who->id, a);
+}
+
+/* ---- sign-in ---- */
+
+static enum dw_people_no do_sign_in(struct guard *g, const struct dw_ipc_people_ask *m,
+                                    struct dw_ipc_people_answer *a)
+{
+    struct challenge c;
+    struct credential *k = NULL;
+    if (!challenge_take(g, m->challenge, &c) || c.act != DW_ACT_SIGN_IN)
+        return DW_PEOPLE_NO_CHALLENGE;
+    enum dw_people_no no = verify(g, m, &c, &k);
+    if (no != DW_PEOPLE_NO_NONE)
+        return no;
+    remember_use(g, k);
+    a->member = k->member;
+    a->role = (uint8_t)people_role(g, k->member);
+    people_tell(g);
+    return DW_PEOPLE_NO_NONE;
+}
+
+/* ---- acts ---- */
+
+/* May this member do that, now? Asked when the challenge is given, and again when it comes back. */
+static enum dw_people_no permit(struct guard *g, const struct challenge *c)
+{
+    const struct book *b = &g->people.book;
+    const struct member *who = member_of(g, c->member), *target;
+    const struct credential *k;
+    enum dw_act act = (enum dw_act)c->act;
+    if (!who)
+        return DW_PEOPLE_NO_ROLE;
+    bool is_owner = who->role == DW_MEMBER_OWNER;
+    /* An owner with one passkey is one loss away from none: first a second one [protocol 7]. */
+    if (is_owner && act != DW_ACT_ADD_PASSKEY && passkeys_of(b, who->id) < 2)
+        return DW_PEOPLE_NO_TWO_PASSKEYS;
+    bool own_key = act == DW_ACT_REMOVE_PASSKEY;
+    if (!is_owner && act != DW_ACT_UNLOCK && act != DW_ACT_LET_IN && act != DW_ACT_ADD_PASSKEY &&
+        !own_key)
+        return DW_PEOPLE_NO_ROLE;
+    switch (act) {
+    case DW_ACT_UNLOCK:
+    case DW_ACT_LET_IN: return b->is_recovering ? DW_PEOPLE_NO_RECOVERY : DW_PEOPLE_NO_NONE;
+    case DW_ACT_INVITE:
+        if (c->role != DW_MEMBER_OWNER && c->role != DW_MEMBER_OCCUPANT)
+            return DW_PEOPLE_NO_ROLE;
+        if (c->name[0] == 0)
+            return DW_PEOPLE_NO_NAME;
+        return invite_place(g) && members_in(b, DW_MEMBER_NONE) < DW_MEMBERS_MAX
+                   ? DW_PEOPLE_NO_NONE
+                   : DW_PEOPLE_NO_FULL;
+    case DW_ACT_ADD_PASSKEY:
+        return invite_place(g) && credential_place(g) ? DW_PEOPLE_NO_NONE : DW_PEOPLE_NO_FULL;
+    case DW_ACT_REMOVE_MEMBER:
+        target = member_of(g, c->target);
+        if (!target)
+            return DW_PEOPLE_NO_NO_SUCH;
+        return target->role == DW_MEMBER_OWNER && members_in(b, DW_MEMBER_OWNER) < 2
+                   ? DW_PEOPLE_NO_LAST_OWNER
+                   : DW_PEOPLE_NO_NONE;
+    case DW_ACT_REMOVE_PASSKEY:
+        k = credential_by_number(g, c->target);
+        if (!k)
+            return DW_PEOPLE_NO_NO_SUCH;
+        if (!is_owner && k->member != who->id)
+            return DW_PEOPLE_NO_ROLE;
+        return passkeys_of(b, k->member) < (people_role(g, k->member) == DW_MEMBER_OWNER ? 3u : 2u)
+                   ? DW_PEOPLE_NO_TWO_PASSKEYS
+                   : DW_PEOPLE_NO_NONE;
+    case DW_ACT_REMOVE_INVITE:
+        return invite_by_number(g, c->target) ? DW_PEOPLE_NO_NONE : DW_PEOPLE_NO_NO_SUCH;
+    case DW_ACT_SET_PARAM: return house_set_param(g, c->name, c->value, true, who->id, NULL);
+    case DW_ACT_ALLOW_AGENCY: return house_allow(g, c->id, true, who->id, NULL);
+    case DW_ACT_NEW_RECOVERY: return DW_PEOPLE_NO_NONE;
+    case DW_ACT_NONE:
+    case DW_ACT_SIGN_IN:
+    case DW_ACT_JOIN:
+    case DW_ACT_COUNT: break;
+    }
+    return DW_PEOPLE_NO_CHALLENGE;
+}
+
+static enum dw_people_no make_invite(struct guard *g, const struct challenge *c,
+                                     struct dw_ipc_people_answer *a)
+{
+    struct book *b = &g->people.book;
+    struct change ch = {0};
+    people_begin(g);
+    struct invite *v = invite_place(g);
+    const struct member *who = member_of(g, c->member);
+    bool is_passkey = c->act == DW_ACT_ADD_PASSKEY;
+    int64_t now = people_utc(g);
+    if (v->number != 0)
+        forget(&ch, STORE_FACT_INVITE, v->number); /* it had run out */
+    *v = (struct invite){.number = ++b->next_invite,
+                         .member = is_passkey ? who->id : 0,
+                         .role = is_passkey ? who->role : c->role};
+    v->until_ms = now ? now + (is_passkey ? PASSKEY_INVITE_MS : INVITE_MS) : 0;
+    memcpy(v->name, is_passkey ? who->name : c->name, sizeof v->name);
+    token_new(a->text, v->token_hash);
+    put_invite(&ch, v);
+    put_house(g, &ch);
+    a->until_utc_ms = v->until_ms;
+    return commit(g, &ch, DW_CHANGE_INVITED, v->number, c->member, a);
+}
+
+static enum dw_people_no remove_member(struct guard *g, const struct challenge *c,
+                                       struct dw_ipc_people_answer *a)
+{
+    struct book *b = &g->people.book;
+    struct change ch = {0};
+    people_begin(g);
+    for (size_t i = 0; i < DW_CREDENTIALS_MAX; i++) {
+        struct credential *k = &b->credential[i];
+        if (k->number != 0 && k->member == c->target) {
+            forget(&ch, STORE_FACT_PASSKEY, k->number);
+            *k = (struct credential){0};
+        }
+    }
+    for (size_t i = 0; i < DW_INVITES_MAX; i++) {
+        struct invite *v = &b->invite[i];
+        if (v->number != 0 && v->member == c->target) {
+            forget(&ch, STORE_FACT_INVITE, v->number);
+            *v = (struct invite){0};
+        }
+    }
+    forget(&ch, STORE_FACT_MEMBER, c->target);
+    *member_of(g, c->target) = (struct member){0};
+    b->epoch++;
+    put_house(g, &ch);
+    return commit(g, &ch, DW_CHANGE_MEMBER_REMOVED, c->target, c->member, a);
+}
+
+static enum dw_people_no remove_passkey(struct guard *g, const struct challenge *c,
+                                        struct dw_ipc_people_answer *a)
+{
+    struct change ch = {0};
+    people_begin(g);
+    forget(&ch, STORE_FACT_PASSKEY, c->target);
+    *credential_by_number(g, c->target) = (struct credential){0};
+    g->people.book.epoch++;
+    put_house(g, &ch);
+    return commit(g, &ch, DW_CHANGE_PASSKEY_REMOVED, c->target, c->member, a);
+}
+
+static enum dw_people_no remove_invite(struct guard *g, const struct challenge *c,
+                                       struct dw_ipc_people_answer *a)
+{
+    struct change ch = {0};
+    people_begin(g);
+    forget(&ch, STORE_FACT_INVITE, c->target);
+    *invite_by_number(g, c->target) = (struct invite){0};
+    return commit(g, &ch, DW_CHANGE_INVITE_REMOVED, c->target, c->member, a);
+}
+
+static enum dw_people_no new_recovery(struct guard *g, const struct challenge *c,
+                                      struct dw_ipc_people_answer *a)
+{
+    struct change ch = {0};
+    people_begin(g);
+    code_new(&g->people.book, a->text, sizeof a->text);
+    put_house(g, &ch);
+    return commit(g, &ch, DW_CHANGE_NEW_RECOVERY, 0, c->member, a);
+}
+
+static enum dw_people_no do_act(struct guard *g, const struct dw_ipc_people_ask *m,
+                                struct dw_ipc_people_answer *a)
+{
+    struct challenge c;
+    struct credential *k = NULL;
+    if (!challenge_take(g, m->challenge, &c) || c.act == DW_ACT_SIGN_IN || c.act == DW_ACT_JOIN ||
+        c.member == 0 || c.member != m->member)
+        return DW_PEOPLE_NO_CHALLENGE;
+    enum dw_people_no no = verify(g, m, &c, &k);
+    if (no == DW_PEOPLE_NO_NONE)
+        no = permit(g, &c);
+    if (no != DW_PEOPLE_NO_NONE)
+        return no;
+    remember_use(g, k);
+    a->member = c.member;
+    switch ((enum dw_act)c.act) {
+    case DW_ACT_UNLOCK:
+    case DW_ACT_LET_IN: return house_open(g, (enum dw_act)c.act, c.member);
+    case DW_ACT_INVITE:
+    case DW_ACT_ADD_PASSKEY: return make_invite(g, &c, a);
+    case DW_ACT_REMOVE_MEMBER: return remove_member(g, &c, a);
+    case DW_ACT_REMOVE_PASSKEY: return remove_passkey(g, &c, a);
+    case DW_ACT_REMOVE_INVITE: return remove_invite(g, &c, a);
+    case DW_ACT_SET_PARAM: return house_set_param(g, c.name, c.value, false, c.member, a);
+    case DW_ACT_ALLOW_AGENCY: return house_allow(g, c.id, false, c.member, a);
+    case DW_ACT_NEW_RECOVERY: return new_recovery(g, &c, a);
+    case DW_ACT_NONE:
+    case DW_ACT_SIGN_IN:
+    case DW_ACT_JOIN:
+    case DW_ACT_COUNT: break;
+    }
+    return DW_PEOPLE_NO_CHALLENGE;
+}
+
+static enum dw_people_no do_begin(struct guard *g, const struct dw_ipc_people_ask *m,
+                                  struct dw_ipc_people_answer *a)
+{
+    enum dw_act act = (enum dw_act)m->act;
+    if (g->people.origin[0] == 0)
+        return DW_PEOPLE_NO_ORIGIN;
+    if (act == DW_ACT_JOIN)
+        return begin_join(g, m, a);
+    if (act == DW_ACT_NONE || act >= DW_ACT_COUNT)
+        return DW_PEOPLE_NO_CHALLENGE;
+    struct challenge want = {.act = m->act};
+    if (act != DW_ACT_SIGN_IN) {
+        want.member = m->member;
+        want.role = m->role;
+        want.target = m->target;
+        want.value = m->value;
+        memcpy(want.id, m->id, sizeof want.id);
+        if (act == DW_ACT_REMOVE_PASSKEY && want.target == 0 &&
+            m->credential_len <= sizeof m->credential) { /* named by its id */
+            const struct credential *k = credential_by_id(g, m->credential, m->credential_len);
+            want.target = k ? k->number : 0;
+        }
+        if (m->name[0] && !take_name(want.name, m->name, sizeof m->name))
+            return DW_PEOPLE_NO_NAME;
+        enum dw_people_no no = permit(g, &want);
+        if (no != DW_PEOPLE_NO_NONE)
+            return no;
+    }
+    struct challenge *c = challenge_new(g, act, want.member);
+    if (!c)
+        return DW_PEOPLE_NO_TOO_MANY;
+    memcpy(want.bytes, c->bytes, 32);
+    want.expires = c->expires;
+    *c = want;
+    memcpy(a->challenge, c->bytes, 32);
+    return DW_PEOPLE_NO_NONE;
+}
+
+/* ---- recovery [protocol 7, I48] ---- */
+
+/* Somebody stands at the hub: the file that `doorward presence` writes holds the moment on this
+ * machine's own clock. It counts once, whatever comes of it. */
+static bool take_presence(struct guard *g)
+{
+    char path[512], text[32];
+    struct dw_buf b = dw_buf_of((uint8_t *)text, sizeof text - 1);
+    if (dw_failed(dw_path(path, sizeof path, g->set.state, "presence")) ||
+        dw_failed(dw_file_read(path, &b)))
+        return false;
+    (void)unlink(path);
+    text[b.len] = 0;
+    char *end = NULL;
+    unsigned long long at = strtoull(text, &end, 10);
+    uint64_t now = dw_now().ms;
+    return end != text && *end == '\n' && at <= now && now - at <= PRESENCE_MS;
+}
+
+static enum dw_people_no do_recover(struct guard *g, const struct dw_ipc_people_ask *m,
+                                    struct dw_ipc_people_answer *a)
+{
+    struct book *b = &g->people.book;
+    struct change ch = {0};
+    if (g->people.recover_credit == 0)
+        return DW_PEOPLE_NO_TOO_MANY;
+    if (b->is_recovering)
+        return DW_PEOPLE_NO_RECOVERY;
+    if (!take_presence(g))
+        return DW_PEOPLE_NO_PRESENCE;
+    g->people.recover_credit--;
+    if (!code_fits(b, m->name, sizeof m->name))
+        return DW_PEOPLE_NO_TOKEN;
+    people_begin(g);
+    b->is_recovering = true;
+    b->recovery_left_ms = (uint64_t)g->set.recovery_hours * HOUR_MS;
+    b->has_code = false; /* used */
+    token_new(a->text, b->recovery_hash);
+    put_house(g, &ch);
+    a->until_utc_ms = people_utc(g) + (int64_t)b->recovery_left_ms;
+    g->people.recovery_ms = g->people.recovery_saved_ms = dw_now().ms;
+    dw_log("warn", "recovery", "begun=1 hours=%u", g->set.recovery_hours);
+    return commit(g, &ch, DW_CHANGE_RECOVERY_BEGUN, g->set.recovery_hours, 0, a);
+}
+
+static enum dw_people_no do_recover_stop(struct guard *g, const struct dw_ipc_people_ask *m,
+                                         struct dw_ipc_people_answer *a)
+{
+    struct book *b = &g->people.book;
+    struct change ch = {0};
+    if (!member_of(g, m->member))
+        return DW_PEOPLE_NO_ROLE;
+    if (!b->is_recovering)
+        return DW_PEOPLE_NO_NO_SUCH;
+    people_begin(g);
+    b->is_recovering = false;
+    b->recovery_left_ms = 0;
+    put_house(g, &ch);
+    dw_log("warn", "recovery", "stopped=1");
+    return commit(g, &ch, DW_CHANGE_RECOVERY_STOPPED, 0, m->member, a);
+}
+
+/* Counted on this machine's own clock while it runs; a wall clock that is turned brings no
+ * recovery nearer. */
+static void tidy_recovery(struct guard *g)
+{
+    struct people *p = &g->people;
+    uint64_t now = dw_now().ms, spent = now - p->recovery_ms;
+    p->recovery_ms = now;
+    if (!p->book.is_recovering || p->book.recovery_left_ms == 0 || p->is_writing)
+        return;
+    p->book.recovery_left_ms -= spent < p->book.recovery_left_ms ? spent : p->book.recovery_left_ms;
+    bool is_over_now = p->book.recovery_left_ms == 0;
+    if (is_over_now || now - p->recovery_saved_ms >= RECOVERY_SAVE_MS) {
+        uint8_t room[512];
+        struct store_fact f = people_house_fact(g, room, sizeof room);
+        struct store_write w = {.facts = &f, .fact_count = 1};
+        (void)store_write(g->store, &w); /* lost: it only takes a minute longer */
+        p->recovery_saved_ms = now;
+    }
+    if (is_over_now)
+        people_tell(g);
+}
+
+/* ---- questions of the front ---- */
+
+static void refill(uint32_t *credit, uint32_t most, uint64_t spent, uint32_t each_ms,
+                   uint64_t since_ms)
+{
+    /* Whole steps since a common start, so that nothing is lost by asking often. */
+    uint64_t more = (since_ms + spent) / each_ms - since_ms / each_ms;
+    *credit = more >= most - *credit ? most : *credit + (uint32_t)more;
+}
+
+static void refill_all(struct guard *g)
+{
+    struct people *p = &g->people;
+    uint64_t now = dw_now().ms, spent = now - p->credit_ms;
+    refill(&p->ask_credit, ASK_CREDIT, spent, ASK_EACH_MS, p->credit_ms);
+    refill(&p->stranger_credit, STRANGER_CREDIT, spent, STRANGER_EACH_MS, p->credit_ms);
+    refill(&p->recover_credit, RECOVER_CREDIT, spent, RECOVER_EACH_MS, p->credit_ms);
+    for (size_t i = 0; i < DW_MEMBERS_MAX; i++)
+        refill(&p->member_credit[i], MEMBER_CREDIT, spent, MEMBER_EACH_MS, p->credit_ms);
+    p->credit_ms = now;
+}
+
+/* Whose wrong tries are counted where [I45]: a stranger's never shut a member out of an act. */
+static uint32_t *credit_of(struct guard *g, const struct dw_ipc_people_ask *m)
+{
+    struct people *p = &g->people;
+    for (size_t i = 0; i < DW_MEMBERS_MAX && m->op == DW_PEOPLE_ACT; i++) {
+        if (m->member != 0 && p->book.member[i].id == m->member)
+            return &p->member_credit[i];
+    }
+    return &p->stranger_credit;
+}
+
+static bool is_guess(enum dw_people_no no)
+{
+    return no == DW_PEOPLE_NO_CHALLENGE || no == DW_PEOPLE_NO_PASSKEY || no == DW_PEOPLE_NO_TOKEN ||
+           no == DW_PEOPLE_NO_ORIGIN || no == DW_PEOPLE_NO_VERIFICATION;
+}
+
+static void answer_ask(struct guard *g, const struct dw_ipc_people_ask *m)
+{
+    struct people *p = &g->people;
+    struct dw_ipc_people_answer a = {.ticket = m->ticket, .op = m->op};
+    enum dw_people_no no = DW_PEOPLE_NO_CHALLENGE;
+    enum dw_people_op op = (enum dw_people_op)m->op;
+    bool is_try = op == DW_PEOPLE_JOIN || op == DW_PEOPLE_SIGN_IN || op == DW_PEOPLE_ACT ||
+                  op == DW_PEOPLE_LOOK || (op == DW_PEOPLE_BEGIN && m->act == DW_ACT_JOIN);
+    uint32_t *credit = credit_of(g, m);
+    if (is_try && *credit == 0) {
+        a.no = DW_PEOPLE_NO_TOO_MANY;
+        answer(g, &a);
+        return;
+    }
+    switch (op) {
+    case DW_PEOPLE_BEGIN: no = do_begin(g, m, &a); break;
+    case DW_PEOPLE_JOIN: no = do_join(g, m, &a); break;
+    case DW_PEOPLE_SIGN_IN: no = do_sign_in(g, m, &a); break;
+    case DW_PEOPLE_ACT: no = do_act(g, m, &a); break;
+    case DW_PEOPLE_LOOK: no = do_look(g, m, &a); break;
+    case DW_PEOPLE_MODE:
+        no = member_of(g, m->member) ? house_mode(g, m, &a) : DW_PEOPLE_NO_ROLE;
+        break;
+    case DW_PEOPLE_WISH:
+        no = member_of(g, m->member) ? house_wish(g, m, &a) : DW_PEOPLE_NO_ROLE;
+        break;
+    case DW_PEOPLE_STORY:
+        a.value = house_replay(g, m->value);
+        no = DW_PEOPLE_NO_NONE;
+        break;
+    case DW_PEOPLE_RECOVER: no = do_recover(g, m, &a); break;
+    case DW_PEOPLE_RECOVER_STOP: no = do_recover_stop(g, m, &a); break;
+    case DW_PEOPLE_NONE:
+    case DW_PEOPLE_OP_COUNT: break;
+    }
+    if (is_try && is_guess(no) && *credit > 0)
+        (*credit)--;
+    if (no != DW_PEOPLE_NO_NONE)
+        dw_log("info", "people", "op=%u refused=%s", m->op, dw_people_no_code(no));
+    if (no == DW_PEOPLE_NO_NONE && p->is_writing)
+        return; /* answered when it is durable */
+    a.no = (uint8_t)no;
+    answer(g, &a);
+}
+
+void people_on_ask(struct guard *g, const struct dw_ipc_people_ask *m)
+{
+    struct people *p = &g->people;
+    struct dw_ipc_people_answer a = {.ticket = m->ticket, .op = m->op, .no = DW_PEOPLE_NO_TOO_MANY};
+    refill_all(g);
+    if (p->ask_credit == 0 || (p->is_writing && p->waiting_count == PEOPLE_WAITING_MAX)) {
+        answer(g, &a);
+        return;
+    }
+    p->ask_credit--;
+    if (p->is_writing)
+        p->waiting[p->waiting_count++] = *m;
+    else
+        answer_ask(g, m);
 }
 
 void people_tell(struct guard *g)
 {
-    struct dw_ipc_people m = {.is_new = 1, .camera_mode = DW_MODE_ON};
+    const struct book *b = &g->people.book;
+    struct dw_ipc_people m = {
+        .epoch = b->epoch,
+        .is_new = members_in(b, DW_MEMBER_NONE) == 0,
+        .camera_mode = b->camera_mode,
+    };
+    if (b->is_recovering) {
+        int64_t now = people_utc(g);
+        m.recovery_utc_ms = (now ? now : 1) + (int64_t)b->recovery_left_ms;
+    }
+    for (size_t i = 0; i < DW_MEMBERS_MAX; i++) {
+        const struct member *from = &b->member[i];
+        if (from->id == 0)
+            continue;
+        struct dw_ipc_member *to = &m.member[m.count++];
+        to->id = from->id;
+        to->role = from->role;
+        to->since_utc_ms = from->since_ms;
+        memcpy(to->name, from->name, sizeof to->name);
+    }
+    for (size_t i = 0; i < DW_CREDENTIALS_MAX; i++) {
+        const struct credential *from = &b->credential[i];
+        if (from->number == 0)
+            continue;
+        struct dw_ipc_credential *to = &m.credential[m.credential_count++];
+        to->member = from->member;
+        to->number = from->number;
+        to->is_synced = from->key.is_synced;
+        to->id_len = from->key.id_len;
+        to->added_utc_ms = from->added_ms;
+        to->used_utc_ms = from->used_ms;
+        memcpy(to->id, from->key.id, from->key.id_len);
+        memcpy(to->label, from->label, sizeof to->label);
+    }
+    for (size_t i = 0; i < DW_INVITES_MAX; i++) {
+        const struct invite *from = &b->invite[i];
+        if (from->number == 0 || is_over(g, from))
+            continue;
+        struct dw_ipc_invite *to = &m.invite[m.invite_count++];
+        to->number = from->number;
+        to->role = from->role;
+        to->until_utc_ms = from->until_ms;
+        memcpy(to->name, from->name, sizeof to->name);
+    }
     child_send(g, CHILD_FRONT, DW_IPC_PEOPLE, &m);
+}
+
+void people_tidy(struct guard *g)
+{
+    tidy_recovery(g);
+}
+
+/* ---- start ---- */
+
+/* https://host[:port], or http for a name that ends at this machine; no path, no address in
+ * numbers: a passkey is made for a name. */
+static bool take_origin(struct people *p, const char *origin)
+{
+    bool is_https = strncmp(origin, "https://", 8) == 0;
+    if (!is_https && strncmp(origin, "http://", 7) != 0)
+        return false;
+    const char *host = origin + (is_https ? 8 : 7);
+    size_t len = strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-.");
+    const char *port = host + len;
+    if (len == 0 || len >= sizeof p->rp_id || host[0] == '.' || host[len - 1] == '.')
+        return false;
+    if (*port == ':') {
+        size_t digits = strspn(port + 1, "0123456789");
+        if (digits == 0 || digits > 5 || port[1 + digits] != 0)
+            return false;
+    } else if (*port != 0) {
+        return false;
+    }
+    if (host[len - 1] >= '0' && host[len - 1] <= '9')
+        return false;
+    memcpy(p->rp_id, host, len);
+    p->rp_id[len] = 0;
+    const char *tail = len >= 9 ? p->rp_id + len - 9 : "";
+    bool is_here = strcmp(tail, "localhost") == 0 && (len == 9 || tail[-1] == '.');
+    if ((!is_https && !is_here) || strlen(origin) >= sizeof p->origin)
+        return false;
+    memcpy(p->origin, origin, strlen(origin) + 1);
+    return true;
+}
+
+bool people_start(struct guard *g, const char *origin)
+{
+    struct people *p = &g->people;
+    char path[512], token[48];
+    *p = (struct people){.credit_ms = dw_now().ms,
+                         .ask_credit = ASK_CREDIT,
+                         .stranger_credit = STRANGER_CREDIT,
+                         .recover_credit = RECOVER_CREDIT};
+    for (size_t i = 0; i < DW_MEMBERS_MAX; i++)
+        p->member_credit[i] = MEMBER_CREDIT;
+    p->recovery_ms = p->recovery_saved_ms = dw_now().ms;
+    p->book.camera_mode = DW_MODE_ON;
+    if (origin[0] == 0)
+        dw_log("warn", "people", "sign_in=0 why=\"front.origin is not set\"");
+    else if (!take_origin(p, origin))
+        return false;
+    store_each_fact(g->store, STORE_FACT_MEMBER, load_member, g);
+    store_each_fact(g->store, STORE_FACT_PASSKEY, load_credential, g);
+    store_each_fact(g->store, STORE_FACT_INVITE, load_invite, g);
+    if (!load_house(g))
+        dw_log("error", "people", "house=unreadable");
+    for (size_t i = 0; i < DW_MEMBERS_MAX; i++) { /* numbers are never used again */
+        if (p->book.member[i].id > p->book.next_member)
+            p->book.next_member = p->book.member[i].id;
+    }
+    for (size_t i = 0; i < DW_CREDENTIALS_MAX; i++) {
+        if (p->book.credential[i].number > p->book.next_credential)
+            p->book.next_credential = p->book.credential[i].number;
+    }
+    for (size_t i = 0; i < DW_INVITES_MAX; i++) {
+        if (p->book.invite[i].number > p->book.next_invite)
+            p->book.next_invite = p->book.invite[i].number;
+    }
+    if (p->book.camera_mode == DW_MODE_UNKNOWN)
+        p->book.camera_mode = DW_MODE_ON;
+    /* What was said before this start is not known to be of this boot. */
+    if (!dw_failed(dw_path(path, sizeof path, g->set.state, "presence")))
+        (void)unlink(path);
+    first_owner_file(g, path, sizeof path);
+    if (members_in(&p->book, DW_MEMBER_NONE) > 0) {
+        (void)unlink(path);
+        return true;
+    }
+    p->has_first = true;
+    token_new(token, p->first_hash);
+    token[TOKEN_CHARS] = '\n';
+    if (dw_failed(dw_file_write(path, dw_view_of(token, TOKEN_CHARS + 1), 0600)))
+        dw_log("error", "people", "first_owner=unwritten");
+    return true;
 }

@@ -33,6 +33,7 @@ static void forget_use(struct guard *g, const struct errand *e)
     struct job_slot *s = link_job(g, e->job);
     if (!s)
         return;
+    house_job_changed(g, s);
     for (uint32_t i = 0; i < s->job.parcel_count; i++) {
         if (dw_same(e->use, s->job.parcel[i], 32))
             s->consumed &= ~DW_BIT(i);
@@ -68,6 +69,7 @@ static void on_intent_written(void *ctx, dw_err err, uint64_t leaf)
     if (dw_failed(err)) {
         if (e->has_use && !dw_is(err, DW_E_EXISTS)) /* used before: stays so */
             forget_use(g, e);
+    } else if (!e->has_use) { /* class O: nothing is used up */
     } else if (h && !h->is_ended) {
         h->is_consumed = true;
         memcpy(h->used_job, e->job, 16); /* by name: the list of parcels may change meanwhile */
@@ -82,6 +84,11 @@ static void on_intent_written(void *ctx, dw_err err, uint64_t leaf)
 static void on_end_written(void *ctx, dw_err err, uint64_t leaf)
 {
     struct errand *e = ctx;
+    struct hello *h = hello_of(e->g, e->handle);
+    if (h && h->is_owner) { /* nobody but the household hears of its own openings */
+        free(e);
+        return;
+    }
     /* A record that cannot be written is said in the log; the courier's receipt goes out all the
      * same. */
     e->receipt.leaf = dw_failed(err) ? 0 : leaf;
@@ -99,12 +106,37 @@ static void use_of(struct guard *g, const struct hello *h, uint8_t ret[32])
         dw_sha256(dw_view_of(h->courier_nonce, 32), ret);
 }
 
+/* VIS-28 [I35]: who of the household, and in which words. A restart finds the visit open. */
+static void write_owner_intent(struct guard *g, const struct hello *h, struct errand *e)
+{
+    uint8_t detail[12];
+    size_t len = tell_detail(detail, h->act, 0, h->member);
+    struct store_write w = {
+        .kind = DW_STORY_UNLOCK_INTENT,
+        .visit = h->visit,
+        .at = guard_wall(g),
+        .boot_ms = dw_now().ms,
+        .detail = dw_view_of(detail, len),
+        .story = g->story_number + 1,
+        .visit_mark = STORE_VISIT_OPEN,
+        .done = on_intent_written,
+        .ctx = e,
+    };
+    show_story(g, DW_STORY_UNLOCK_INTENT, h->act, 0, h->member);
+    if (dw_failed(store_write(g->store, &w)))
+        on_intent_written(e, dw_fail(DW_E_IO), 0);
+}
+
 /* VIS-5 [I11, I35]: the intent names everything that the opening rests on. */
 static void write_intent(struct guard *g, uint32_t handle, uint32_t intent)
 {
     struct hello *h = hello_of(g, handle);
     struct errand *e = errand(g, h, handle);
     e->intent = intent;
+    if (h && h->is_owner) {
+        write_owner_intent(g, h, e);
+        return;
+    }
     if (!h || h->job >= JOBS_MAX || !g->jobs[h->job].is_used) {
         on_intent_written(e, dw_fail(DW_E_NOT_FOUND), 0);
         return;
@@ -126,6 +158,7 @@ static void write_intent(struct guard *g, uint32_t handle, uint32_t intent)
         .boot_ms = dw_now().ms,
         .detail = dw_view_of(detail, sizeof detail),
         .job_id = dw_view_of(s->job.job, 16),
+        .story = g->story_number + 1,
         .parcel = dw_view_of(e->use, 32),
         .visit_mark = STORE_VISIT_OPEN,
         .courier_nonce = dw_view_of(h->courier_nonce, 32),
@@ -137,7 +170,8 @@ static void write_intent(struct guard *g, uint32_t handle, uint32_t intent)
     if (s->openings_used < UINT8_MAX)
         s->openings_used++;
     h->is_consumed = false;
-    show_story(g, DW_STORY_UNLOCK_INTENT, 0, 0);
+    house_job_changed(g, s);
+    show_story(g, DW_STORY_UNLOCK_INTENT, 0, 0, 0);
     if (dw_failed(store_write(g->store, &w)))
         on_intent_written(e, dw_fail(DW_E_IO), 0);
 }
@@ -182,7 +216,7 @@ static void end_visit(struct guard *g, uint32_t handle, enum dw_outcome outcome,
     };
     memcpy(e->receipt.courier_nonce, h->courier_nonce, 32);
     uint8_t detail[8] = {(uint8_t)outcome, (uint8_t)check};
-    uint32_t gap = g->door.live.gap_worst_ms;
+    uint32_t gap = h->is_owner ? 0 : g->door.live.gap_worst_ms;
     for (size_t i = 0; i < 4; i++)
         detail[4 + i] = (uint8_t)(gap >> (24 - 8 * i));
     enum dw_story kind = later                           ? DW_STORY_CONFIRMED_LATE
@@ -194,12 +228,18 @@ static void end_visit(struct guard *g, uint32_t handle, enum dw_outcome outcome,
         .at = guard_wall(g),
         .boot_ms = dw_now().ms,
         .detail = dw_view_of(detail, sizeof detail),
+        .story = g->story_number + 1,
         .done = on_end_written,
         .ctx = e,
     };
+    bool is_open =
+        !later && (outcome == DW_OUTCOME_NOT_SECURED || outcome == DW_OUTCOME_SECURED_UNCONFIRMED);
+    if (h->is_owner) /* of a visitor's the receipt says so */
+        w.visit_mark = is_open ? STORE_VISIT_TOLD : STORE_VISIT_OVER;
     if (dw_failed(store_write(g->store, &w)))
         on_end_written(e, dw_fail(DW_E_IO), 0);
-    show_story(g, kind, outcome == DW_OUTCOME_REFUSED ? (uint32_t)check : (uint32_t)outcome, gap);
+    show_story(g, kind, outcome == DW_OUTCOME_REFUSED ? (uint32_t)check : (uint32_t)outcome, gap,
+               h->is_owner ? h->member : 0);
 }
 
 /* ---- notes
@@ -214,7 +254,7 @@ static void on_note(struct guard *g, enum dw_story_note n, uint32_t value)
         if (g->door.visit != 0 || (value != DW_CAMERA_LATE && value != DW_CAMERA_LIVE))
             tell(g, DW_STORY_CAMERA_STATE, value, dw_live_age_ms(&g->door.live, dw_now()));
         else
-            show_story(g, DW_STORY_CAMERA_STATE, value, dw_live_age_ms(&g->door.live, dw_now()));
+            show_story(g, DW_STORY_CAMERA_STATE, value, dw_live_age_ms(&g->door.live, dw_now()), 0);
         break;
     case DW_NOTE_DOOR: tell(g, DW_STORY_LOCK_STATE, value, 0); break;
     case DW_NOTE_DEGRADED: tell(g, DW_STORY_DEGRADED, value, 0); break;
@@ -266,12 +306,12 @@ void guard_perform(struct guard *g, const struct dw_effects *fx)
         case DW_FX_RETRACT: dw_actuate_retract(g, visit, a, b, fx->at[i].expires); break;
         case DW_FX_THROW: bolt_throw(g, visit, fx->at[i].expires); break;
         case DW_FX_OFFER:
-            if (h)
+            if (h && !h->is_owner)
                 link_offer(g, h, (enum dw_check)a, b);
             break;
         case DW_FX_NEWS:
             tell(g, DW_STORY_VISIT_STATE, a, 0);
-            if (h && a > DW_VISIT_READY) /* until then the offer is the answer */
+            if (h && !h->is_owner && a > DW_VISIT_READY) /* until then the offer is the answer */
                 link_news(g, h, (enum dw_visit_state)a);
             break;
         case DW_FX_RECEIPT:
@@ -282,7 +322,7 @@ void guard_perform(struct guard *g, const struct dw_effects *fx)
         case DW_FX_OPENING: show_state(g, true); break;
         case DW_FX_ALARM:
             tell(g, DW_STORY_ALARM, a, 0);
-            if (h)
+            if (h && !h->is_owner)
                 link_news(g, h, (enum dw_visit_state)g->door.state);
             break;
         case DW_FX_ALARM_OVER: tell(g, DW_STORY_ALARM_OVER, a, 0); break;

@@ -13,7 +13,8 @@ struct dw_utc guard_wall(const struct guard *g)
     return dw_wall(g->set.trust_clock);
 }
 
-void show_story(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2)
+void show_story(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2,
+                uint32_t member)
 {
     struct hello *h = hello_of(g, g->telling);
     struct dw_utc wall = guard_wall(g);
@@ -25,6 +26,7 @@ void show_story(struct guard *g, enum dw_story kind, uint32_t value, uint32_t va
         .kind = kind,
         .value = value,
         .value2 = value2,
+        .member = member,
     };
     g->past[m.number % DW_ARRAY_COUNT(g->past)] = m;
     if (g->child[CHILD_FRONT].is_ready)
@@ -38,28 +40,50 @@ void show_past(struct guard *g)
 {
     uint64_t room = DW_ARRAY_COUNT(g->past);
     uint64_t from = g->story_number > room ? g->story_number - room + 1 : 1;
-    for (uint64_t n = from; n <= g->story_number; n++)
-        child_send(g, CHILD_FRONT, DW_IPC_STORY, &g->past[n % room]);
+    for (uint64_t n = from; n <= g->story_number; n++) {
+        if (g->past[n % room].number == n) /* the older ones are before this start */
+            child_send(g, CHILD_FRONT, DW_IPC_STORY, &g->past[n % room]);
+    }
+}
+
+size_t tell_detail(uint8_t ret[12], uint32_t value, uint32_t value2, uint32_t member)
+{
+    for (size_t i = 0; i < 4; i++) {
+        ret[i] = (uint8_t)(value >> (24 - 8 * i));
+        ret[4 + i] = (uint8_t)(value2 >> (24 - 8 * i));
+        ret[8 + i] = (uint8_t)(member >> (24 - 8 * i));
+    }
+    return member ? 12 : 8;
+}
+
+void show_start(struct guard *g)
+{
+    for (size_t i = 0; i < DW_ARRAY_COUNT(g->past); i++)
+        if (g->past[i].number && g->past[i].kind == DW_STORY_HUB_STARTED)
+            child_send(g, CHILD_ALERT, DW_IPC_STORY, &g->past[i]);
 }
 
 void tell(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2)
 {
+    tell_by(g, kind, value, value2, 0);
+}
+
+void tell_by(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2, uint32_t member)
+{
     struct hello *h = hello_of(g, g->telling);
-    uint8_t detail[8];
-    for (size_t i = 0; i < 4; i++) {
-        detail[i] = (uint8_t)(value >> (24 - 8 * i));
-        detail[4 + i] = (uint8_t)(value2 >> (24 - 8 * i));
-    }
+    uint8_t detail[12];
+    size_t len = tell_detail(detail, value, value2, member);
     struct store_write w = {
         .kind = (uint8_t)kind,
         .visit = h ? h->visit : 0,
         .at = guard_wall(g),
         .boot_ms = dw_now().ms,
-        .detail = dw_view_of(detail, sizeof detail),
+        .detail = dw_view_of(detail, len),
+        .story = g->story_number + 1,
     };
     if (dw_failed(store_write(g->store, &w)))
         dw_log("error", "record", "lost=%s", dw_story_word(kind));
-    show_story(g, kind, value, value2);
+    show_story(g, kind, value, value2, member);
 }
 
 void show_display(struct guard *g, uint32_t slot, uint32_t lease_ms)
@@ -147,9 +171,12 @@ void show_state(struct guard *g, bool at_once)
                                                              : h->inside_ms)
               : 0,
         .frames_verified = k->live.frames,
+        .camera_mode = g->people.book.camera_mode,
     };
     s.strike = s.bolt == DW_BOLT_UNKNOWN ? (uint8_t)DW_STRIKE_UNKNOWN : (uint8_t)k->lock.strike;
-    if (h && h->job < JOBS_MAX) {
+    if (h && h->is_owner) {
+        memcpy(s.visitor, people_name(g, h->member), strlen(people_name(g, h->member)));
+    } else if (h && h->job < JOBS_MAX) {
         memcpy(s.visitor, g->jobs[h->job].job.visitor_name, sizeof s.visitor);
         memcpy(s.agency, g->jobs[h->job].job.agency_name, sizeof s.agency);
     }
@@ -158,12 +185,15 @@ void show_state(struct guard *g, bool at_once)
         memcpy(s.camera_pub, g->camera.key.pub, 32);
 
     const struct dw_ipc_state *l = &g->last_state;
-    bool changed = s.bolt != l->bolt || s.contact != l->contact || s.strike != l->strike ||
-                   s.is_secured != l->is_secured || s.visit_state != l->visit_state ||
-                   s.camera != l->camera || s.is_opening != l->is_opening ||
-                   s.alarms != l->alarms || s.is_link_up != l->is_link_up || s.visit != l->visit ||
-                   s.is_degraded != l->is_degraded || s.check != l->check ||
-                   s.has_room != l->has_room || s.outcome != l->outcome;
+    bool changed =
+        s.bolt != l->bolt || s.contact != l->contact || s.strike != l->strike ||
+        s.is_secured != l->is_secured || s.visit_state != l->visit_state || s.camera != l->camera ||
+        s.is_opening != l->is_opening || s.alarms != l->alarms || s.is_link_up != l->is_link_up ||
+        s.visit != l->visit || s.is_degraded != l->is_degraded || s.check != l->check ||
+        s.has_room != l->has_room || s.outcome != l->outcome || s.camera_mode != l->camera_mode;
+    house_tell_live(g, false);
+    if (g->house.is_jobs_due)
+        house_tell_some(g);
     if (!at_once && !changed && now.ms - g->state_sent_ms < STATE_MS)
         return;
     g->last_state = s;

@@ -25,7 +25,11 @@ static const char schema[] =
     "NULL, "
     "number INTEGER NOT NULL, bytes BLOB NOT NULL, UNIQUE(visit, number)) STRICT;"
     "CREATE TABLE IF NOT EXISTS body(leaf INTEGER PRIMARY KEY, salt BLOB NOT NULL, bytes BLOB NOT "
-    "NULL) STRICT;";
+    "NULL) STRICT;"
+    "CREATE TABLE IF NOT EXISTS line(story INTEGER PRIMARY KEY, leaf INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE IF NOT EXISTS fact(kind INTEGER NOT NULL, number INTEGER NOT NULL, bytes BLOB "
+    "NOT "
+    "NULL, PRIMARY KEY(kind, number)) STRICT, WITHOUT ROWID;";
 
 enum statement {
     ST_META,
@@ -40,6 +44,9 @@ enum statement {
     ST_MESSAGE,
     ST_ACK,
     ST_BODY,
+    ST_LINE,
+    ST_FACT,
+    ST_FORGET,
     ST_COUNT
 };
 
@@ -60,6 +67,9 @@ static const char *const statements[ST_COUNT] = {
         "INSERT INTO message(visit,number,bytes) VALUES(?1,?2,?3) ON CONFLICT DO NOTHING",
     [ST_ACK] = "DELETE FROM message WHERE visit=?1 AND number=?2",
     [ST_BODY] = "INSERT INTO body VALUES(?1,?2,?3)",
+    [ST_LINE] = "INSERT INTO line VALUES(?1,?2) ON CONFLICT DO NOTHING",
+    [ST_FACT] = "INSERT INTO fact VALUES(?1,?2,?3) ON CONFLICT DO UPDATE SET bytes=?3",
+    [ST_FORGET] = "DELETE FROM fact WHERE kind=?1 AND number=?2",
 };
 
 struct piece {
@@ -71,6 +81,7 @@ struct op {
     struct op *next;
     struct store_write w; /* views point into the pieces below */
     struct piece detail, job_id, job, parcel, message, meta, nonce;
+    struct store_fact *facts; /* and their bytes, in one piece */
     char meta_key[32];
     dw_err result;
     uint64_t leaf;
@@ -78,6 +89,7 @@ struct op {
 
 struct store {
     sqlite3 *db;
+    sqlite3 *reader; /* read-only: does not wait for the writer's disk */
     sqlite3_stmt *st[ST_COUNT];
     struct dw_leaves *leaves;
     uint64_t next_leaf;
@@ -118,6 +130,7 @@ static void op_free(struct op *o)
     free(o->message.ptr);
     free(o->meta.ptr);
     free(o->nonce.ptr);
+    free(o->facts);
     free(o);
 }
 
@@ -176,6 +189,9 @@ static dw_err write_event(struct store *s, struct op *o)
     if (!bind_int(st, 1, (int64_t)leaf) || !bind_blob(st, 2, dw_view_of(salt, sizeof salt)) ||
         !bind_blob(st, 3, dw_view_of_buf(&b)) || !run(s, ST_BODY))
         return dw_fail(DW_E_IO);
+    if (o->w.story && (!bind_int(s->st[ST_LINE], 1, (int64_t)o->w.story) ||
+                       !bind_int(s->st[ST_LINE], 2, (int64_t)leaf) || !run(s, ST_LINE)))
+        return dw_fail(DW_E_IO);
     return DW_OK;
 }
 
@@ -186,6 +202,12 @@ static dw_err write_rows(struct store *s, struct op *o)
     if (w->meta_key) {
         ok = sqlite3_bind_text(s->st[ST_META], 1, w->meta_key, -1, SQLITE_STATIC) == SQLITE_OK &&
              bind_blob(s->st[ST_META], 2, w->meta) && run(s, ST_META);
+    }
+    for (uint32_t i = 0; ok && i < w->fact_count; i++) {
+        const struct store_fact *f = &w->facts[i];
+        enum statement which = f->bytes.len ? ST_FACT : ST_FORGET;
+        ok = bind_int(s->st[which], 1, f->kind) && bind_int(s->st[which], 2, (int64_t)f->number) &&
+             (which == ST_FORGET || bind_blob(s->st[which], 3, f->bytes)) && run(s, which);
     }
     if (ok && w->job.len) {
         sqlite3_stmt *st = s->st[ST_JOB];
@@ -336,6 +358,28 @@ static void on_async(uv_async_t *async)
     }
 }
 
+static struct store_fact *copy_facts(const struct store_write *w)
+{
+    size_t bytes = 0, heads = w->fact_count * sizeof(struct store_fact);
+    DW_ASSERT(w->fact_count <= STORE_FACTS_MAX);
+    if (w->fact_count == 0)
+        return NULL;
+    for (uint32_t i = 0; i < w->fact_count; i++)
+        bytes += w->facts[i].bytes.len;
+    struct store_fact *facts = malloc(heads + bytes);
+    DW_ASSERT(facts);
+    uint8_t *at = (uint8_t *)facts + heads;
+    for (uint32_t i = 0; i < w->fact_count; i++) {
+        facts[i] = w->facts[i];
+        if (facts[i].bytes.len) {
+            memcpy(at, facts[i].bytes.ptr, facts[i].bytes.len);
+            facts[i].bytes.ptr = at;
+            at += facts[i].bytes.len;
+        }
+    }
+    return facts;
+}
+
 dw_err store_write(struct store *s, const struct store_write *w)
 {
     struct op *o = calloc(1, sizeof *o);
@@ -349,6 +393,8 @@ dw_err store_write(struct store *s, const struct store_write *w)
     o->meta = copy_of(w->meta);
     o->nonce = copy_of(w->courier_nonce);
     o->w.courier_nonce = view_of(o->nonce);
+    o->facts = copy_facts(w);
+    o->w.facts = o->facts;
     o->w.detail = view_of(o->detail);
     o->w.job_id = view_of(o->job_id);
     o->w.job = view_of(o->job);
@@ -419,6 +465,12 @@ dw_err store_open(const char *folder, uv_loop_t *loop, const struct dw_secret *s
         e = dw_fail(DW_E_IO);
         goto failed;
     }
+    if (sqlite3_open_v2(path, &s->reader, SQLITE_OPEN_READONLY | SQLITE_OPEN_FULLMUTEX, NULL) !=
+        SQLITE_OK) {
+        snprintf(why, why_cap, "cannot read %s: %s", path, sqlite3_errmsg(s->reader));
+        e = dw_fail(DW_E_IO);
+        goto failed;
+    }
     sqlite3_busy_timeout(s->db, 2000);
     for (size_t i = 0; i < ST_COUNT; i++) {
         if (sqlite3_prepare_v3(s->db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &s->st[i],
@@ -461,6 +513,7 @@ dw_err store_open(const char *folder, uv_loop_t *loop, const struct dw_secret *s
 failed:
     for (size_t i = 0; i < ST_COUNT; i++)
         sqlite3_finalize(s->st[i]);
+    sqlite3_close(s->reader);
     sqlite3_close(s->db);
     free(s);
     return e;
@@ -478,6 +531,7 @@ void store_close(struct store *s)
     dw_leaves_close(s->leaves);
     for (size_t i = 0; i < ST_COUNT; i++)
         sqlite3_finalize(s->st[i]);
+    sqlite3_close(s->reader);
     sqlite3_close(s->db);
     s->db =
         NULL; /* `s` itself lives until the loop has run the close of `async`: the end of main */
@@ -551,6 +605,64 @@ void store_each_open_visit(struct store *s, store_row *row, void *ctx)
 void store_each_message(struct store *s, store_row *row, void *ctx)
 {
     each(s, "SELECT bytes, NULL, visit, number FROM message ORDER BY id LIMIT 64", row, ctx);
+}
+
+void store_each_fact(struct store *s, enum store_fact_kind kind, store_row *row, void *ctx)
+{
+    sqlite3_stmt *st = NULL;
+    if (sqlite3_prepare_v2(s->reader,
+                           "SELECT bytes, number FROM fact WHERE kind=?1 ORDER BY number", -1, &st,
+                           NULL) == SQLITE_OK &&
+        bind_int(st, 1, kind)) {
+        while (sqlite3_step(st) == SQLITE_ROW)
+            row(ctx, column(st, 0), (struct dw_view){0}, sqlite3_column_int64(st, 1), 0);
+    }
+    sqlite3_finalize(st);
+}
+
+dw_err store_fact(struct store *s, enum store_fact_kind kind, uint64_t number, struct dw_buf *out)
+{
+    sqlite3_stmt *st = NULL;
+    dw_err e = dw_fail(DW_E_NOT_FOUND);
+    if (sqlite3_prepare_v2(s->reader, "SELECT bytes FROM fact WHERE kind=?1 AND number=?2", -1, &st,
+                           NULL) == SQLITE_OK &&
+        bind_int(st, 1, kind) && bind_int(st, 2, (int64_t)number) &&
+        sqlite3_step(st) == SQLITE_ROW) {
+        struct dw_view v = column(st, 0);
+        e = v.len > out->cap ? dw_fail(DW_E_NO_SPACE) : DW_OK;
+        if (!dw_failed(e)) {
+            memcpy(out->ptr, v.ptr, v.len);
+            out->len = v.len;
+        }
+    }
+    sqlite3_finalize(st);
+    return e;
+}
+
+void store_each_line(struct store *s, uint64_t from, store_row *row, void *ctx)
+{
+    sqlite3_stmt *st = NULL;
+    if (sqlite3_prepare_v2(s->reader,
+                           "SELECT body.bytes, line.story FROM line JOIN body ON body.leaf="
+                           "line.leaf WHERE line.story>=?1 ORDER BY line.story LIMIT 256",
+                           -1, &st, NULL) == SQLITE_OK &&
+        bind_int(st, 1, from > INT64_MAX ? INT64_MAX : (int64_t)from)) {
+        while (sqlite3_step(st) == SQLITE_ROW)
+            row(ctx, column(st, 0), (struct dw_view){0}, sqlite3_column_int64(st, 1), 0);
+    }
+    sqlite3_finalize(st);
+}
+
+uint64_t store_newest_line(struct store *s)
+{
+    sqlite3_stmt *st = NULL;
+    int64_t newest = 0;
+    if (sqlite3_prepare_v2(s->reader, "SELECT COALESCE(MAX(story),0) FROM line", -1, &st, NULL) ==
+            SQLITE_OK &&
+        sqlite3_step(st) == SQLITE_ROW)
+        newest = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    return newest > 0 ? (uint64_t)newest : 0;
 }
 
 dw_err store_meta(struct store *s, const char *key, struct dw_buf *out)

@@ -38,6 +38,25 @@ void store_close(struct store *s);
  * number when the write had an event, else 0. */
 typedef void store_done(void *ctx, dw_err err, uint64_t leaf);
 
+/* One thing that is kept by a number of its own; what the bytes say is its owner's business. */
+enum store_fact_kind {
+    STORE_FACT_NONE = 0,
+    STORE_FACT_HOUSE,   /* 0: counters, camera mode, recovery */
+    STORE_FACT_PARAMS,  /* 0: what was tightened */
+    STORE_FACT_MEMBER,  /* its id */
+    STORE_FACT_PASSKEY, /* its number */
+    STORE_FACT_INVITE,  /* its number */
+    STORE_FACT_JOB,     /* number of the wish: what the household decided about a job */
+    STORE_FACT_AGENCY,  /* number of the wish: an agency that was stopped */
+    STORE_FACT_WHO,     /* the visit: whose it was */
+};
+#define STORE_FACTS_MAX 48u
+struct store_fact {
+    uint8_t kind;
+    uint64_t number;
+    struct dw_view bytes; /* empty: forgotten */
+};
+
 /* One write: a list of rows that become durable together, with one event of the record. All views
  * are copied. Any part may be empty. */
 struct store_write {
@@ -47,6 +66,9 @@ struct store_write {
     struct dw_utc at;
     uint64_t boot_ms;
     struct dw_view detail;
+    uint64_t story; /* number of the line of the story that the event is; 0: of none */
+    const struct store_fact *facts;
+    uint32_t fact_count;
     /* a job: bytes non-empty */
     struct dw_view job_id, job;
     uint32_t job_revision;
@@ -86,6 +108,15 @@ void store_each_open_visit(struct store *s, store_row *row,
                            void *ctx); /* courier nonce, -, visit, 1: its receipt is out */
 /* The outbox as it is now, oldest first; on the loop thread, read-only connection. */
 void store_each_message(struct store *s, store_row *row, void *ctx); /* bytes, -, visit, number */
+/* Bytes, -, number, -; ascending. */
+void store_each_fact(struct store *s, enum store_fact_kind kind, store_row *row, void *ctx);
+/* DW_E_NOT_FOUND, DW_E_NO_SPACE: nothing was read. On the loop thread, read-only connection. */
+dw_err store_fact(struct store *s, enum store_fact_kind kind, uint64_t number, struct dw_buf *out);
+/* Lines of the story with `from` and above, at most 256, ascending: event (COSE_Sign1), -, number,
+ * -. On the loop thread, read-only connection. */
+void store_each_line(struct store *s, uint64_t from, store_row *row, void *ctx);
+/* Number of the newest line that was ever written; 0: none. */
+uint64_t store_newest_line(struct store *s);
 dw_err store_meta(struct store *s, const char *key, struct dw_buf *out);
 
 #endif

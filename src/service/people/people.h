@@ -9,6 +9,8 @@
 
 #include "service/api.h"
 
+/* -- origin.c -- */
+
 /* "https://host[:port]", or "http://" with a host that browsers take for this machine (localhost,
  * NAME.localhost, 127.0.0.1, [::1] are secure contexts; passkeys need a name). On true, *ret_host
  * is the host, and it may be signed in. `cap` bytes. */

@@ -1,4 +1,3 @@
-#include <stdio.h>
 #include <string.h>
 
 #include "crypto/webauthn.h"
@@ -8,32 +7,7 @@
 #define CHALLENGE_BYTES 32u
 #define CHALLENGE_MS    300000
 #define PASSKEYS_MAX    8 /* of one person */
-
-bool dw_origin_read(const char *origin, char *ret_host, size_t cap)
-{
-    bool is_https = strncmp(origin, "https://", 8) == 0;
-    if (!is_https && strncmp(origin, "http://", 7) != 0)
-        return false;
-    const char *host = origin + (is_https ? 8 : 7);
-    size_t len = strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789.-");
-    const char *rest = host + len;
-    if (len == 0 || len >= cap || host[0] == '.' || host[0] == '-')
-        return false;
-    if (*rest == ':') {
-        size_t digits = strspn(rest + 1, "0123456789");
-        if (digits < 1 || digits > 5)
-            return false;
-        rest += 1 + digits;
-    }
-    if (*rest)
-        return false;
-    (void)snprintf(ret_host, cap, "%.*s", (int)len, host);
-    static const char local[] = "localhost";
-    size_t tail = sizeof(local) - 1;
-    bool is_local = len >= tail && strcmp(ret_host + len - tail, local) == 0 &&
-                    (len == tail || ret_host[len - tail - 1] == '.');
-    return is_https || is_local;
-}
+#define LABEL_BYTES_MAX 160u
 
 /* Requests of strangers come from our own pages, so that nobody is signed in as somebody else. */
 static bool is_from_page(struct dw_call *c)
@@ -334,7 +308,7 @@ void dw_join_finish(struct dw_call *c)
     struct dw_view challenge = dw_in_bytes(c, c->body, "challenge", CHALLENGE_BYTES);
     struct dw_view client = dw_in_bytes(c, c->body, "client_data", DW_PASSKEY_CLIENT_MAX);
     struct dw_view attestation = dw_in_bytes(c, c->body, "attestation", DW_PASSKEY_AUTH_MAX);
-    const char *label = dw_in_text(c, c->body, "label", DW_NAME_MAX - 1, DW_OPTIONAL);
+    const char *label = dw_in_text(c, c->body, "label", LABEL_BYTES_MAX, DW_OPTIONAL);
     if (dw_is_refused(c))
         return;
     sqlite3_stmt *q = dw_db_ask(c->work.db, INVITATION_QUERY " AND i.challenge = ?2", "ib", now,

@@ -237,57 +237,71 @@ void dw_visits_receipt(struct dw_call *c)
                   dw_json_bytes(sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1))));
 }
 
-/* Short lists for those who must look now: what is under way, what did not lock. Newest first. */
-static sqlite3_stmt *ask_short(struct dw_call *c, bool is_stuck, int64_t limit)
+/* Short lists for those who must look now, newest first: what is under way, what did not lock, what
+ * was asked today. */
+enum sift { SIFT_NONE = 0, SIFT_ACTIVE, SIFT_STUCK, SIFT_RECENT };
+
+static bool is_wanted(enum sift sift, int state, int outcome)
 {
-#define ACTIVE " AND outcome = 0 AND asked > ? ORDER BY id DESC LIMIT ?"
-#define STUCK                                                                       \
-    " AND (outcome IN (5, 6) OR (outcome = 0 AND state IN (11, 12))) AND asked > ?" \
-    " ORDER BY id DESC LIMIT ?"
-#define OF(column, rest) "SELECT " COLUMNS " FROM visits WHERE " column " = ?" rest
-    _Static_assert(DW_OUTCOME_SECURED_UNCONFIRMED == 5 && DW_OUTCOME_NOT_SECURED == 6 &&
-                       DW_VISIT_STUCK == 11 && DW_VISIT_UNHEARD == 12,
-                   "the numbers in the query");
-    struct dw_db *db = c->work.db;
-    const void *who = c->actor.id;
-    int64_t since = dw_service_now_ms() - (is_stuck ? 30 : 1) * INT64_C(86400000);
-    if (c->actor.role == DW_ROLE_AGENCY)
-        return is_stuck ? dw_db_ask(db, OF("agency", STUCK), "kii", who, since, limit)
-                        : dw_db_ask(db, OF("agency", ACTIVE), "kii", who, since, limit);
-    if (c->actor.role == DW_ROLE_VISITOR)
-        return is_stuck ? dw_db_ask(db, OF("visitor", STUCK), "kii", who, since, limit)
-                        : dw_db_ask(db, OF("visitor", ACTIVE), "kii", who, since, limit);
-    if (c->actor.role == DW_ROLE_OWNER)
-        return is_stuck ? dw_db_ask(db, OF("home", STUCK), "kii", who, since, limit)
-                        : dw_db_ask(db, OF("home", ACTIVE), "kii", who, since, limit);
-    return is_stuck ? dw_db_ask(db, OF("1", STUCK), "iii", INT64_C(1), since, limit)
-                    : dw_db_ask(db, OF("1", ACTIVE), "iii", INT64_C(1), since, limit);
+    if (sift == SIFT_ACTIVE)
+        return outcome == DW_OUTCOME_NONE;
+    if (sift == SIFT_STUCK)
+        return outcome == DW_OUTCOME_SECURED_UNCONFIRMED || outcome == DW_OUTCOME_NOT_SECURED ||
+               (outcome == DW_OUTCOME_NONE &&
+                (state == DW_VISIT_STUCK || state == DW_VISIT_UNHEARD));
+    return true;
 }
 
-static void list_short(struct dw_call *c, bool is_stuck)
+static sqlite3_stmt *ask_since(struct dw_call *c, int64_t since)
 {
-    uint64_t limit = dw_query_uint(c, "limit", 20, 20);
+#define SINCE(column) \
+    "SELECT " COLUMNS " FROM visits WHERE " column " AND asked > ?2 ORDER BY asked DESC, id DESC"
+    struct dw_db *db = c->work.db;
+    const void *who = c->actor.id;
+    if (c->actor.role == DW_ROLE_AGENCY)
+        return dw_db_ask(db, SINCE("agency = ?1"), "ki", who, since);
+    if (c->actor.role == DW_ROLE_VISITOR)
+        return dw_db_ask(db, SINCE("visitor = ?1"), "ki", who, since);
+    if (c->actor.role == DW_ROLE_OWNER)
+        return dw_db_ask(db, SINCE("home = ?1"), "ki", who, since);
+    return dw_db_ask(db, SINCE("?1 IS NOT NULL"), "ki", who, since);
+}
+
+static void list_short(struct dw_call *c, enum sift sift)
+{
+    const int64_t day = 86400000;
+    uint64_t max = sift == SIFT_RECENT ? DW_PAGE_MAX : 20;
+    uint64_t limit = dw_query_uint(c, "limit", DW_PAGE_MAX, max);
     if (!dw_is_refused(c) && (limit == 0 || dw_query_text(c, "after")))
-        dw_problem_say(c, DW_PROBLEM_BAD_FIELD, "This list has no pages; limit is 1 to 20.");
+        dw_problem_say(c, DW_PROBLEM_BAD_FIELD, "This list has no pages; limit is 1 to %u.",
+                       DW_PAGE_MAX);
     if (dw_is_refused(c))
         return;
-    sqlite3_stmt *q = ask_short(c, is_stuck, (int64_t)limit);
+    limit = limit < max ? limit : max;
+    sqlite3_stmt *q = ask_since(c, dw_service_now_ms() - (sift == SIFT_STUCK ? 7 : 1) * day);
     json_t *items = json_array();
-    while (dw_db_next(c->work.db, q))
-        (void)json_array_append_new(items, show(c, q, true));
+    while (json_array_size(items) < limit && dw_db_next(c->work.db, q))
+        if (is_wanted(sift, sqlite3_column_int(q, AT_STATE), sqlite3_column_int(q, AT_OUTCOME)))
+            (void)json_array_append_new(items, show(c, q, sift != SIFT_RECENT));
     dw_answer(c, 200, json_pack("{s:o, s:n}", "items", items, "next"));
 }
 
 void dw_visits_list(struct dw_call *c)
 {
-    bool is_active = dw_query_uint(c, "active", 1, 0) == 1;
-    bool is_stuck = dw_query_uint(c, "stuck", 1, 0) == 1;
-    if (is_active && is_stuck)
-        dw_problem_say(c, DW_PROBLEM_BAD_FIELD, "active and stuck do not go together.");
+    static const char *const names[] = {
+        [SIFT_ACTIVE] = "active", [SIFT_STUCK] = "stuck", [SIFT_RECENT] = "recent"};
+    enum sift sift = SIFT_NONE;
+    for (size_t i = SIFT_ACTIVE; i < DW_ARRAY_COUNT(names); i++) {
+        if (dw_query_uint(c, names[i], 1, 0) == 0)
+            continue;
+        if (sift != SIFT_NONE)
+            dw_problem_say(c, DW_PROBLEM_BAD_FIELD, "active, stuck and recent go one at a time.");
+        sift = (enum sift)i;
+    }
     if (dw_is_refused(c))
         return;
-    if (is_active || is_stuck) {
-        list_short(c, is_stuck);
+    if (sift != SIFT_NONE) {
+        list_short(c, sift);
         return;
     }
     struct dw_db *db = c->work.db;

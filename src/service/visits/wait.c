@@ -4,12 +4,14 @@
 #include <string.h>
 
 #include "os/os.h"
+#include "service/tidy.h"
 #include "service/visits/visits.h"
 
 #define TICK_MS    50u
 #define REPEAT_MS  2000u /* a hub that lost the question has time for three more before 8 s */
 #define WAITS_MAX  65536u
 #define PARKED_MAX 4096u
+#define TIDY_MS    600000u
 
 struct wait {
     uint64_t visit;
@@ -24,7 +26,7 @@ struct dw_waiting {
     size_t count, cap;
     struct dw_call *parked;
     size_t parked_count;
-    uint64_t forget_at;
+    uint64_t tidy_at;
     bool is_stopping;
 };
 
@@ -128,38 +130,6 @@ static struct wait *add(struct dw_waiting *w, uint64_t visit)
     return wait;
 }
 
-/* Answers under an Idempotency-Key are kept for a day. */
-#define ANSWERS_MS  86400000
-#define FORGET_MS   600000u
-#define FORGET_ROWS 10000
-
-static bool run_forget(struct dw_work *w)
-{
-    return dw_db_do(w->db,
-                    "DELETE FROM answers WHERE (actor, key) IN (SELECT actor, key FROM answers"
-                    " WHERE created < ? LIMIT ?)",
-                    "ii", dw_service_now_ms() - ANSWERS_MS, (int64_t)FORGET_ROWS);
-}
-
-static void forget_done(struct dw_work *w, bool is_stored)
-{
-    (void)is_stored; /* it comes round again */
-    struct dw_arena arena = w->arena;
-    dw_arena_done(&arena);
-}
-
-static void forget_answers(struct dw_service *s)
-{
-    struct dw_arena arena = {0};
-    struct dw_work *w = dw_arena_take(&arena, sizeof(*w));
-    w->arena = arena;
-    w->service = s;
-    w->run = run_forget;
-    w->done = forget_done;
-    if (dw_failed(dw_store_write(s->store, w)))
-        forget_done(w, false);
-}
-
 /* -- requests -----------------------------------------------------------------------------------
  */
 
@@ -241,9 +211,9 @@ static void on_tick(uv_timer_t *timer)
         if (now >= w->waits[i].next)
             ask_again(w, &w->waits[i], now);
     wake(w, 0, now);
-    if (now >= w->forget_at) {
-        w->forget_at = now + FORGET_MS;
-        forget_answers(w->service);
+    if (now >= w->tidy_at) {
+        w->tidy_at = now + TIDY_MS;
+        dw_tidy_begin(w->service);
     }
 }
 

@@ -109,6 +109,17 @@ void child_send(struct guard *guard, enum child_name name, enum dw_ipc_type type
     }
 }
 
+bool child_offer(struct guard *guard, enum child_name name, enum dw_ipc_type type, void *message)
+{
+    child_send(guard, name, type, message);
+    return true;
+}
+
+void children_tidy(struct guard *guard)
+{
+    (void)guard;
+}
+
 void child_kill(struct guard *guard, enum child_name name, const char *why)
 {
     (void)guard, (void)name, (void)why;
@@ -137,6 +148,7 @@ static void open_guard(void)
     g.lock.key = lock_key.key;
     g.lock.has_key = true;
     g.is_link_up = true;
+    snprintf(g.set.state, sizeof g.set.state, "%s", folder);
     snprintf(g.set.zone, sizeof g.set.zone, "Etc/UTC");
     snprintf(g.set.lock_adapter, sizeof g.set.lock_adapter, "reference");
     uv_loop_init(&g.loop);
@@ -149,6 +161,8 @@ static void open_guard(void)
     g.set.params = params;
     dw_interlock_init(&g.door, &params, test_now());
     link_load_jobs(&g);
+    assert_true(people_start(&g, ""));
+    house_start(&g);
     struct dw_event room = {.type = DW_EV_DISK, .value = 1};
     guard_feed(&g, &room);
 }
@@ -198,8 +212,13 @@ static int teardown(void **state)
 {
     (void)state;
     close_guard();
-    static const char *const names[] = {"hub.sqlite",    "hub.sqlite-wal", "hub.sqlite-shm",
-                                        "record/leaves", "record",         ""};
+    static const char *const names[] = {"hub.sqlite",
+                                        "hub.sqlite-wal",
+                                        "hub.sqlite-shm",
+                                        "record/leaves",
+                                        "record",
+                                        "first-owner",
+                                        ""};
     for (size_t i = 0; i < DW_ARRAY_COUNT(names); i++) {
         char path[128];
         snprintf(path, sizeof path, "%s/%s", folder, names[i]);
