@@ -2,6 +2,7 @@
 import { type JSX, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Api, Problem } from "../shared/api";
+import { assert } from "../shared/passkey";
 import { toSignIn } from "../shared/place";
 import { has, language, languages, setLanguage, t } from "../shared/strings";
 import { counter } from "../shared/times";
@@ -43,6 +44,19 @@ async function pages<T>(path: string): Promise<T[]> {
   return all;
 }
 
+/** Making a way in for somebody needs a sign-in of the last minutes: the passkey is asked for, and then it is done. */
+async function freshly<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (e) {
+    if (!(e instanceof Problem) || e.code !== "sign_in_again") throw e;
+    const b = await api.post<{ challenge: string; rp_id: string }>("/v1/signin/begin");
+    const me = await api.post<Me>("/v1/signin/finish", await assert(b));
+    api.csrf = me.csrf;
+    return act();
+  }
+}
+
 async function loadPeople(): Promise<void> {
   board.people = await pages<Person>("/v1/visitors");
   for (const p of board.people.slice(0, 200)) board.screenings[p.id] = (await api.get<{ items: Screening[] }>(`/v1/visitors/${p.id}/screenings`)).items;
@@ -60,7 +74,7 @@ async function run(): Promise<void> {
       board.stuck = (await api.get<Page<Visit>>("/v1/visits?stuck=1")).items;
       const today = dayIn(null, Date.now());
       board.jobs = await pages<Job>("/v1/jobs?today=1");
-      board.visits = (await pages<Visit>("/v1/visits")).filter((v) => v.outcome === null || v.asked.slice(0, 10) >= today || board.jobs?.some((j) => j.id === v.job));
+      board.visits = (await pages<Visit>("/v1/visits?recent=1")).filter((v) => v.outcome === null || v.asked.slice(0, 10) >= today || board.jobs?.some((j) => j.id === v.job));
       board.downSince = null;
       board.heardAt = Date.now();
       draw();
@@ -168,7 +182,7 @@ function People(): JSX.Element {
   const today = dayIn(null, Date.now());
   const rows = board.people.map((p) => ({ p, s: screenedOf(board.screenings[p.id], today) }));
   const invite = async (person: Person, replace: boolean): Promise<void> => {
-    const i = await api.post<{ link: string; until: string }>(`/v1/visitors/${person.id}/invitations`, replace ? { replace } : {}, { idempotencyKey: crypto.randomUUID() });
+    const i = await freshly(() => api.post<{ link: string; until: string }>(`/v1/visitors/${person.id}/invitations`, replace ? { replace } : {}, { idempotencyKey: crypto.randomUUID() }));
     set({ what: "invite", person, link: i.link, until: i.until });
   };
   const duty = async (p: Person): Promise<void> => {

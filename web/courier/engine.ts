@@ -249,7 +249,7 @@ export class Engine {
     if (!jobs) return;
     this.jobs = jobs;
     this.changed();
-    const visits = await this.persist(run, () => this.pages<Visit>("/v1/visits", ""));
+    const visits = await this.persist(run, () => this.pages<Visit>("/v1/visits", "recent=1&"));
     if (!visits) return;
     const newest = new Map<string, Visit>();
     for (const v of visits) {
