@@ -2,14 +2,14 @@
 
 void dw_wall_init(struct dw_wall_clock *w, int64_t floor_ms)
 {
-    *w = (struct dw_wall_clock){.floor_ms = floor_ms > 0 ? floor_ms : 0, .seen_at = DW_NEVER};
+    *w = (struct dw_wall_clock){.floor_ms = floor_ms > 0 ? floor_ms : 0};
 }
 
 /* Does the reading follow from the one before and the time between? Two intervals that touch, give
  * or take the jump and the drift, may tell of the same clock. */
 static bool is_jump(const struct dw_wall_clock *w, dw_mono now, struct dw_utc reading)
 {
-    if (w->seen_at.ms == DW_NEVER.ms)
+    if (!dw_utc_is_known(w->seen)) /* none yet */
         return false;
     int64_t passed = (int64_t)dw_mono_since(now, w->seen_at);
     int64_t slack = DW_WALL_JUMP_MS + passed / 1000000 * DW_WALL_DRIFT_PPM;

@@ -22,10 +22,10 @@ enum dw_wall_note {
 
 struct dw_wall_clock {
     int64_t floor_ms;   /* the true time is not before this */
-    struct dw_utc seen; /* the newest reading, whether believed or not */
-    dw_mono seen_at;    /* DW_NEVER: none yet */
-    dw_mono calm_at;    /* believed from then on; zero: no jump is being waited out */
-    uint32_t is_below;  /* already noted */
+    struct dw_utc seen; /* the newest reading, whether believed or not; not known: none yet */
+    dw_mono seen_at;
+    dw_mono calm_at;   /* believed from then on; zero: no jump is being waited out */
+    uint32_t is_below; /* already noted */
     uint32_t pad;
 };
 

@@ -55,6 +55,7 @@ struct dw_actor {
     bool is_session;             /* by cookie: a person at one of our pages */
     bool is_staff;               /* role AGENCY, and `staff` is who */
     uint8_t session[DW_ID_BYTES], staff[DW_ID_BYTES];
+    int64_t signed_in_ms;
 };
 
 struct dw_call {

@@ -49,6 +49,8 @@ static const struct dw_setting table[] = {
     UINT(session_idle_s, 1, 43200, "43200", "s", "a session ends when it is unused for longer"),
     UINT(session_max_s, 1, 86400, "86400", "s", "a session ends after this in any case"),
     UINT(session_rotate_s, 1, 900, "900", "s", "a session's cookie is renewed after this"),
+    UINT(session_fresh_s, 1, 3600, "900", "s",
+         "inviting people and taking staff out needs a sign-in that is not older"),
     UINT(invitation_hours, 1, 168, "72", "h", "how long the link of an invitation counts"),
     UINT(story_days, 1, 36500, "365", "days",
          "lines of a visit's story are kept; its outcome, times and receipt stay"),

@@ -18,6 +18,8 @@
       "Sign in at /signin, or send the header Authorization: Bearer with your token.")             \
     X(CSRF, 403, "csrf", "Not from our page", "The request does not come from a page of ours.",    \
       "Load the page again; send its Origin, and the csrf of /v1/me as X-Doorward-Csrf.")          \
+    X(SIGN_IN_AGAIN, 403, "sign_in_again", "Show your passkey again",                              \
+      "This needs a sign-in of the last minutes.", "Sign in again, then repeat it.")               \
     X(CHALLENGE, 403, "challenge", "Too late", "The challenge was used, or has run out.",          \
       "Begin again.")                                                                              \
     X(PASSKEY, 403, "passkey", "Passkey not known", "This passkey is not known here.",             \

@@ -27,7 +27,7 @@ struct dw_service_settings {
     uint32_t hub_answer_ms;
     uint32_t location_m_max;
     uint32_t window_days_max;
-    uint32_t session_idle_s, session_max_s, session_rotate_s;
+    uint32_t session_idle_s, session_max_s, session_rotate_s, session_fresh_s;
     uint32_t invitation_hours;
     uint32_t story_days;
 };

@@ -1,4 +1,4 @@
-/* CLK-1 to CLK-4: what time may be believed. */
+/* CLK-1 to CLK-4: what time may be believed [I13]. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

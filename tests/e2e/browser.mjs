@@ -15,10 +15,10 @@ const { chromium } = require("playwright-core");
 export const artefacts = process.env.DW_ARTEFACTS ?? join(process.env.DW_BUILD ?? join(here, "../../build"), "artefacts");
 mkdirSync(artefacts, { recursive: true });
 
-export function launch() {
+export function launch(more = []) {
   return chromium.launch({
     executablePath: process.env.DW_CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
+    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", ...more],
   });
 }
 

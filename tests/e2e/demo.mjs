@@ -4,6 +4,8 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { Site } from "../../sim/demo/api.mjs";
+import { Person, tokenOf } from "../../sim/demo/people.mjs";
 import { childrenOf, until } from "../../sim/demo/procs.mjs";
 import { root } from "../../sim/demo/street.mjs";
 import { World } from "../../sim/demo/world.mjs";
@@ -27,9 +29,28 @@ export class Demo {
                 d.lines.push({ at: Date.now(), text });
         });
         d.child.stdout.resume();
-        d.url = await d.line(/watch page: (http:\S+)/, 0, 60000).then((l) => l.match[1]);
+        if (args.includes("--2017")) {
+            await d.line(/one attack, two homes: /);
+        } else {
+            d.homeLink = (await d.line(/household +(https?:\S+)/)).match[1];
+            d.courierLink = (await d.line(/courier +(https?:\S+)/)).match[1];
+            d.stage = (await d.line(/label, sticker, hall (http:\S+)\//)).match[1];
+            d.url = `${new URL(d.homeLink).origin}/`;
+        }
         d.world = World.look(path.join(d.folder, "world"));
         return d;
+    }
+    /** An owner with two passkeys who is not in a browser; and her session for one. */
+    async owner(ca) {
+        if (!this.person) {
+            this.person = new Person(new Site({ origin: new URL(this.homeLink).origin, base: "/api", ca }));
+            await this.person.join(tokenOf(this.homeLink), "Test phone");
+            await this.person.join(tokenOf((await this.person.act("add_passkey")).link), "Test key");
+        }
+        return this.person;
+    }
+    async cookies() {
+        return [...(await this.owner()).cookies].map(([name, value]) => ({ name, value, url: this.url }));
     }
     /** The first line after `from` that fits. */
     async line(re, from = 0, ms = 60000) {

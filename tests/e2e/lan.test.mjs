@@ -69,8 +69,8 @@ test("demo --lan: help page, household and courier over TLS", { timeout: 90000 }
     let isGood = false;
     t.after(() => demo.stop(isGood, t));
     const help = (await demo.line(/1\. certificate and help: (\S+)/)).match[1];
-    const home = (await demo.line(/2\. household: (\S+)/)).match[1];
-    const courier = (await demo.line(/3\. courier: (\S+)/)).match[1];
+    const home = demo.homeLink, courier = demo.courierLink;
+    await demo.line(/3\. courier: /);
     assert.match(home, /^https:\/\/home1\.localhost:\d+\/join#/);
     assert.match(courier, /^https:\/\/service-home1\.localhost:\d+\/join#/);
 
@@ -82,15 +82,13 @@ test("demo --lan: help page, household and courier over TLS", { timeout: 90000 }
     assert.equal((await fetch(`${help}site.key`)).status, 404);
 
     const ca = readFileSync(path.join(demo.folder, "ca.crt"));
-    const siteOf = (link, base) => new Site({ origin: new URL(link).origin, base, ca });
-    const member = new Person(siteOf(home, "/api"));
-    await member.join(tokenOf(home), "A phone");
+    const member = await demo.owner(ca);
     assert.match(member.cookie(), /^doorward_home=/);
     const watch = new Watch(member.site, member);
     watch.open();
     t.after(() => watch.close());
     await until("the house, over TLS", () => watch.state, 8000);
-    const visitor = new Person(siteOf(courier, "/v1"));
+    const visitor = new Person(new Site({ origin: new URL(courier).origin, base: "/v1", ca }));
     await visitor.join(tokenOf(courier), "A courier's phone");
     assert.equal((await visitor.get("/v1/jobs")).items.length, 1);
     await demo.line(/somebody plays the courier/);

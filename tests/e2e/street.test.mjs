@@ -105,6 +105,7 @@ test("the street on the watch page", { timeout: 400000 }, async (t) => {
 
     const open = async (name) => {
         const context = await browser.newContext({ viewport: SIZES[name], colorScheme: "light" });
+        await context.addCookies(await demo.cookies());
         const page = await context.newPage();
         page.on("console", (m) => m.type() === "error" && bad.push(`${name}: ${m.text()}`));
         page.on("pageerror", (e) => bad.push(`${name}: ${e}`));
@@ -236,7 +237,7 @@ test("the street on the watch page", { timeout: 400000 }, async (t) => {
         const shot = await shoot(page, "recording-phone");
         assert.ok(share(readPng(shot), { x: b.x, y: b.y + b.height * 0.2, width: b.width, height: b.height * 0.5 }, isBright) > 0.3, "frames are seen");
         const file = path.join(demo.folder, "recording.mp4");
-        writeFileSync(file, Buffer.from(await (await fetch(new URL(video.src, demo.url))).arrayBuffer()));
+        writeFileSync(file, await (await phone.context.request.get(new URL(video.src, demo.url).href)).body());
         const probe = spawnSync("ffprobe", ["-v", "error", "-count_frames", "-show_entries", "stream=codec_type,nb_read_frames", "-of", "json", file]);
         const { streams } = JSON.parse(probe.stdout);
         assert.deepEqual(streams.map((s) => s.codec_type), ["video"], "one stream of pictures and nothing else");

@@ -199,7 +199,14 @@ test('what did not lock comes first for the dispatcher, with its times', async (
   assert.equal(recent[0].id, v.id);
   assert.deepEqual(recent.map((x) => x.asked), recent.map((x) => x.asked).sort().reverse());
   assert.equal(ok(await service.get('/v1/visits?recent=1&limit=1', visitor.token), 200).items.length, 1);
-  for (const q of ['recent=1&stuck=1', 'recent=2', `recent=1&after=${v.id}`, 'active=1&limit=0']) assert.equal((await service.get(`/v1/visits?${q}`, visitor.token)).status, 422);
+  const paged = [];
+  for (let next = ''; next !== null;) {
+    const page = ok(await service.get(`/v1/visits?recent=1&limit=2${next && `&after=${next}`}`, visitor.token), 200);
+    paged.push(...page.items.map((x) => x.id));
+    next = page.next;
+  }
+  assert.deepEqual(paged, recent.map((x) => x.id));
+  for (const q of ['recent=1&stuck=1', 'recent=2', `stuck=1&after=${v.id}`, 'active=1&limit=0']) assert.equal((await service.get(`/v1/visits?${q}`, visitor.token)).status, 422);
 });
 
 test('wishes survive a kill right after the acknowledgement', async () => {

@@ -236,7 +236,7 @@ export class Service {
         };
         const timer = setTimeout(end, wait);
         this.#waiting.add(end);
-        q.socket.once("close", end);
+        a.once("close", end);
       });
     }
     return answer(200, full(v));

@@ -6,6 +6,7 @@ import { Api, Problem } from "../shared/api";
 import { fromHex, toHex } from "../shared/bytes";
 import { VerifyKey } from "../shared/cose";
 import { fromBase64url } from "../shared/passkey";
+import { toSignIn } from "../shared/place";
 import { type Receipt, readReceipt } from "../shared/receipt";
 import { type Kept, type View, keepReceipt, nothing, readKept, writeKept } from "./kept";
 import type { Job, Me, Page, Visit } from "./types";
@@ -220,7 +221,7 @@ export class Engine {
         if (run !== this.run) return undefined;
         if (!(e instanceof Problem)) throw e;
         if (e.status === 401) {
-          location.replace("/signin");
+          toSignIn();
           return undefined;
         }
         if (!Engine.isPassing(e)) {
@@ -248,7 +249,7 @@ export class Engine {
     if (!jobs) return;
     this.jobs = jobs;
     this.changed();
-    const visits = await this.persist(run, () => this.pages<Visit>("/v1/visits", ""));
+    const visits = await this.persist(run, () => this.pages<Visit>("/v1/visits", "recent=1&"));
     if (!visits) return;
     const newest = new Map<string, Visit>();
     for (const v of visits) {

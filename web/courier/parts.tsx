@@ -1,6 +1,6 @@
 // What the screens share: the frame with its bar and steps, and the slide.
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { t } from "../shared/strings";
 import { counter } from "../shared/times";
 import type { Engine } from "./engine";
@@ -46,8 +46,8 @@ export function Frame(p: {
   const { engine } = p;
   useTick();
   const heading = useRef<HTMLHeadingElement>(null);
-  // A new screen: the reader starts at its title.
-  useEffect(() => {
+  // A new screen: the reader starts at its title. Before it is drawn, so that no key goes to the screen before.
+  useLayoutEffect(() => {
     heading.current?.focus({ preventScroll: true });
     scrollTo(0, 0);
     document.title = `${p.title} - Doorward`;
@@ -57,15 +57,17 @@ export function Frame(p: {
   const down = engine.downSince;
   return (
     <div class={`scr ${p.kind ?? ""}`}>
-      <header class="bar">
-        {p.back ? <button class="backb" type="button" onClick={p.back}><Icon name="back" /><span class="vh">{t("courier.back")}</span></button> : null}
-        <span class="grow">{p.bar ?? (at >= 0 ? t("courier.stop.of", { n: at + 1, all: stops.length }) : t("courier.brand"))}</span>
-        <span class="time">{timeIn(engine.job?.zone ?? null, engine.now(), false)}</span>
+      <header>
+        <div class="bar">
+          {p.back ? <button class="backb" type="button" onClick={p.back}><Icon name="back" /><span class="vh">{t("courier.back")}</span></button> : null}
+          <span class="grow">{p.bar ?? (at >= 0 ? t("courier.stop.of", { n: at + 1, all: stops.length }) : t("courier.brand"))}</span>
+          <span class="time">{timeIn(engine.job?.zone ?? null, engine.now(), false)}</span>
+        </div>
+        {p.step ? <div class="steps" role="img" aria-label={t("courier.step.of", { n: p.step, all: STEPS })}>{Array.from({ length: STEPS }, (_, n) => <i key={n} class={n < p.step! ? "on" : ""} />)}</div> : null}
+        <div role="status">
+          {down !== null ? <p class="net is-unknown"><Icon name="nosignal" /><span>{t("courier.down", { since: timeIn(null, down), age: counter(Date.now() - down) })}</span></p> : null}
+        </div>
       </header>
-      {p.step ? <div class="steps" role="img" aria-label={t("courier.step.of", { n: p.step, all: STEPS })}>{Array.from({ length: STEPS }, (_, n) => <i key={n} class={n < p.step! ? "on" : ""} />)}</div> : null}
-      <div class="netline" role="status">
-        {down !== null ? <p class="net is-unknown"><Icon name="nosignal" /><span>{t("courier.down", { since: timeIn(null, down), age: counter(Date.now() - down) })}</span></p> : null}
-      </div>
       <main class="main">
         <h1 tabIndex={-1} ref={heading} class={p.kind === "list" ? "" : "h"}>{p.title}</h1>
         {p.children}

@@ -1,6 +1,6 @@
 // The two scans: the sticker beside the door, then the parcel. The camera first; typing when it cannot.
 import type { JSX } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { t } from "../shared/strings";
 import type { Engine } from "./engine";
 import { feel } from "./feel";
@@ -48,6 +48,7 @@ function Finder(p: { engine: Engine; what: "door" | "parcel"; done: (text: strin
   const [isSlow, setSlow] = useState(false);
   const [hasSeen, setSeen] = useState(false);
   const parcels = p.engine.job?.parcels.filter((x) => x.state === "open").map((x) => x.barcode) ?? [];
+  const sticker = p.engine.kept.door; // it may still be in sight
   useEffect(() => {
     let isDone = false;
     const chooser = new Chooser(p.what === "parcel" ? parcels : [], p.what === "door");
@@ -56,7 +57,7 @@ function Finder(p: { engine: Engine; what: "door" | "parcel"; done: (text: strin
       (found) => {
         if (isDone) return;
         if (found.length > 0) setSeen(true);
-        const text = chooser.choose(p.what === "door" ? found.filter((f) => !parcels.includes(f.text)) : found, performance.now());
+        const text = chooser.choose(found.filter((f) => (p.what === "door" ? !parcels.includes(f.text) : f.text !== sticker)), performance.now());
         if (text === null) return;
         isDone = true;
         s.stop();
@@ -105,6 +106,7 @@ function Finder(p: { engine: Engine; what: "door" | "parcel"; done: (text: strin
 function Typing(p: { engine: Engine; what: "door" | "parcel"; done: (text: string) => void; back: () => void }): JSX.Element {
   const field = useRef<HTMLInputElement>(null);
   const [isEmpty, setEmpty] = useState(false);
+  useLayoutEffect(() => field.current?.focus(), []);
   const send = (): void => {
     const text = field.current?.value.trim() ?? "";
     if (text === "") {

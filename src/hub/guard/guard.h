@@ -18,6 +18,7 @@
 #include <uv.h>
 
 #include "core/visit.h"
+#include "core/wall.h"
 #include "crypto/crypto.h"
 #include "crypto/webauthn.h"
 #include "hub/guard/store.h"
@@ -248,6 +249,8 @@ struct guard {
     char home[DW_NAME_MAX];
 
     struct dw_interlock door;
+    struct dw_wall_clock wall;
+    int64_t wall_stored_ms; /* the floor as it is in the database */
     uint32_t next_handle;
     uint32_t telling; /* handle of the visit that the present effect is about */
     struct dw_event pending[16];
@@ -288,6 +291,12 @@ struct guard {
 /* Feeds one event to the core at the present time and performs the effects. */
 void guard_feed(struct guard *g, struct dw_event *ev);
 void guard_perform(struct guard *g, const struct dw_effects *fx);
+
+/* wall.c */
+void wall_start(struct guard *g); /* after the store, before anything is told */
+void wall_tidy(struct guard *g);  /* once a second */
+/* The floor becomes durable no later than the intent that is written next. */
+void wall_before_opening(struct guard *g);
 struct dw_utc guard_wall(const struct guard *g);
 
 /* nursery.c: starts, ends and reaps the children, outside the guard's sandbox; holds no key and

@@ -115,6 +115,7 @@ static void arm(struct guard *g)
 static void on_second(uv_timer_t *t)
 {
     struct guard *g = t->data;
+    wall_tidy(g);
     show_state(g, false);
     link_tidy(g);
     people_tidy(g);
@@ -147,7 +148,7 @@ static dw_err split_settings(const char *path, const char *run, char *ret_guard,
         {"camera.conf", {"camera.", "record."}},
         {"rtsp.conf", {"rtsp."}},
         {"lock.conf", {"lock."}},
-        {"alert.conf", {"alert.", "state", "front.origin"}},
+        {"alert.conf", {"alert.", "state", "front.origin", "zone"}},
     };
     static uint8_t bytes[64 * 1024], out[64 * 1024];
     struct dw_buf in = dw_buf_of(bytes, sizeof bytes - 1);
@@ -333,6 +334,7 @@ static int run_guard(const char *config_path, int nursery)
     if (g->is_rolled_back)
         dw_log("error", "record", "rolled_back=1 why=\"%s\"", why);
     find_service(g);
+    wall_start(g);
     dw_interlock_init(&g->door, &params, dw_now());
     uv_timer_init(&g->loop, &g->clock);
     uv_timer_init(&g->loop, &g->second);

@@ -215,10 +215,13 @@ static void end_visit(struct guard *g, uint32_t handle, enum dw_outcome outcome,
         .is_confirmed_later = later,
     };
     memcpy(e->receipt.courier_nonce, h->courier_nonce, 32);
-    uint8_t detail[8] = {(uint8_t)outcome, (uint8_t)check};
+    uint8_t detail[12] = {(uint8_t)outcome, (uint8_t)check};
+    uint32_t member = h->is_owner ? h->member : 0;
     uint32_t gap = h->is_owner ? 0 : g->door.live.gap_worst_ms;
     for (size_t i = 0; i < 4; i++)
         detail[4 + i] = (uint8_t)(gap >> (24 - 8 * i));
+    for (size_t i = 0; i < 4; i++)
+        detail[8 + i] = (uint8_t)(member >> (24 - 8 * i));
     enum dw_story kind = later                           ? DW_STORY_CONFIRMED_LATE
                          : outcome == DW_OUTCOME_REFUSED ? DW_STORY_VISIT_REFUSED
                                                          : DW_STORY_VISIT_ENDED;
@@ -227,7 +230,7 @@ static void end_visit(struct guard *g, uint32_t handle, enum dw_outcome outcome,
         .visit = h->visit,
         .at = guard_wall(g),
         .boot_ms = dw_now().ms,
-        .detail = dw_view_of(detail, sizeof detail),
+        .detail = dw_view_of(detail, member ? 12 : 8),
         .story = g->story_number + 1,
         .done = on_end_written,
         .ctx = e,
@@ -239,7 +242,7 @@ static void end_visit(struct guard *g, uint32_t handle, enum dw_outcome outcome,
     if (dw_failed(store_write(g->store, &w)))
         on_end_written(e, dw_fail(DW_E_IO), 0);
     show_story(g, kind, outcome == DW_OUTCOME_REFUSED ? (uint32_t)check : (uint32_t)outcome, gap,
-               h->is_owner ? h->member : 0);
+               member);
 }
 
 /* ---- notes
@@ -302,7 +305,10 @@ void guard_perform(struct guard *g, const struct dw_effects *fx)
             child_send(g, CHILD_CAMERA, DW_IPC_RECORD_STOP, &m);
             break;
         }
-        case DW_FX_INTENT: write_intent(g, handle, a); break;
+        case DW_FX_INTENT:
+            wall_before_opening(g);
+            write_intent(g, handle, a);
+            break;
         case DW_FX_RETRACT: dw_actuate_retract(g, visit, a, b, fx->at[i].expires); break;
         case DW_FX_THROW: bolt_throw(g, visit, fx->at[i].expires); break;
         case DW_FX_OFFER:

@@ -8,11 +8,6 @@
 
 #define STATE_MS 250u /* at most four snapshots a second when nothing but ages changes */
 
-struct dw_utc guard_wall(const struct guard *g)
-{
-    return dw_wall(g->set.trust_clock);
-}
-
 void show_story(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2,
                 uint32_t member)
 {

@@ -23,6 +23,9 @@ bool dw_session_find(struct dw_call *c, struct dw_db *db);
 /* When the session's token or its times are due to be written: true, and the call goes on in
  * dw_call_go after the commit, with a new cookie if there is one. */
 bool dw_session_renew(struct dw_call *c);
+/* For acts that make or end somebody's way in: refuses when the person signed in long ago. True for
+ * tokens. */
+bool dw_session_is_fresh(struct dw_call *c);
 /* Begins one for the person, and sets the cookie; c->actor becomes the person. In the writer. */
 bool dw_session_begin(struct dw_call *c, uint32_t role, const uint8_t subject[DW_ID_BYTES]);
 /* Ends all of a person, with invitations; `with_passkeys`: and what could begin new ones. */

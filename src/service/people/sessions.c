@@ -6,6 +6,15 @@
 #define TOUCH_MS         300000 /* how exactly "unused since" is kept */
 #define SESSIONS_MAX     8      /* of one person; the oldest goes */
 
+bool dw_session_is_fresh(struct dw_call *c)
+{
+    int64_t age = dw_service_now_ms() - c->actor.signed_in_ms;
+    if (!c->actor.is_session || age < (int64_t)c->work.service->set.session_fresh_s * 1000)
+        return true;
+    dw_problem(c, DW_PROBLEM_SIGN_IN_AGAIN);
+    return false;
+}
+
 enum due { DUE_NOTHING = 0, DUE_TOUCH, DUE_SEEN, DUE_ROTATE };
 
 /* A renewal on its way through the writer; the call waits for it. */
@@ -32,7 +41,7 @@ static void hash_of(const char *token, uint8_t ret_hash[DW_HASH_BYTES])
 
 #define SESSION_QUERY                                                                     \
     "SELECT s.id, s.hash, s.prev_until, s.role, s.subject, s.used, s.rotated, s.is_seen," \
-    " coalesce(v.agency, t.agency) FROM sessions s"                                       \
+    " coalesce(v.agency, t.agency), s.created FROM sessions s"                            \
     " LEFT JOIN visitors v ON s.role = 4 AND v.id = s.subject AND v.is_active = 1"        \
     " LEFT JOIN staff t ON s.role = 2 AND t.id = s.subject AND t.is_active = 1"           \
     " WHERE (s.hash = ?1 OR s.prev_hash = ?1) AND s.created > ?2 AND s.used > ?3"         \
@@ -67,6 +76,7 @@ bool dw_session_find(struct dw_call *c, struct dw_db *db)
     if (!dw_db_next(db, q) || !counts(q, hash, now, &is_newest))
         return false;
     c->actor.is_session = true;
+    c->actor.signed_in_ms = sqlite3_column_int64(q, 9);
     c->actor.role = (uint32_t)sqlite3_column_int(q, 3);
     (void)dw_col_blob(q, 0, c->actor.session, DW_ID_BYTES);
     (void)dw_col_blob(q, 8, c->actor.agency, DW_ID_BYTES);

@@ -214,6 +214,8 @@ void dw_signin_finish(struct dw_call *c)
                    "UPDATE passkeys SET sign_count = ?, is_synced = ?, used = ? WHERE id = ?",
                    "iiib", (int64_t)passkey.sign_count, (int64_t)passkey.is_synced,
                    dw_service_now_ms(), id.ptr, id.len);
+    if (c->actor.is_session) /* this browser's session before this one */
+        (void)dw_db_do(c->work.db, "DELETE FROM sessions WHERE id = ?", "k", c->actor.session);
     if (dw_session_begin(c, role, subject))
         dw_answer(c, 200, show_me(c));
     else

@@ -51,7 +51,7 @@ static bool own_agency(struct dw_call *c, uint8_t ret_agency[DW_ID_BYTES])
 void dw_staff_post(struct dw_call *c)
 {
     uint8_t agency[DW_ID_BYTES], id[DW_ID_BYTES];
-    if (!own_agency(c, agency))
+    if (!own_agency(c, agency) || !dw_session_is_fresh(c))
         return;
     dw_in_only(c, c->body, "name", NULL);
     const char *name = dw_in_text(c, c->body, "name", DW_NAME_MAX - 1, DW_REQUIRED);
@@ -92,7 +92,7 @@ void dw_staff_list(struct dw_call *c)
 void dw_staff_delete(struct dw_call *c)
 {
     uint8_t agency[DW_ID_BYTES], id[DW_ID_BYTES];
-    if (!own_agency(c, agency) || !dw_param_id(c, 1, id))
+    if (!own_agency(c, agency) || !dw_param_id(c, 1, id) || !dw_session_is_fresh(c))
         return;
     sqlite3_stmt *q = dw_db_ask(c->work.db,
                                 "UPDATE staff SET is_active = 0 WHERE id = ? AND agency = ?"

@@ -128,6 +128,8 @@ void dw_visitors_invite(struct dw_call *c)
     if (!q)
         return;
     bool is_active = sqlite3_column_int(q, 3) == 1;
+    if (!dw_session_is_fresh(c))
+        return;
     dw_in_only(c, c->body, "replace", NULL);
     (void)dw_in_bool(c, c->body, "replace", &replaces, DW_OPTIONAL);
     if (!dw_is_refused(c) && !is_active)

@@ -267,23 +267,38 @@ static sqlite3_stmt *ask_since(struct dw_call *c, int64_t since)
     return dw_db_ask(db, SINCE("?1 IS NOT NULL"), "ki", who, since);
 }
 
+#define SHORT_MAX 50u /* with their stories */
+
+/* Only what was asked today may be more than a page; `after` is found again on the way. */
 static void list_short(struct dw_call *c, enum sift sift)
 {
     const int64_t day = 86400000;
-    uint64_t max = sift == SIFT_RECENT ? DW_PAGE_MAX : 20;
-    uint64_t limit = dw_query_uint(c, "limit", DW_PAGE_MAX, max);
-    if (!dw_is_refused(c) && (limit == 0 || dw_query_text(c, "after")))
-        dw_problem_say(c, DW_PROBLEM_BAD_FIELD, "This list has no pages; limit is 1 to %u.",
-                       DW_PAGE_MAX);
+    const char *after = dw_query_text(c, "after");
+    uint64_t limit = dw_query_uint(c, "limit", DW_PAGE_MAX, DW_PAGE_MAX), from = 0, last = 0;
+    if (!dw_is_refused(c) && (limit == 0 || (after && sift != SIFT_RECENT)))
+        dw_problem_say(c, DW_PROBLEM_BAD_FIELD,
+                       "limit is 1 to %u, and only recent goes on with after.", DW_PAGE_MAX);
     if (dw_is_refused(c))
         return;
-    limit = limit < max ? limit : max;
+    if (sift != SIFT_RECENT && limit > SHORT_MAX)
+        limit = SHORT_MAX;
+    c->param[0] = after;
+    if (after && !dw_param_visit(c, 0, &from))
+        return;
     sqlite3_stmt *q = ask_since(c, dw_service_now_ms() - (sift == SIFT_STUCK ? 7 : 1) * day);
     json_t *items = json_array();
-    while (json_array_size(items) < limit && dw_db_next(c->work.db, q))
-        if (is_wanted(sift, sqlite3_column_int(q, AT_STATE), sqlite3_column_int(q, AT_OUTCOME)))
+    bool is_reached = !after;
+    while (json_array_size(items) < limit && dw_db_next(c->work.db, q)) {
+        last = (uint64_t)sqlite3_column_int64(q, AT_ID);
+        if (is_reached &&
+            is_wanted(sift, sqlite3_column_int(q, AT_STATE), sqlite3_column_int(q, AT_OUTCOME)))
             (void)json_array_append_new(items, show(c, q, sift != SIFT_RECENT));
-    dw_answer(c, 200, json_pack("{s:o, s:n}", "items", items, "next"));
+        is_reached = is_reached || last == from;
+    }
+    bool has_more = sift == SIFT_RECENT && json_array_size(items) == limit;
+    dw_answer(c, 200,
+              json_pack("{s:o, s:o}", "items", items, "next",
+                        has_more ? dw_json_visit(last) : json_null()));
 }
 
 void dw_visits_list(struct dw_call *c)

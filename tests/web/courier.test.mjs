@@ -1,0 +1,690 @@
+// The courier's app in Chromium, with a fake webcam that plays pictures of barcodes, against a stand-in for the service
+// that signs receipts as a hub does.
+import assert from "node:assert/strict";
+import { mkdtempSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import test, { after, before } from "node:test";
+import { fileURLToPath } from "node:url";
+import { artefacts, axe } from "../e2e/browser.mjs";
+import { film, wall } from "./courier_codes.mjs";
+import { ALL_CHECKS, HubKey, Service, buildPages } from "./courier_rig.mjs";
+
+const require = createRequire(join(dirname(fileURLToPath(import.meta.url)), "../e2e/x.js"));
+const { chromium } = require("playwright-core");
+const BARCODE = "ACM4471092813";
+const STICKER = "DW-DOOR-7";
+let browser;
+let files;
+let cam;
+
+before(async () => {
+  files = buildPages();
+  cam = join(mkdtempSync(join(process.env.TMPDIR ?? tmpdir(), "dw-cam-")), "cam.mjpeg");
+  await film(cam, STICKER, { format: "QRCode", width: 320 });
+  browser = await chromium.launch({
+    executablePath: process.env.DW_CHROMIUM ?? "/usr/bin/chromium",
+    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+      "--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${cam}`],
+  });
+});
+after(() => browser?.close());
+
+async function until(what, probe, ms = 8000) {
+  const end = Date.now() + ms;
+  for (;;) {
+    const v = await probe();
+    if (v) return v;
+    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
+    await new Promise((r) => setTimeout(r, 10));
+  }
+}
+
+/** A service with one stop, and a courier's phone at it. */
+async function phone(t, { job = {}, camera = false, more = {}, script = null, sw = "block", width = 390, height = 844 } = {}) {
+  const s = await Service.start(files);
+  const stop = s.addJob(job);
+  const context = await browser.newContext({ viewport: { width, height }, permissions: camera ? ["camera"] : [], serviceWorkers: sw, locale: "en-GB", ...more });
+  const bad = [];
+  const watch = (page) => {
+    page.setDefaultTimeout(10000);
+    page.on("console", (m) => m.type() === "error" && !/ERR_|Failed to load resource/.test(m.text()) && bad.push(m.text()));
+    page.on("pageerror", (e) => bad.push(String(e)));
+    page.on("request", (r) => !r.url().startsWith(s.origin) && !r.url().startsWith("blob:") && bad.push(`foreign request ${r.url()}`));
+  };
+  context.on("page", watch);
+  if (script) await context.addInitScript(script);
+  const page = await context.newPage();
+  page.hasCamera = camera;
+  t.after(async () => {
+    await context.close();
+    await s.stop();
+  });
+  await page.goto(`${s.origin}/`);
+  return { s, stop, page, context, bad };
+}
+
+const title = (page, text) => page.getByRole("heading", { level: 1, name: text }).waitFor();
+const press = (page, name) => page.getByRole("button", { name }).click();
+
+/** Screenshots of a state at phone and desktop size; axe finds nothing; nothing scrolls sideways. */
+async function keep(page, name, { desktop = true } = {}) {
+  const size = page.viewportSize();
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, `${name}: scrolls sideways`);
+  await page.screenshot({ path: join(artefacts, `courier-${name}-${size.width}.png`) });
+  assert.deepEqual(await axe(page), [], name);
+  if (!desktop) return;
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.screenshot({ path: join(artefacts, `courier-${name}-1440.png`) });
+  await page.setViewportSize(size);
+}
+
+async function type(page, text) {
+  if (!page.hasCamera) await title(page, "The camera is blocked"); // else the button may go while it is pressed
+  await press(page, "Type it");
+  await page.locator("#code").fill(text);
+  await page.keyboard.press("Enter");
+}
+/** To the question at the door, by typing. */
+async function ask(page, barcode = BARCODE, sticker = STICKER) {
+  await press(page, /^Next:/);
+  await press(page, "I am at the door");
+  await type(page, sticker);
+  await type(page, barcode);
+}
+const asking = (s) => until("the question", () => s.latest);
+async function drag(page, share = 1) {
+  const b = await page.locator(".slide").boundingBox();
+  await page.mouse.move(b.x + 46, b.y + b.height / 2);
+  await page.mouse.down();
+  await page.mouse.move(b.x + 46 + (b.width - 92) * share * 0.5, b.y + b.height / 2, { steps: 3 });
+  await page.mouse.move(b.x + 46 + (b.width - 92) * share, b.y + b.height / 2, { steps: 3 });
+  await page.mouse.up();
+}
+async function toReady(page, s) {
+  await ask(page);
+  const v = await asking(s);
+  s.ready(v);
+  await title(page, "All 5 checked");
+  return v;
+}
+async function toInside(page, s) {
+  const v = await toReady(page, s);
+  await drag(page);
+  await title(page, "About to open");
+  s.tell(v, { state: "unlocked" });
+  await title(page, "Unlocked. Go in now");
+  s.tell(v, { state: "inside" });
+  await title(page, "Put it inside, close the door");
+  return v;
+}
+
+test("a first load is small, and the barcode engine is not in it", async (t) => {
+  const list = JSON.parse(readFileSync(join(files, "files.json"), "utf8"));
+  const { s, page } = await phone(t);
+  const asked = [];
+  page.on("request", (r) => asked.push(new URL(r.url()).pathname));
+  await page.goto(`${s.origin}/`);
+  await title(page, "Today's stops");
+  const sum = asked.filter((p) => !p.startsWith("/v1/")).reduce((n, p) => n + (list.find((f) => f.path === (p === "/" ? "/index.html" : p))?.gzip ?? 0), 0);
+  assert.ok(sum > 10000 && sum < 150000, `${sum} bytes`);
+  assert.ok(!asked.some((p) => /zxing|worker/.test(p)));
+});
+
+test("a whole visit: sticker and parcel by camera, five checks, the slide, locked, a receipt that was checked", async (t) => {
+  const { s, page, bad, stop } = await phone(t, { camera: true, job: {
+    notes: "Ring first",
+    house_notes: [
+      { kind: "pets", text: "Dog, shut in the kitchen", until: "2999-01-01" },
+      { kind: "extra_lock", text: "Screen door: pull, not locked", until: "2999-01-01" },
+      { kind: "alarm", text: "Old words about an alarm", until: "2020-01-01" },
+    ],
+  } });
+  s.addJob({ home_name: "3 Mill Court", window: { ...stop.window, from: "10:00", to: "12:00" } });
+  await page.getByText("3 Mill Court").waitFor();
+  await keep(page, "01-stops");
+  await press(page, "Next: 14 Linden Row");
+  await page.getByText("Dog, shut in the kitchen").waitFor();
+  assert.equal(await page.getByText("Old words").count(), 0, "a note past its day is never shown");
+  assert.match(await page.locator(".told").textContent(), /recorded while the door is unlocked/);
+  await keep(page, "02-stop");
+
+  await film(cam, STICKER, { format: "QRCode", width: 320 });
+  await press(page, "I am at the door");
+  await title(page, "Scan the door's sticker");
+  await title(page, "Scan the parcel");
+  // The sticker is still in sight: it is not taken for a parcel.
+  assert.equal(await page.getByRole("button", { name: "Light" }).count(), 0, "no light button without a light");
+  await keep(page, "03-scan");
+  assert.equal(s.visits.length, 0);
+  await film(cam, BARCODE);
+  await press(page, "Type it");
+  await press(page, "Scan instead"); // the webcam is opened anew, with the other film
+  const v = await until("the question", () => s.latest, 15000);
+  assert.equal(s.posts(/visits$/).length, 1);
+  const q = s.posts(/visits$/)[0];
+  assert.equal(q.body.barcode, BARCODE);
+  assert.equal(q.body.door_code, STICKER);
+  assert.match(q.body.courier_nonce, /^[0-9a-f]{64}$/);
+  assert.ok(q.key);
+  await title(page, "Checking 5 things");
+  await until("three ticks", async () => (await page.locator(".ticks .is-secured.mark").count()) === 3);
+  await keep(page, "04-checking");
+  s.ready(v);
+  await title(page, "All 5 checked");
+  await keep(page, "05-ready");
+  await drag(page);
+  await title(page, "About to open");
+  await keep(page, "06-opening");
+  for (const [state, words] of [["recording", /writes down/], ["looking", /proves once more/], ["opening", /bolt is asked/]]) {
+    s.tell(v, { state });
+    await page.getByText(words).waitFor();
+  }
+  for (const [state, words] of [["unlocked", "Unlocked. Go in now"], ["inside", "Put it inside, close the door"], ["closing", "Closed. Wait for the bolt"]]) {
+    s.tell(v, { state });
+    await title(page, words);
+    await keep(page, `07-${state}`);
+  }
+  s.end(v, "OK");
+  await title(page, "Locked, thank you");
+  await keep(page, "08-locked");
+  await press(page, "See the receipt");
+  await page.getByText("Locked, and watched without a gap.").waitFor();
+  assert.match(await page.locator(".facts").textContent(), /Opened\d\d:\d\d:\d\dLocked - confirmed\d\d:\d\d:\d\d/);
+  await keep(page, "09-receipt");
+  await press(page, "Next stop");
+  await title(page, "Today's stops");
+  await page.getByText("Locked - confirmed").waitFor();
+  assert.equal(s.posts(/open$/).length, 1);
+  assert.deepEqual(bad, []);
+});
+
+test("a crumpled code is read; of several codes the stop's own is taken", async (t) => {
+  const { s, page } = await phone(t, { camera: true });
+  await film(cam, BARCODE, { spoil: "noise=alls=40:allf=t,gblur=sigma=1.1,lenscorrection=k1=-0.18:k2=0.05,rotate=0.21:c=0x80603f,eq=contrast=0.55:brightness=-0.1" });
+  await press(page, /^Next:/);
+  await press(page, "I am at the door");
+  await type(page, STICKER);
+  await until("the question", () => s.latest, 15000);
+  assert.equal(s.latest.barcode, BARCODE);
+});
+
+test("a wrong barcode is asked only when it stays, refused with what to do, and the right one is one tap away", async (t) => {
+  const { s, page } = await phone(t, { camera: true });
+  s.onAsk = (v, body) => body.barcode !== BARCODE && s.refuse(v, "wrong_parcel");
+  await film(cam, "OTHER-77110");
+  await press(page, /^Next:/);
+  await press(page, "I am at the door");
+  await type(page, STICKER);
+  await page.getByText("This parcel does not belong to this stop.").waitFor({ timeout: 15000 });
+  assert.equal(s.latest.barcode, "OTHER-77110");
+  await film(cam, BARCODE);
+  await press(page, "Scan the right parcel");
+  await until("the second question", () => s.visits.length === 2, 15000);
+  assert.equal(s.latest.barcode, BARCODE);
+  assert.notEqual(s.posts(/visits$/)[0].key, s.posts(/visits$/)[1].key);
+});
+
+test("no code in sight: it goes on looking, and says after some seconds what may help", async (t) => {
+  wall(cam);
+  const { s, page } = await phone(t, { camera: true });
+  await press(page, /^Next:/);
+  await press(page, "I am at the door");
+  await page.getByText(/Still looking/).waitFor({ timeout: 12000 });
+  await keep(page, "10-slow", { desktop: false });
+  assert.equal(s.visits.length, 0);
+  await press(page, "Back");
+  await title(page, "14 Linden Row");
+});
+
+test("a blocked camera is explained, and typing takes its place", async (t) => {
+  const { s, page } = await phone(t);
+  await press(page, /^Next:/);
+  await press(page, "I am at the door");
+  await title(page, "The camera is blocked");
+  await keep(page, "11-blocked");
+  await press(page, "Type it");
+  await title(page, "Type the sticker's code");
+  await keep(page, "12-typing");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await press(page, "Go on");
+  await page.getByText("Type the code first.").waitFor();
+  await page.locator("#code").fill(` ${STICKER} `);
+  await press(page, "Go on");
+  await type(page, BARCODE);
+  await asking(s);
+  assert.equal(s.posts(/visits$/)[0].body.door_code, STICKER);
+});
+
+test("a light where the camera has one", async (t) => {
+  wall(cam);
+  const { page } = await phone(t, { camera: true, script: () => {
+    MediaStreamTrack.prototype.getCapabilities = () => ({ torch: true });
+    MediaStreamTrack.prototype.applyConstraints = (c) => ((globalThis.lit = c.advanced[0].torch), Promise.resolve());
+  } });
+  await press(page, /^Next:/);
+  await press(page, "I am at the door");
+  await press(page, "Light");
+  await until("lit", () => page.evaluate(() => globalThis.lit === true));
+  await page.getByRole("button", { name: "Light", pressed: true }).waitFor();
+});
+
+test("each refusal says why and what next, and its way out is the biggest button", async (t) => {
+  const { s, page, bad } = await phone(t, { job: { place: null, places: ["hall", "locker", "doorstep", "neighbour"] } });
+  await ask(page);
+  const again = ["bad_message", "other_visit", "camera_not_live", "record", "proof", "too_slow", "location", "hub_unreachable"];
+  for (const code of ALL_CHECKS) {
+    const v = await until("a question", () => s.latest?.outcome === null && s.latest);
+    s.refuse(v, code);
+    await page.locator(".refused").waitFor();
+    const words = await page.locator(".main").textContent();
+    assert.ok(!words.includes("courier.") && !words.includes(`text ${code}`), `${code}: its own words`);
+    assert.match(words, /Not your doing|Nothing is held against you/);
+    const big = page.locator(".go").first();
+    const box = await big.boundingBox();
+    assert.ok(box.height >= 72, `${code}: ${box.height} px`);
+    assert.ok(box.y + box.height <= 844, `${code}: on the screen`);
+    const label = await big.textContent();
+    if (again.includes(code)) assert.match(label, /Try again/, code);
+    else if (/parcel/.test(code)) assert.match(label, /Scan the right parcel/, code);
+    else if (code === "wrong_door") assert.match(label, /sticker/, code);
+    else if (/wrong_home|early|job|assigned|screening/.test(code)) assert.match(label, /Back to the stops/, code);
+    else assert.match(label, /Take it to the locker/, code);
+    if (["wrong_parcel", "wrong_door", "too_early", "camera_not_live", "lock_battery"].includes(code)) await keep(page, `refused-${code}`, { desktop: /camera|battery/.test(code) });
+    else await page.screenshot({ path: join(artefacts, `courier-refused-${code}-390.png`) });
+    if (code === "hub_unreachable") break;
+    // A new question, whatever this screen offers.
+    if (again.includes(code)) await press(page, "Try again");
+    else if (code === "wrong_door") {
+      await press(page, "Scan the door's sticker again");
+      await type(page, STICKER);
+      await type(page, BARCODE);
+    } else if (/wrong_parcel|parcel_used/.test(code)) {
+      await press(page, "Scan the right parcel");
+      await type(page, BARCODE);
+    } else {
+      await page.goBack();
+      await title(page, "Today's stops");
+      await page.getByRole("button", { name: /14 Linden Row/ }).first().click();
+      await press(page, "I am at the door");
+      await type(page, STICKER);
+      await type(page, BARCODE);
+    }
+    await until("the next question", () => s.latest !== v);
+  }
+  assert.deepEqual(bad, []);
+});
+
+test("the way out: the household's wish first, then the list; the stop says where it went", async (t) => {
+  const { s, page } = await phone(t, { job: { place: "garage", places: ["hall", "locker"] } });
+  await press(page, /^Next:/);
+  await page.getByText("The household asks you to use: garage").waitFor();
+  await keep(page, "13-wish", { desktop: false });
+  await press(page, "I am at the door");
+  await type(page, STICKER);
+  await type(page, BARCODE);
+  s.refuse(await asking(s), "lock_battery");
+  await page.locator(".refused").waitFor();
+  assert.match(await page.locator(".go").first().textContent(), /Put it in the garage/);
+  await press(page, /Put it in the garage/);
+  await title(page, "Put it in the garage");
+  await keep(page, "14-place");
+  await press(page, "Done, next stop");
+  await page.getByText("Went to: garage").waitFor();
+  assert.equal(s.posts(/open$/).length, 0);
+});
+
+test("the slide springs back; keys and switches have their own way; it is asked once", async (t) => {
+  const { s, page } = await phone(t);
+  const v = await toReady(page, s);
+  await drag(page, 0.6);
+  assert.equal(s.posts(/open$/).length, 0, "not far enough");
+  await until("back", async () => (await page.locator(".knob").evaluate((e) => e.style.transform)) === "");
+  await page.locator(".slide").focus();
+  await page.keyboard.press("Space");
+  await page.keyboard.press("Enter");
+  assert.equal(s.posts(/open$/).length, 0, "a short press is not a hold");
+  await page.locator(".slide").evaluate((e) => e.click()); // as a screen reader does
+  await page.getByText("Press again to open").waitFor();
+  assert.equal(s.posts(/open$/).length, 0);
+  await page.keyboard.down("Space");
+  await until("held for a second", () => s.posts(/open$/).length === 1);
+  await page.keyboard.up("Space");
+  await title(page, "About to open");
+  assert.equal(await page.getByText(/Unlocked/).count(), 0, "sliding changes no state [I33]");
+  await drag(page);
+  await page.locator(".slide").evaluate((e) => (e.click(), e.click()));
+  s.tell(v, { state: "unlocked" });
+  await title(page, "Unlocked. Go in now");
+  assert.equal(s.posts(/open$/).length, 1);
+});
+
+test("locked is said by a verified receipt and by nothing else [I34]", async (t) => {
+  const { s, page: p } = await phone(t);
+  const forged = [
+    ["another hub's key", { key: new HubKey() }],
+    ["another nonce", { forge: { nonce: "0".repeat(64) } }],
+    ["another visit", { forge: { visit: "00000000000000aa" } }],
+    ["another context", { forge: { context: "doorward/news/1" } }],
+    ["an outcome that is not locked", { forge: { outcome: 5 } }],
+    ["no evidence of a lock", { forge: { evidence: 0 } }],
+    ["no time of locking", { forge: { secured: 0 } }],
+  ];
+  for (const [n, [what, o]] of forged.entries()) {
+    await ask(p);
+    const v = await until("a question", () => s.visits.length === n + 1 && s.latest);
+    s.end(v, "OK", o);
+    await title(p, "Not confirmed");
+    assert.equal(await p.getByText("Locked, thank you").count(), 0, what);
+    if (n === 0) await keep(p, "15-unproven");
+    await press(p, "Next stop");
+    s.visits.forEach((x) => (x.job = "f".repeat(32)));
+    await p.reload();
+    await title(p, "Today's stops");
+  }
+  // And without any receipt at all the phone waits.
+  await ask(p);
+  const v = await until("a question", () => s.visits.length === forged.length + 1 && s.latest);
+  s.tell(v, { state: "ended", outcome: "OK" });
+  await title(p, "Checking the receipt");
+  s.end(v, "OK");
+  await title(p, "Locked, thank you");
+});
+
+test("each way to end has its own words", async (t) => {
+  const { s, page } = await phone(t);
+  const ends = [["SECURED_WITH_GAP", "Locked, thank you", /saw nothing for 1\.4 s/], ["SECURED_TAMPERED", "Locked, thank you", /frozen or changed/],
+    ["NOT_OPENED", "Locked again, not opened", /Bolt and door/], ["NOT_SECURED", "You may go", /Not your doing/], ["ABORTED", "Not confirmed", /restarted/]];
+  for (const [n, [outcome, words, more]] of ends.entries()) {
+    await ask(page);
+    s.end(await until("a question", () => s.visits.length === n + 1 && s.latest), outcome);
+    await title(page, words);
+    await page.getByText(more).first().waitFor();
+    await keep(page, `16-${outcome}`, { desktop: false });
+    await press(page, "Next stop");
+    s.visits.forEach((x) => (x.job = "f".repeat(32)));
+    await page.reload();
+  }
+  // Radio evidence is called that.
+  await ask(page);
+  s.end(await until("a question", () => s.visits.length === ends.length + 1 && s.latest), "OK", { forge: { evidence: 1 } });
+  await page.getByText(/by radio\./).waitFor();
+});
+
+test("the camera goes blind inside: step out, not your doing", async (t) => {
+  const { s, page } = await phone(t);
+  const v = await toInside(page, s);
+  s.tell(v, { alarms: [{ code: "camera_blind", text: "" }] });
+  await page.getByText("Step out and close the door.").waitFor();
+  await keep(page, "17-blind");
+});
+
+test("a door that will not lock: what hands can do, who knows, a counter, released with a receipt", async (t) => {
+  const { s, page } = await phone(t);
+  const v = await toInside(page, s);
+  s.tell(v, { state: "closing" });
+  s.tell(v, { state: "not_secured", alarms: [{ code: "not_secured", text: "" }] });
+  await title(page, "The door will not lock");
+  assert.match(await page.locator(".main").textContent(), /Household and dispatcher are told/);
+  assert.match(await page.locator(".big").textContent(), /^(3:00|2:5\d)$/);
+  assert.equal(await page.locator(".push img").count(), 3);
+  assert.ok(await page.locator(".push img").evaluateAll((l) => l.every((i) => i.complete && i.naturalWidth > 0)));
+  await keep(page, "18-stuck");
+  await press(page, "I hear it. Silence");
+  await page.goBack();
+  await page.getByText("The visit goes on.").waitFor();
+  await title(page, "The door will not lock");
+  s.end(v, "NOT_SECURED", { state: "not_secured" });
+  await title(page, "You may go");
+  await keep(page, "19-released");
+});
+
+test("a lock that is not heard is unknown, and may be heard later", async (t) => {
+  const { s, page } = await phone(t);
+  const v = await toInside(page, s);
+  s.tell(v, { state: "unconfirmed" });
+  await title(page, "Not confirmed");
+  await keep(page, "20-unheard");
+  s.end(v, "SECURED_UNCONFIRMED", { state: "unconfirmed" });
+  await page.getByText("If the lock is heard again").waitFor();
+  s.end(v, "OK", { forge: { later: true } });
+  await title(page, "Locked, thank you");
+});
+
+test("killed and opened again: it goes on exactly where it was, and asks nothing twice", async (t) => {
+  const { s, page, context } = await phone(t);
+  const again = async (p) => {
+    await p.close();
+    const n = await context.newPage();
+    await n.goto(`${s.origin}/`);
+    return n;
+  };
+  await press(page, /^Next:/);
+  let p = await again(page);
+  await title(p, "14 Linden Row");
+  await press(p, "I am at the door");
+  await type(p, STICKER);
+  await title(p, "The camera is blocked");
+  p = await again(p);
+  await type(p, BARCODE);
+  const v = await asking(s);
+  for (const [state, words] of [["checking", "Checking 5 things"], ["ready", "All 5 checked"], ["unlocked", "Unlocked. Go in now"], ["inside", "Put it inside, close the door"], ["not_secured", "The door will not lock"]]) {
+    if (state === "ready") s.ready(v);
+    else if (state !== "checking") s.tell(v, { state });
+    await title(p, words);
+    p = await again(p);
+    await title(p, words);
+  }
+  s.end(v, "OK");
+  await title(p, "Locked, thank you");
+  p = await again(p);
+  await title(p, "Locked, thank you");
+  assert.equal(s.visits.length, 1);
+  assert.equal(s.posts(/visits$/).length, 1);
+});
+
+test("killed after the slide was sent and before it was answered: a second slide is the same request", async (t) => {
+  const { s, page, context } = await phone(t);
+  const v = await toReady(page, s);
+  await context.route("**/open", (r) => r.abort());
+  await drag(page);
+  await page.getByText(/No connection since/).waitFor();
+  await page.close();
+  await context.unroute("**/open");
+  const p = await context.newPage();
+  await p.goto(`${s.origin}/`);
+  await title(p, "All 5 checked"); // never opened behind the courier's back
+  assert.equal(s.posts(/open$/).length, 0);
+  await drag(p);
+  await title(p, "About to open");
+  await p.reload();
+  await title(p, "About to open");
+  assert.equal(new Set(s.posts(/open$/).map((a) => a.key)).size, 1);
+  assert.equal(v.slid !== null, true);
+});
+
+test("double taps ask once", async (t) => {
+  const { s, page } = await phone(t);
+  await press(page, /^Next:/);
+  await press(page, "I am at the door");
+  await type(page, STICKER);
+  await title(page, "The camera is blocked");
+  await press(page, "Type it");
+  await page.locator("#code").fill(BARCODE);
+  await page.getByRole("button", { name: "Go on" }).evaluate((e) => (e.click(), e.click(), e.click()));
+  const v = await asking(s);
+  s.refuse(v, "camera_not_live");
+  await page.locator(".refused").waitFor();
+  await page.getByRole("button", { name: "Try again" }).evaluate((e) => (e.click(), e.click()));
+  await until("the second question", () => s.visits.length === 2);
+  s.ready(s.latest);
+  await title(page, "All 5 checked");
+  assert.equal(s.posts(/visits$/).length, 2);
+});
+
+test("two windows: one has the visit, the other can take it over, nothing is asked twice", async (t) => {
+  const { s, page, context } = await phone(t);
+  await ask(page);
+  const v = await asking(s);
+  await title(page, "Checking 5 things");
+  const other = await context.newPage();
+  await other.goto(`${s.origin}/`);
+  await title(other, "Open in another window");
+  await keep(other, "21-elsewhere", { desktop: false });
+  s.ready(v);
+  await title(page, "All 5 checked");
+  await press(other, "Go on here");
+  await title(other, "All 5 checked");
+  await title(page, "Open in another window");
+  await drag(other);
+  await title(other, "About to open");
+  await other.close();
+  await title(page, "About to open");
+  assert.equal(s.posts(/visits$/).length, 1);
+  assert.equal(s.posts(/open$/).length, 1);
+});
+
+test("the back button: one step back before the question, never out of a visit", async (t) => {
+  const { s, page } = await phone(t);
+  await press(page, /^Next:/);
+  await press(page, "I am at the door");
+  await type(page, STICKER);
+  await title(page, "The camera is blocked");
+  await page.goBack();
+  await page.goBack();
+  await title(page, "14 Linden Row");
+  await page.goBack();
+  await title(page, "Today's stops");
+  const v = await toInside(page, s);
+  await page.goBack();
+  await page.getByText("The visit goes on.").waitFor();
+  await page.goBack();
+  await title(page, "Put it inside, close the door");
+  s.end(v, "OK");
+  await title(page, "Locked, thank you");
+  await page.goBack();
+  await title(page, "Today's stops");
+});
+
+test("no network: said with its time, tried again with the same key, taken up where it was", async (t) => {
+  const { s, page, bad } = await phone(t);
+  await press(page, /^Next:/);
+  await press(page, "I am at the door");
+  await type(page, STICKER);
+  await title(page, "The camera is blocked");
+  s.isDown = true;
+  await type(page, BARCODE);
+  await page.getByText(/No connection since \d\d:\d\d:\d\d/).waitFor();
+  await keep(page, "22-no-network");
+  s.isDown = false;
+  await until("the question", () => s.latest, 15000);
+  await until("the line goes", async () => (await page.getByText(/No connection/).count()) === 0, 15000);
+  // An answer that was lost: the same key again, one visit.
+  assert.equal(new Set(s.posts(/visits$/).map((a) => a.key)).size, 1);
+  s.ready(s.latest);
+  await title(page, "All 5 checked");
+  s.isDown = true;
+  await drag(page);
+  await page.getByText(/No connection since/).waitFor();
+  await page.getByText("The house is asked").waitFor();
+  s.isDown = false;
+  await title(page, "About to open");
+  assert.equal(new Set(s.posts(/open$/).map((a) => a.key)).size, 1);
+  const v = s.latest;
+  s.isDown = true;
+  s.server.closeAllConnections();
+  s.tell(v, { state: "unlocked" });
+  s.tell(v, { state: "inside" });
+  await page.getByText(/No connection since/).waitFor();
+  assert.equal(await page.getByText("Put it inside").count(), 0);
+  s.isDown = false;
+  await title(page, "Put it inside, close the door");
+  assert.equal(s.visits.length, 1);
+  assert.deepEqual(bad, []);
+});
+
+test("a visit that this phone does not remember is found again, and is not called locked by it", async (t) => {
+  const { s, page } = await phone(t);
+  const v = s.newVisit(s.jobs[0], { state: "inside" });
+  await page.reload();
+  await title(page, "Put it inside, close the door");
+  s.end(v, "OK");
+  await title(page, "Not confirmed");
+  await page.getByText(/a question that this phone did not ask/).waitFor();
+});
+
+test("signed out: to the sign-in; the phone's clock may be hours wrong", async (t) => {
+  const { s, page } = await phone(t, { script: () => {
+    const real = Date.now.bind(Date);
+    Date.now = () => real() + 5 * 3600000;
+  } });
+  s.jobs[0].window.date = new Date(Date.now() + 5 * 3600000).toISOString().slice(0, 10); // the stop is on the list by the phone's day
+  await page.reload();
+  const v = await toInside(page, s);
+  assert.match(await page.locator(".big").textContent(), /^0:0\d$/, "the counter is of seconds, not of hours");
+  s.end(v, "OK");
+  await title(page, "Locked, thank you");
+  s.isSignedOut = true;
+  await page.reload();
+  await page.waitForURL("**/signin");
+});
+
+test("dark, German, right to left, less motion, large text", async (t) => {
+  const { s, page } = await phone(t, { more: { colorScheme: "dark", reducedMotion: "reduce", locale: "de-DE" }, width: 360, height: 740 });
+  await title(page, "Halte heute");
+  await keep(page, "23-stops-dark-de");
+  await page.getByRole("button", { name: /^Weiter:/ }).click();
+  await page.getByRole("button", { name: "Ich bin an der Tür" }).click();
+  await title(page, "Die Kamera ist gesperrt");
+  await page.getByRole("button", { name: "Eintippen" }).click();
+  await page.locator("#code").fill(STICKER);
+  await page.keyboard.press("Enter");
+  await title(page, "Die Kamera ist gesperrt");
+  await page.getByRole("button", { name: "Eintippen" }).click();
+  await page.locator("#code").fill(BARCODE);
+  await page.keyboard.press("Enter");
+  const v = await asking(s);
+  await title(page, "5 Dinge werden geprüft");
+  await keep(page, "24-checking-dark-de");
+  s.ready(v);
+  await title(page, "Alle 5 geprüft");
+  await keep(page, "25-ready-dark-de");
+  await page.evaluate(() => {
+    document.documentElement.dir = "rtl";
+    document.documentElement.style.fontSize = "125%";
+  });
+  await keep(page, "26-ready-rtl", { desktop: false });
+  const b = await page.locator(".slide").boundingBox();
+  await page.mouse.move(b.x + b.width - 46, b.y + 46);
+  await page.mouse.down();
+  await page.mouse.move(b.x + 40, b.y + 46, { steps: 5 });
+  await page.mouse.up();
+  await until("opened from the right", () => s.posts(/open$/).length === 1);
+  s.tell(v, { state: "not_secured", alarms: [{ code: "held_open", text: "" }] });
+  await title(page, "Die Tür ist noch offen");
+  await keep(page, "27-stuck-dark-de", { desktop: false });
+  s.end(v, "SECURED_WITH_GAP");
+  await title(page, "Verriegelt, danke");
+  await keep(page, "28-locked-dark-de");
+});
+
+test("installed: the shell opens without network and says so; nothing of the API is kept", async (t) => {
+  const { s, page, context } = await phone(t, { sw: "allow" });
+  await title(page, "Today's stops");
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await until("the shell is kept", () => page.evaluate(async () => (await (await caches.open("doorward-shell-1")).keys()).length >= 6));
+  await page.reload();
+  await title(page, "Today's stops");
+  s.isDown = true;
+  s.server.closeAllConnections();
+  const p = await context.newPage();
+  await page.close();
+  await p.goto(`${s.origin}/`);
+  await p.getByText(/No connection since/).waitFor();
+  const kept = await p.evaluate(async () => (await (await caches.open("doorward-shell-1")).keys()).map((r) => new URL(r.url).pathname));
+  assert.ok(!kept.some((k) => k.startsWith("/v1/")));
+  s.isDown = false;
+  await p.getByText("14 Linden Row").first().waitFor();
+});
