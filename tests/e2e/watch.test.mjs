@@ -34,6 +34,7 @@ after(() => browser?.close());
 async function openPage(t, { width = 390, height = 844, dark = false, settings = {}, script = null } = {}) {
   const rig = await Rig.start(settings, streams);
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? "dark" : "light", reducedMotion: script?.reducedMotion ?? "no-preference" });
+  await context.addCookies(rig.cookies());
   const page = await context.newPage();
   const bad = [];
   page.on("console", (m) => m.type() === "error" && bad.push(m.text()));
