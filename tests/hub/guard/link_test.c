@@ -86,7 +86,7 @@ static void a_proof_that_is_not_right_opens_nothing(void **state)
     assert_int_equal(g.door.state, DW_VISIT_READY); /* none of these closed the question */
     p = right;
     p.door = 1;
-    slide(&p); /* the right nonce with a wrong door uses it up */
+    slide(&p); /* the right nonce with a wrong door uses it up [I8] */
     assert_int_equal(sent.receipt.check, DW_CHECK_PROOF);
     slide(&right);
     assert_int_equal(sent.retracts, 0);
