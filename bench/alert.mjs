@@ -3,7 +3,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { createECDH, randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import https from "node:https";
+import http2 from "node:http2";
 import os from "node:os";
 import path from "node:path";
 import { until } from "../sim/demo/procs.mjs";
@@ -18,7 +18,7 @@ spawnSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_
     "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], { stdio: "ignore" });
 
 let heard = () => {};
-const server = https.createServer({ key: readFileSync(file("key")), cert: readFileSync(file("cert")) }, (req, res) => {
+const server = http2.createSecureServer({ allowHTTP1: true, key: readFileSync(file("key")), cert: readFileSync(file("cert")) }, (req, res) => {
     req.resume();
     req.on("end", () => {
         heard(performance.now());
@@ -26,6 +26,8 @@ const server = https.createServer({ key: readFileSync(file("key")), cert: readFi
         res.end();
     });
 });
+const sessions = new Set();
+server.on("session", (s) => { sessions.add(s); s.on("close", () => sessions.delete(s)); });
 await new Promise((r) => server.listen(0, "127.0.0.1", r));
 const origin = `https://127.0.0.1:${server.address().port}`;
 
@@ -67,7 +69,8 @@ try {
         line(`alarm -> push handed over, ${to}, p99`, quantile(later, 0.99), "ms", 150, { runs: later.length });
     }
 } finally {
-    server.closeAllConnections();
+    for (const s of sessions)
+        s.destroy();
     server.close();
     rmSync(folder, { recursive: true, force: true });
 }
