@@ -128,6 +128,7 @@ struct home {
         secured_at;
     uint32_t outcome, check, alarms, lates;
     bool is_over;
+    bool is_owner; /* the household opens its own door (VIS-28); its camera is dark */
 };
 enum { AWAY, RINGS, WAITS_OFFER, SLIDES, WAITS_BOLT, OPENS, INSIDE, CLOSES, WAITS_LOCKED };
 
@@ -378,6 +379,12 @@ static void courier_acts(struct home *h)
         h->courier = WAITS_OFFER;
         if (!h->hello_at)
             h->hello_at = h->now;
+        if (h->is_owner) {
+            h->courier = WAITS_BOLT;
+            h->proof_at = h->now;
+            hub_feed(h, (struct dw_event){.type = DW_EV_OWNER_OPEN, .visit = h->visit});
+            break;
+        }
         hub_feed(h, (struct dw_event){.type = DW_EV_HELLO,
                                       .visit = h->visit,
                                       .passed = ~UINT64_C(0),
@@ -524,6 +531,32 @@ static void line(const char *name, double value, const char *unit, const char *l
     missed |= !is_met;
 }
 
+/* The household's own openings through the same air. */
+static void run_owner(const struct air *air, uint32_t openings, uint64_t seed, bool is_judged)
+{
+    static struct home h;
+    uint32_t ok = 0, shorts = 0, short_ok = 0;
+    char name[64];
+    for (uint32_t i = 0; i < openings; i++) {
+        chance_state = ~seed * UINT64_C(1000003) + i;
+        begin(&h, air);
+        h.is_owner = true;
+        h.next_frame = NEVER;
+        visit(&h);
+        bool is_ok = h.is_over && h.outcome == DW_OUTCOME_OK;
+        ok += is_ok;
+        shorts += h.outage_ms <= 2000;
+        short_ok += h.outage_ms <= 2000 && is_ok;
+    }
+    double share = shorts ? 100.0 * short_ok / shorts : 0;
+    snprintf(name, sizeof name, "sim.%s.household", air->name);
+    line(name, openings, "", "null", true);
+    snprintf(name, sizeof name, "sim.%s.household_ok", air->name);
+    line(name, openings ? 100.0 * ok / openings : 0, "%", "null", true);
+    snprintf(name, sizeof name, "sim.%s.household_ok_no_long_outage", air->name);
+    line(name, share, "%", is_judged ? "99.5" : "null", !is_judged || share >= 99.5);
+}
+
 static void run(const struct air *air, uint32_t visits, uint64_t seed, bool is_bench,
                 bool is_judged)
 {
@@ -622,6 +655,7 @@ int main(int argc, char **argv)
         if (all || strcmp(air, airs[i].name) == 0) {
             found = true;
             run(&airs[i], visits, seed, is_bench, strcmp(airs[i].name, "rough") != 0);
+            run_owner(&airs[i], visits / 5, seed, strcmp(airs[i].name, "rough") != 0);
         }
     }
     if (!found) {

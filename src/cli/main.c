@@ -26,6 +26,10 @@ static const struct verb verbs[] = {
      "The guard decides and records, and starts the camera, lock and front processes.\n"
      "It is the only program with authority over the door.",
      true},
+    {"presence", "presence", NULL, "--config FILE", "say that somebody stands at the hub",
+     "A recovery code counts for the next five minutes, once. Only whoever may write\n"
+     "into the hub's folder can say it.",
+     true},
     {"service", "service", NULL, "--config FILE [--print-config] [--verbose] | --routes",
      "run the service of an operator",
      "Jobs, agencies, visitors, screening and the courier's requests, over HTTP and\n"

@@ -47,6 +47,16 @@ static bool same_view(struct dw_view a, struct dw_view b)
     return a.len == b.len && a.len && memcmp(a.ptr, b.ptr, a.len) == 0;
 }
 
+/* A NAL unit is hashed with its length before it: where one ends and the next begins is signed too,
+ * so that nobody can join two slices, or split one, without being found out. */
+static void hash_nal(struct dw_sha256 *h, struct dw_view nal)
+{
+    uint8_t len[4] = {(uint8_t)(nal.len >> 24), (uint8_t)(nal.len >> 16), (uint8_t)(nal.len >> 8),
+                      (uint8_t)nal.len};
+    dw_sha256_update(h, len, sizeof(len));
+    dw_sha256_update(h, nal.ptr, nal.len);
+}
+
 /* Adds the parameter sets of one type to the hash. A repetition of the first is the same set and
  * counts once; any other set beside it changes the hash, so none can be slipped in. */
 static void hash_psets(struct dw_sha256 *h, struct dw_view annexb, unsigned type,
@@ -54,10 +64,10 @@ static void hash_psets(struct dw_sha256 *h, struct dw_view annexb, unsigned type
 {
     size_t offset = 0;
     struct dw_view nal;
-    dw_sha256_update(h, first.ptr, first.len);
+    hash_nal(h, first);
     while (dw_nal_next(annexb, &offset, &nal)) {
         if (dw_nal_type(nal) == type && !same_view(nal, first))
-            dw_sha256_update(h, nal.ptr, nal.len);
+            hash_nal(h, nal);
     }
 }
 
@@ -73,7 +83,7 @@ dw_err dw_au_inspect(struct dw_view annexb, struct dw_au_info *ret_info)
     while (dw_nal_next(annexb, &offset, &nal)) {
         unsigned type = dw_nal_type(nal);
         if (type >= DW_NAL_SLICE && type <= NAL_VCL_LAST) {
-            dw_sha256_update(h, nal.ptr, nal.len);
+            hash_nal(h, nal);
             info.vcl_count++;
             info.is_key = info.is_key || type == DW_NAL_IDR;
         } else if (type == DW_NAL_SPS && !info.sps.len) {

@@ -26,7 +26,7 @@ static inline unsigned dw_nal_type(struct dw_view nal)
 
 struct dw_au_info {
     uint8_t au_hash[DW_HASH_BYTES];   /* VCL NAL units 1..5, see wire/camera.h */
-    uint8_t pset_hash[DW_HASH_BYTES]; /* SHA-256(SPS || PPS); valid when has_pset */
+    uint8_t pset_hash[DW_HASH_BYTES]; /* of SPS and PPS in the same way; valid when has_pset */
     bool is_key, has_pset;
     struct dw_view sps, pps; /* borrow the access unit; empty when absent */
     uint32_t vcl_count;

@@ -147,7 +147,7 @@ static enum dw_problem read_query(struct lws *wsi, struct dw_call *c)
         if (strlen(text) >= sizeof(c->query[0].name) ||
             (value && strlen(value) >= sizeof(c->query[0].value)))
             return DW_PROBLEM_BAD_REQUEST;
-        (void)snprintf(c->query[c->query_count].name, sizeof(c->query[0].name), "%s", text);
+        (void)snprintf(c->query[c->query_count].name, sizeof(c->query[0].name), "%.15s", text);
         (void)snprintf(c->query[c->query_count].value, sizeof(c->query[0].value), "%s",
                        value ? value : "");
         c->query_count++;

@@ -64,9 +64,10 @@ struct dw_frame_record {
     uint64_t seq;      /* from 1, +1 a frame, in this boot */
     uint64_t t_rx_us;  /* camera's monotonic time when the newest ask nonce arrived */
     uint64_t t_exp_us; /* camera's monotonic time when this picture's exposure began; >= t_rx_us */
-    uint8_t au_hash[32];   /* SHA-256 over the VCL NAL units (types 1..5) in order, each with its
-                            * header byte, without start codes, trailing zero bytes stripped */
-    uint8_t pset_hash[32]; /* SHA-256(SPS NAL || PPS NAL) in force */
+    uint8_t au_hash[32];   /* SHA-256 over the VCL NAL units (types 1..5) in order, each as its u32
+                            * length and its bytes: with its header byte, without start code,
+                            * trailing zero bytes stripped */
+    uint8_t pset_hash[32]; /* over SPS and PPS in force, in the same way */
     uint32_t still_ms; /* how long the raw picture has not changed beyond the sensor's noise floor
                         * of exactly equal pictures; see media/still.h */
     uint8_t luma;      /* mean of the raw picture, 0..255 */

@@ -185,7 +185,7 @@ test("a push: sealed, signed for, readable by nobody but the browser", async (t)
   assert.deepEqual(Object.keys(p), ["t", "b", "at", "tag", "url", "level"]);
   assert.match(p.b, /^Sent at \d\d:\d\d:\d\d\. Alerts of your door arrive here\.$/);
   assert.ok(Math.abs(Date.parse(p.at) - Date.now()) < 60000);
-  assert.deepEqual([p.tag, p.url, p.level], ["test", "/", "info"]);
+  assert.deepEqual([p.tag, p.url, p.level], ["test", "/#/alerts", "info"]);
   const r = b.requests[0];
   assert.equal(r.method, "POST");
   assert.equal(r.headers["content-encoding"], "aes128gcm");
@@ -220,7 +220,7 @@ test("a visit in two languages, with names, times and seconds", async (t) => {
   const who = { who: "Stewart, Acme" };
   rig.say(`story visit_asked 0 0 ${VISIT}`);
   const asked = await en.push("alert.asked.title", 0, who);
-  assert.equal(asked.url, `/#visit=${VISIT}`);
+  assert.equal(asked.url, "/#/live");
   assert.equal(asked.tag, `visit-${VISIT}`);
   await de.push("alert.asked.title", 0, who);
   rig.say(`story opening 1 0 ${VISIT} 18000`);
@@ -230,6 +230,7 @@ test("a visit in two languages, with names, times and seconds", async (t) => {
   const locked = await en.push("alert.locked.title");
   assert.match(locked.b, /^Stewart, Acme was inside for 18 s\. Bolt and door agreed at \d\d:\d\d:\d\d\.$/);
   assert.equal(locked.level, "info");
+  assert.equal(locked.url, `/#/visit/${VISIT}`);
   assert.match((await de.push("alert.locked.title")).b, /^Stewart, Acme war 18 s drinnen\./);
   for (const x of [en, de]) for (const p of x.pushes) assert.ok(!/[{}]|undefined|\?\./.test(p.t + p.b), JSON.stringify(p));
 });
@@ -382,7 +383,7 @@ test("ntfy gets the same words", async (t) => {
   assert.match(m.message, /^Bemerkt um /);
   assert.equal(m.priority, 5);
   assert.deepEqual(m.tags, ["rotating_light"]);
-  assert.equal(m.click, "https://home.example/");
+  assert.equal(m.click, "https://home.example/#/live");
 });
 
 test("places that are gone are dropped and told; others are tried again while it is true", async (t) => {

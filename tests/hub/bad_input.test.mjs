@@ -205,13 +205,15 @@ async function screens(h) {
         Buffer.from(`GET / HTTP/1.1\r\nHost: x\r\n${"X: y\r\n".repeat(5000)}\r\n`)].map(raw));
     assert.ok(!said.some((s) => s.includes("root:")), "a file of the machine was served");
 
-    const origin = `http://127.0.0.1:${port}`;
-    const page = (headers = { origin }) => new Promise((r, no) => {
-        const ws = new WebSocket(`ws://127.0.0.1:${port}/watch`, "doorward-watch-1", { ...headers, perMessageDeflate: false });
+    const { origin } = street.hubSite, cookie = street.member.cookie();
+    const page = ({ from = origin, as = cookie } = {}) => new Promise((r, no) => {
+        const { headers } = street.hubSite.options(as ? { Cookie: as } : {});
+        const ws = new WebSocket(`ws://127.0.0.1:${port}/watch`, "doorward-watch-1", { origin: from, headers, perMessageDeflate: false });
         ws.once("open", () => r(ws));
         ws.once("error", no);
     });
-    await assert.rejects(page({ origin: "http://evil.example" }), "a page of another site was let in");
+    await assert.rejects(page({ from: "http://evil.example" }), "a page of another site was let in");
+    await assert.rejects(page({ as: null }), "somebody without a session was let in");
     const closed = [noise(40), "", "[]", "{", "{}", "null", `{"t":"nonce","n":"zz"}`, `{"t":"owner","word":"open"}`,
         `{"t":"owner","word":"lock_now","more":1}`, `{"t":"open"}`, `{"t":"drill","name":"../x"}`, "x".repeat(1025), "x".repeat(200000),
         `{"t":"nonce","t":"owner"}`].map(async (text) => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import https from "node:https";
 import net from "node:net";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import test from "node:test";
 import tls from "node:tls";
@@ -497,6 +497,23 @@ test("a session turns; a lost answer, two tabs and a late tab sign nobody out", 
   assert.equal((await me(turned[0])).status, 200);
   const stored = readFileSync(join(state, "front.sqlite")).toString("latin1");
   for (const cookie of [first, turned[0]]) assert.ok(!stored.includes(cookie.slice(14)) && !stored.includes(Buffer.from(cookie.slice(14), "hex").toString("latin1")), "tokens are not stored");
+});
+
+test("a damaged file of sessions costs the sessions, not the pages", async (t) => {
+  const state = tempFolder();
+  let rig = await Rig.start({ "front.state": state });
+  const { cookie } = rig;
+  await rig.stop();
+  edit(state, "DELETE FROM view"); // whoever opens it last writes everything into the one file
+  for (const damage of [Buffer.from("this is no database ".repeat(400)), Buffer.concat([readFileSync(join(state, "front.sqlite")).subarray(0, 4096), Buffer.alloc(20000, 0xa5)])]) {
+    rmSync(join(state, "front.sqlite-wal"), { force: true }); // SQLite would mend it from there
+    writeFileSync(join(state, "front.sqlite"), damage);
+    rig = await Rig.start({ "front.state": state });
+    assert.equal((await get(rig.port, "/api/me", { cookie })).status, 401);
+    assert.equal((await get(rig.port, "/api/me")).status, 200);
+    assert.deepEqual(readFileSync(join(state, "front.sqlite.damaged")), damage, "what was there is kept");
+    await rig.stop();
+  }
 });
 
 test("a guard that does not answer: busy in time, no place taken for ever", async (t) => {

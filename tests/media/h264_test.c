@@ -60,7 +60,7 @@ static void hash_covers_picture_data_only(void **state)
     (void)state;
     struct dw_au_info a, b;
     uint8_t want[DW_HASH_BYTES];
-    dw_sha256(V(0x65, 7, 8, 0x61, 9), want);
+    dw_sha256(V(0, 0, 0, 3, 0x65, 7, 8, 0, 0, 0, 2, 0x61, 9), want);
     assert_false(dw_failed(dw_au_inspect(V(0, 0, 1, 0x65, 7, 8, 0, 0, 1, 0x61, 9), &a)));
     assert_memory_equal(a.au_hash, want, sizeof want);
     assert_true(a.is_key && !a.has_pset && a.vcl_count == 2);
@@ -69,6 +69,20 @@ static void hash_covers_picture_data_only(void **state)
                                            8, 0, 0, 0, 0, 0, 1, 0x61, 9, 0, 0),
                                          &b)));
     assert_memory_equal(b.au_hash, want, sizeof want);
+}
+
+static void joined_or_split_units_are_others(void **state)
+{
+    (void)state;
+    struct dw_au_info two, one;
+    assert_false(dw_failed(dw_au_inspect(V(0, 0, 1, 0x41, 7, 0, 0, 1, 0x41, 9), &two)));
+    assert_false(dw_failed(dw_au_inspect(V(0, 0, 1, 0x41, 7, 0x41, 9), &one)));
+    assert_memory_not_equal(two.au_hash, one.au_hash, DW_HASH_BYTES);
+    assert_false(dw_failed(
+        dw_au_inspect(V(0, 0, 1, 0x67, 1, 0x68, 3, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x65, 3), &two)));
+    assert_false(dw_failed(
+        dw_au_inspect(V(0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 3, 0x68, 2, 0, 0, 1, 0x65, 3), &one)));
+    assert_memory_not_equal(two.pset_hash, one.pset_hash, DW_HASH_BYTES);
 }
 
 static void every_bit_of_the_picture_counts(void **state)
@@ -96,7 +110,7 @@ static void parameter_sets_cannot_be_slipped_in(void **state)
     (void)state;
     struct dw_au_info one, twice, other, half;
     uint8_t want[DW_HASH_BYTES];
-    dw_sha256(V(0x67, 1, 0x68, 2), want);
+    dw_sha256(V(0, 0, 0, 2, 0x67, 1, 0, 0, 0, 2, 0x68, 2), want);
     assert_false(
         dw_failed(dw_au_inspect(V(0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x65, 3), &one)));
     assert_true(one.has_pset);
@@ -167,6 +181,7 @@ int main(void)
         cmocka_unit_test(start_codes_of_three_and_four_bytes),
         cmocka_unit_test(input_without_nal_units_yields_none),
         cmocka_unit_test(hash_covers_picture_data_only),
+        cmocka_unit_test(joined_or_split_units_are_others),
         cmocka_unit_test(every_bit_of_the_picture_counts),
         cmocka_unit_test(parameter_sets_cannot_be_slipped_in),
         cmocka_unit_test(sizes_of_real_parameter_sets),

@@ -552,7 +552,10 @@ test("the back button: one step back before the question, never out of a visit",
   await press(page, "I am at the door");
   await type(page, STICKER);
   await title(page, "The camera is blocked");
+  const view = (name) => until(name, () => page.evaluate((n) => JSON.parse(localStorage.getItem("doorward.courier")).view === n, name));
+  await view("parcel");
   await page.goBack();
+  await view("door");
   await page.goBack();
   await title(page, "14 Linden Row");
   await page.goBack();

@@ -1,39 +1,8 @@
 // The modules of the pages that decide what may be shown, in node.
 import assert from "node:assert/strict";
-import { createHash, generateKeyPairSync, sign } from "node:crypto";
 import test from "node:test";
 import { load } from "./load.mjs";
-
-const hex = (s) => new Uint8Array(Buffer.from(s.replace(/ /g, ""), "hex"));
-const sha = (...parts) => new Uint8Array(createHash("sha256").update(Buffer.concat(parts.map((p) => Buffer.from(p)))).digest());
-
-// ---- a writer of deterministic CBOR, for the tests only ----
-function head(major, n) {
-  n = BigInt(n);
-  const m = major << 5;
-  if (n < 24n) return Buffer.from([m | Number(n)]);
-  for (const [info, size] of [[24, 1], [25, 2], [26, 4], [27, 8]]) {
-    if (n < 1n << BigInt(8 * size)) {
-      const b = Buffer.alloc(1 + size);
-      b[0] = m | info;
-      for (let i = 0; i < size; i++) b[size - i] = Number((n >> BigInt(8 * i)) & 255n);
-      return b;
-    }
-  }
-  throw new Error("too large");
-}
-function enc(v) {
-  if (typeof v === "number" || typeof v === "bigint") return v < 0 ? head(1, -1n - BigInt(v)) : head(0, v);
-  if (v === true || v === false) return Buffer.from([v ? 0xf5 : 0xf4]);
-  if (typeof v === "string") return Buffer.concat([head(3, Buffer.byteLength(v)), Buffer.from(v)]);
-  if (v instanceof Uint8Array) return Buffer.concat([head(2, v.length), v]);
-  if (Array.isArray(v)) return Buffer.concat([head(4, v.length), ...v.map(enc)]);
-  if (v instanceof Map) {
-    const rows = [...v].map(([k, x]) => [enc(k), enc(x)]).sort((a, b) => Buffer.compare(a[0], b[0]));
-    return Buffer.concat([head(5, rows.length), ...rows.flat()]);
-  }
-  throw new Error("cannot encode");
-}
+import { Camera as Signer, FRAME, cose as coseBy, enc, hex, nal, newKey, rawPub, sha, thumbOf } from "./sign.mjs";
 
 const { decode, CborError, Tagged, Fields } = await load("shared/cbor.ts");
 
@@ -80,51 +49,21 @@ test("CBOR: fields that are missing, left over or of another kind", () => {
   f.end();
 });
 
-// ---- signed frames ----
-const pair = generateKeyPairSync("ed25519");
-const other = generateKeyPairSync("ed25519");
-const rawPub = (p) => new Uint8Array(p.publicKey.export({ type: "spki", format: "der" }).subarray(-32));
-const thumbOf = (pub) => sha(hex("a3010120062158 20"), pub);
-
-function cose(context, typ, payload, by = pair, more = {}) {
-  const kid = thumbOf(rawPub(by)).subarray(0, 8);
-  const prot = more.prot ?? enc(new Map([[1, -8], [4, kid], [16, typ]]));
-  const tbs = Buffer.concat([Buffer.from([0x84]), enc("Signature1"), enc(new Uint8Array(prot)), enc(new Uint8Array(Buffer.from(context))), enc(new Uint8Array(payload))]);
-  const sig = new Uint8Array(sign(null, tbs, by.privateKey));
-  return new Uint8Array(Buffer.concat([Buffer.from([0xd2]), enc([new Uint8Array(prot), more.unprotected ?? new Map(), new Uint8Array(payload), sig])]));
-}
-
-const nal = (...b) => Buffer.from([0, 0, 0, 1, ...b]);
+// ---- signed frames (what becomes of them is in player.test.mjs) ----
+const pair = newKey();
+const other = newKey();
+const hub = sha("hub");
+const cose = (context, typ, payload, by = pair, more = {}) => coseBy(context, typ, payload, by, more);
 const SPS = [0x67, 0x64, 0x00, 0x1f, 0xaa, 0xbb];
 const PPS = [0x68, 0xee, 0x01];
+const au = (isKey, n) => (isKey ? Buffer.concat([nal(9, 0x10), nal(...SPS), nal(...PPS), nal(0x65, 1, n, 7)]) : Buffer.concat([nal(9, 0x30), nal(0x41, 2, n, 7)]));
 
-function au(isKey, n) {
-  return new Uint8Array(isKey ? Buffer.concat([nal(9, 0x10), nal(...SPS), nal(...PPS), nal(0x65, 1, n, 7)]) : Buffer.concat([nal(9, 0x30), nal(0x41, 2, n, 7)]));
-}
-
-const FRAME = ["doorward/frame/1", "doorward-frame+cwt"];
-const hub = sha("hub");
-
-class Camera {
-  seq = 0;
-  boot = 3;
-  seed = new Uint8Array(16).fill(9);
-  chain = sha(new Uint8Array(16).fill(9));
-  now = 5_000_000;
-
-  frame(isKey, { viewers = [], by = pair, hubNonce = hub, change = {} } = {}) {
-    this.seq++;
-    const unit = au(isKey, this.seq);
-    const list = Buffer.concat(viewers.map((v) => Buffer.from(v, "hex")));
-    const vcl = isKey ? [0x65, 1, this.seq, 7] : [0x41, 2, this.seq, 7];
-    const r = new Map([
-      [10, sha(hubNonce, list)], [267, this.boot], [268, this.seed], [271, ["t"]], [-70008, 2n ** 63n + 5n], [-70009, this.seq], [-70010, 1000], [-70011, this.now],
-      [-70012, [sha(vcl), sha(SPS, PPS), 0, 100, 30]], [-70013, this.chain], [-70014, 0],
-    ]);
-    for (const [k, v] of Object.entries(change)) v === undefined ? r.delete(Number(k)) : r.set(Number(k), v);
-    const record = cose(...FRAME, enc(r), by);
-    this.chain = sha(record);
-    return { cameraClass: 2, record, viewers: new Uint8Array(list), viewerNonces: viewers, au: unit };
+class Camera extends Signer {
+  constructor() {
+    super(pair, hub);
+  }
+  frame(isKey, more = {}) {
+    return super.frame(au(isKey, this.seq + 1), more);
   }
 }
 

@@ -74,6 +74,12 @@ export class Rig {
     return rig;
   }
 
+  /** For a browser's context: it is signed in too. */
+  cookies() {
+    const [name, value] = this.cookie.split("=");
+    return [{ name, value, url: `http://127.0.0.1:${this.port}` }];
+  }
+
   say(line) {
     this.child.stdin.write(`${line}\n`);
   }

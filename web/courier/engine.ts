@@ -11,7 +11,7 @@ import { type Receipt, readReceipt } from "../shared/receipt";
 import { type Kept, type View, keepReceipt, nothing, readKept, writeKept } from "./kept";
 import type { Job, Me, Page, Visit } from "./types";
 
-/** What this phone itself could check of the receipt. */
+/** What this phone itself could check of the receipt: "verified" is its own key's word, never the service's [I34]. */
 export type Proof =
   | { state: "none" }
   | { state: "asking" }
@@ -373,7 +373,8 @@ export class Engine {
     this.restart();
     const run = this.run;
     if (this.jobs === null) void this.list(run);
-    let known = -1;
+    // What the answer to the question said is known: the next answer is awaited at once, not asked for first.
+    let known = this.visit?.id === id ? this.visit.news : -1;
     while (run === this.run) {
       try {
         const query = known < 0 ? "" : `?since=${known}&wait_ms=${POLL_MS}`;

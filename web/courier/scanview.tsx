@@ -18,6 +18,7 @@ export function ScanView({ engine, what }: { engine: Engine; what: "door" | "par
   const leave = (): void => (what === "parcel" ? engine.go("door", { door: null }) : engine.go("stop"));
   const done = (text: string): void => {
     feel("seen");
+    performance.mark("doorward.scan"); // bench/courier.mjs counts from here
     if (what === "door") engine.go("parcel", { door: text });
     else engine.ask(text);
   };

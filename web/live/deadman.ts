@@ -26,9 +26,8 @@ export class DeadMan {
     const at = left / (left + AFTER_MS);
     const next = this.cover.animate(
       [
-        { opacity: 0, offset: 0 },
-        { opacity: 0, offset: at },
-        { opacity: 1, offset: Math.min(1, at + 0.00001) },
+        { opacity: 0, offset: 0, easing: "step-end" }, // away until `at`, then there at once
+        { opacity: 1, offset: at },
         { opacity: 1, offset: 1 },
       ],
       { duration: left + AFTER_MS, fill: "forwards" },

@@ -157,7 +157,15 @@ export class Link {
   }
 
   private askClock(): void {
-    this.send({ k: "clock", page: this.clock.now() });
+    const page = this.clock.now();
+    this.send({ k: "clock", page, slept: this.clock.lost });
+  }
+
+  /** null: the two clocks do not fit at the moment; nothing is believed until they were compared again. */
+  private pageTime(worker: number, now: number): number | null {
+    const at = this.sync.toPage(worker, now);
+    if (at === null) this.askClock();
+    return at;
   }
 
   private visible(on: boolean): void {
@@ -186,19 +194,19 @@ export class Link {
     const now = this.clock.now();
     switch (m.k) {
       case "clock":
-        this.sync.answer(m.page, m.worker);
+        this.sync.answer(m.page, m.worker, m.slept);
         if (this.answers++ < 3) this.askClock(); // the first answer came while the worker was starting
         return;
       case "link":
         this.onLink(m.up, m.code, now);
         return;
       case "text":
-        this.onText(m.m, this.sync.toPage(m.at) ?? now);
+        this.onText(m.m, this.pageTime(m.at, now) ?? now);
         return;
       case "door": {
-        const until = this.sync.toPage(m.until);
-        const sentAt = this.sync.toPage(m.sentAt);
-        if (until === null || sentAt === null) return;
+        const sentAt = this.pageTime(m.sentAt, now);
+        if (sentAt === null) return;
+        const until = sentAt + (m.until - m.sentAt);
         if (this.door.isOpening && m.d.isSecured) return; // said before the opening
         const lease = { d: m.d, sentAt, until: Math.min(until, now + LEASE_MAX_MS) };
         if (lease.until <= now) return;
@@ -208,23 +216,23 @@ export class Link {
         return;
       }
       case "proof": {
-        const exposedAt = this.sync.toPage(m.exposedAt);
-        if (exposedAt !== null && this.picture.proof(Math.min(exposedAt, now))) this.emit("proof", Math.min(exposedAt, now), now);
+        const exposedAt = this.pageTime(m.exposedAt, now);
+        if (exposedAt !== null && this.picture.proof(exposedAt)) this.emit("proof", exposedAt, now);
         return;
       }
       case "unproven": {
-        const at = this.sync.toPage(m.at);
+        const at = this.pageTime(m.at, now);
         if (at === null) return;
-        this.picture.unproven(Math.min(at, now));
-        this.emit("proof", Math.min(at, now), now);
+        this.picture.unproven(at);
+        this.emit("proof", at, now);
         return;
       }
       case "frozen":
-        this.picture.frozen(this.sync.toPage(m.at) ?? now, m.stillMs);
+        this.picture.frozen(this.pageTime(m.at, now) ?? now, m.stillMs);
         this.tick();
         return;
       case "changed":
-        this.picture.refused(this.sync.toPage(m.at) ?? now, m.why);
+        this.picture.refused(this.pageTime(m.at, now) ?? now, m.why);
         this.emit("dark");
         this.tick();
         return;

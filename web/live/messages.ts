@@ -97,7 +97,7 @@ export interface Measures {
 
 /** Worker to page. Times are milliseconds of the worker's clock (sync.ts). */
 export type FromWorker =
-  | { k: "clock"; page: number; worker: number }
+  | { k: "clock"; page: number; worker: number; slept: string }
   | { k: "link"; up: boolean; code: number; why: string }
   | { k: "text"; m: State | Story | Hello | DrillLine | Refused; at: number }
   | { k: "door"; d: Display; sentAt: number; until: number }
@@ -113,7 +113,7 @@ export type Said = { t: "saw_opening" } | { t: "drill"; name: string } | { t: "o
 /** Page to worker. */
 export type ToWorker =
   | { k: "start"; url: string }
-  | { k: "clock"; page: number }
+  | { k: "clock"; page: number; slept: number }
   | { k: "attach"; id: number; canvas: OffscreenCanvas }
   | { k: "detach"; id: number }
   | { k: "visible"; on: boolean }

@@ -196,9 +196,11 @@ function watchSocket(): void {
 onmessage = (e: MessageEvent<ToWorker>) => {
   const m = e.data;
   switch (m.k) {
-    case "clock":
-      tell({ k: "clock", page: m.page, worker: clock.now() });
+    case "clock": {
+      const now = clock.now();
+      tell({ k: "clock", page: m.page, worker: now, slept: `${m.slept} ${clock.lost}` });
       return;
+    }
     case "start":
       url = m.url;
       if (typeof VideoDecoder === "undefined" || typeof OffscreenCanvas === "undefined") tell({ k: "cannot", reason: "webcodecs" });

@@ -5,7 +5,8 @@
 const JUMP_MS = 250;
 
 export class SleepClock {
-  private lost = 0;
+  /** Milliseconds of sleep that were counted so far. */
+  lost = 0;
   private lastWall: number;
   private lastMono: number;
 

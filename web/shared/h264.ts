@@ -36,6 +36,11 @@ function distinct(list: Bytes[]): Bytes[] {
   return list.filter((n, i) => i === 0 || !isSame(n, list[0]!));
 }
 
+/** Each with its length before it: where a unit ends is signed too. */
+function toBeHashed(list: Bytes[]): Bytes {
+  return concat(...list.flatMap((n) => [new Uint8Array([n.length >>> 24, n.length >>> 16, n.length >>> 8, n.length]), n]));
+}
+
 const START = new Uint8Array([0, 0, 0, 1]);
 
 /** Throws when there is no picture in it. */
@@ -55,9 +60,9 @@ export async function inspect(au: Bytes): Promise<AccessUnit> {
   // Half a pair is not hashed; then it is not decoded either.
   const psets = spss.length > 0 && ppss.length > 0 ? [...distinct(spss), ...distinct(ppss)] : [];
   return {
-    hash: await sha256(concat(...vcl)),
+    hash: await sha256(toBeHashed(vcl)),
     isKey,
-    psetHash: psets.length > 0 ? await sha256(concat(...psets)) : null,
+    psetHash: psets.length > 0 ? await sha256(toBeHashed(psets)) : null,
     sps: psets.length > 0 ? spss[0]! : null,
     sealed: concat(...[...psets, ...vcl].flatMap((n) => [START, n])),
   };

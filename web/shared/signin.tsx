@@ -237,7 +237,7 @@ function Gate({ o }: { o: SignInOptions }): JSX.Element {
           : state === "recover" ? <Recover o={o} onBack={() => setState("out")} />
           : <SignIn o={o} onRecover={() => setState("recover")} />}
       </main>
-      <LanguageChoice onChange={() => draw((n) => n + 1)} />
+      <footer><LanguageChoice onChange={() => draw((n) => n + 1)} /></footer>
     </div>
   );
 }

@@ -35,7 +35,7 @@ struct alert_conf {
     char subject[DW_VAPID_SUBJECT_MAX];
     char own[512];
     char ca[256];
-    char zone[64];
+    char zone[64], house_zone[64];
     uint32_t repeat_1_ms, repeat_2_ms, repeat_3_ms, repeat_ms;
     uint32_t retry_ms;
     uint32_t camera_wait_ms;

@@ -22,6 +22,7 @@
 static const struct dw_setting settings[] = {
     {"state", TEXT(house_state), "", "", "folder of the hub; alerts get one of their own in it"},
     {"front.origin", TEXT(house_origin), "", "", "where people open the page"},
+    {"zone", TEXT(house_zone), "", "", "zone of the home"},
     {"alert.state", TEXT(state), "", "",
      "folder of the push key and the places to tell; empty: alert in the hub's state"},
     {"alert.origin", TEXT(origin), "", "",
@@ -32,7 +33,7 @@ static const struct dw_setting settings[] = {
      "origins of own ntfy or push servers, at home too and by http, with spaces between; all other "
      "places must be https at a public address"},
     {"alert.ca", TEXT(ca), "", "", "file with certificates to trust instead of the system's"},
-    {"alert.zone", TEXT(zone), "", "", "zone of the times in messages; empty: the system's"},
+    {"alert.zone", TEXT(zone), "", "", "zone of the times in messages; empty: the home's"},
     {"alert.repeat_1_ms", UINT(repeat_1_ms, 50, 10000), "10000", "ms",
      "an alarm that nobody has seen is said again after this"},
     {"alert.repeat_2_ms", UINT(repeat_2_ms, 50, 30000), "30000", "ms", "and after this once more"},
@@ -131,6 +132,8 @@ static bool check_conf(struct alert_conf *c)
         memcpy(c->subject, "https://doorward.invalid", 25);
     if (strncmp(c->subject, "mailto:", 7) != 0 && strncmp(c->subject, "https://", 8) != 0)
         return false;
+    if (!c->zone[0])
+        memcpy(c->zone, c->house_zone, sizeof c->zone);
     return !c->zone[0] || dw_text_is_zone(dw_text_of(c->zone, sizeof c->zone));
 }
 

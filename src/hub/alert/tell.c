@@ -42,6 +42,7 @@ struct saying {
     uint32_t seconds, gap_s, count, percent;
     const char *word_name, *word; /* one blank that is itself a key */
     const char *tag;
+    const char *page; /* of the household's app; NULL: of the visit, or today */
     uint64_t visit;
     uint32_t member; /* 0: all */
 };
@@ -121,10 +122,10 @@ static void say(struct alert *a, const struct saying *s)
     m->expires_ms = now_ms + 1000u * (uint64_t)s->ttl_s;
     m->utc_ms = s->utc_ms;
     snprintf(m->tag, sizeof m->tag, "%s", s->tag);
-    if (s->visit)
-        snprintf(m->url, sizeof m->url, "/#visit=%016llx", (unsigned long long)s->visit);
+    if (!s->page && s->visit)
+        snprintf(m->url, sizeof m->url, "/#/visit/%016llx", (unsigned long long)s->visit);
     else
-        snprintf(m->url, sizeof m->url, "/");
+        snprintf(m->url, sizeof m->url, "/#/%s", s->page ? s->page : "today");
     for (unsigned lang = 0; lang < WORDS_LANGUAGES; lang++)
         fill(s, lang, m);
     send_message(a, m, s->member);
@@ -266,6 +267,7 @@ static void say_alarm(struct alert *a, uint32_t alarm, uint32_t count)
                .utc_ms = a->alarm_utc_ms[alarm],
                .count = count,
                .tag = tag,
+               .page = "live",
                .visit = visit,
            });
 }
@@ -383,7 +385,8 @@ static void look_at_camera(struct alert *a, uint64_t now_ms)
                                 .ttl_s = NEWS_S,
                                 .is_bounded = true,
                                 .utc_ms = a->camera_since_utc_ms,
-                                .tag = "camera"});
+                                .tag = "camera",
+                                .page = "live"});
     } else if (s->camera == DW_CAMERA_LIVE && a->camera_told &&
                now_ms - a->camera_since_ms >= a->conf.camera_wait_ms) {
         a->camera_told = 0;
@@ -392,7 +395,8 @@ static void look_at_camera(struct alert *a, uint64_t now_ms)
                                 .ttl_s = NEWS_S,
                                 .is_bounded = true,
                                 .utc_ms = a->camera_since_utc_ms,
-                                .tag = "camera"});
+                                .tag = "camera",
+                                .page = "live"});
     }
 }
 
@@ -407,7 +411,8 @@ static void look_at_link(struct alert *a, uint64_t now_ms)
                                     .ttl_s = NEWS_S,
                                     .is_bounded = true,
                                     .utc_ms = s->is_clock_sure ? now_utc_ms() : 0,
-                                    .tag = "link"});
+                                    .tag = "link",
+                                    .page = "house"});
         a->was_link_up = true;
         a->is_link_told = false;
         a->link_lost_ms = 0;
@@ -426,7 +431,8 @@ static void look_at_link(struct alert *a, uint64_t now_ms)
                                 .ttl_s = NEWS_S,
                                 .is_bounded = true,
                                 .utc_ms = a->link_lost_utc_ms,
-                                .tag = "link"});
+                                .tag = "link",
+                                .page = "house"});
     }
 }
 
@@ -444,7 +450,8 @@ static void look_at_house(struct alert *a)
                                 .is_bounded = true,
                                 .utc_ms = utc_ms,
                                 .percent = s->battery_pct,
-                                .tag = "battery"});
+                                .tag = "battery",
+                                .page = "house"});
     } else if (s->battery_pct >= BATTERY_GOOD && s->battery_pct <= 100) {
         a->battery_told = 255;
     }
@@ -459,7 +466,8 @@ static void look_at_house(struct alert *a)
                                 .ttl_s = DAY_S,
                                 .is_bounded = true,
                                 .utc_ms = utc_ms,
-                                .tag = "disk"});
+                                .tag = "disk",
+                                .page = "house"});
     }
 }
 
@@ -507,6 +515,7 @@ static void on_people(struct alert *a, const struct dw_ipc_story *s)
                .ttl_s = is_recovery ? RECOVERY_S : DAY_S,
                .utc_ms = s->utc_ms,
                .tag = is_recovery ? "recovery" : "people",
+               .page = "people",
            });
 }
 
@@ -522,7 +531,8 @@ static void on_mode(struct alert *a, const struct dw_ipc_story *s)
                             .utc_ms = s->utc_ms,
                             .word_name = "mode",
                             .word = modes[s->value < DW_MODE_COUNT ? s->value : 0],
-                            .tag = "mode"});
+                            .tag = "mode",
+                            .page = "house"});
 }
 
 void tell_on_story(struct alert *a, const struct dw_ipc_story *s)
@@ -536,7 +546,8 @@ void tell_on_story(struct alert *a, const struct dw_ipc_story *s)
                                 .level = ALERT_NOTICE,
                                 .ttl_s = DAY_S,
                                 .utc_ms = s->utc_ms,
-                                .tag = "hub"});
+                                .tag = "hub",
+                                .page = "house"});
     else if (s->kind == DW_STORY_ALARM)
         alarm_on(a, s->value, s->visit, s->utc_ms);
     else if (s->kind == DW_STORY_ALARM_OVER)
@@ -554,13 +565,16 @@ void tell_on_story(struct alert *a, const struct dw_ipc_story *s)
         say_of_visit(a, s,
                      (struct saying){.title = "alert.asked.title",
                                      .body = "alert.asked.body",
+                                     .page = "live",
                                      .is_bounded = true});
     } else if (s->kind == DW_STORY_VISIT_REFUSED) {
         on_refused(a, s);
     } else if (s->kind == DW_STORY_OPENING && !v->opened_ms) {
         v->opened_ms = s->at_ms;
         say_of_visit(a, s,
-                     (struct saying){.title = "alert.opened.title", .body = "alert.opened.body"});
+                     (struct saying){.title = "alert.opened.title",
+                                     .body = "alert.opened.body",
+                                     .page = "live"});
     } else if (s->kind == DW_STORY_SECURED) {
         v->secured_ms = s->at_ms;
     } else if (s->kind == DW_STORY_VISIT_ENDED) {
@@ -579,6 +593,7 @@ void tell_test(struct alert *a, uint32_t member)
                             .is_bounded = true,
                             .utc_ms = now_utc_ms(),
                             .tag = "test",
+                            .page = "alerts",
                             .member = member});
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "crypto/crypto.h"
 #include "os/os.h"
@@ -43,6 +44,7 @@ static const char schema[] =
 struct dw_book {
     sqlite3 *db;
     uint32_t since_trim;
+    bool is_damaged;
     struct {
         const char *sql; /* the literal itself: its address is the key */
         sqlite3_stmt *stmt;
@@ -162,6 +164,48 @@ static const char *text_col(sqlite3_stmt *s, int i)
 
 /* ---- open ---- */
 
+static bool is_sound(struct dw_book *b)
+{
+    sqlite3_stmt *s = NULL;
+    bool is = sqlite3_prepare_v2(b->db, "PRAGMA quick_check(1)", -1, &s, NULL) == SQLITE_OK &&
+              sqlite3_step(s) == SQLITE_ROW && strcmp(text_col(s, 0), "ok") == 0;
+    (void)sqlite3_finalize(s);
+    b->is_damaged = !is;
+    return is;
+}
+
+static bool open_file(struct dw_book *b, const char *path)
+{
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    /* NORMAL: nothing waits for the disk while pictures pass; a power cut may take back the last
+     * moments (a sign-out among them), never more. EXCLUSIVE: no shared memory file. */
+    return sqlite3_open_v2(path, &b->db, flags, NULL) == SQLITE_OK &&
+           sqlite3_exec(b->db,
+                        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
+                        "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
+                        "PRAGMA trusted_schema=OFF; PRAGMA secure_delete=ON;",
+                        NULL, NULL, NULL) == SQLITE_OK &&
+           is_sound(b) && sqlite3_exec(b->db, schema, NULL, NULL, NULL) == SQLITE_OK;
+}
+
+static void close_file(struct dw_book *b)
+{
+    for (size_t i = 0; i < b->count; i++)
+        (void)sqlite3_finalize(b->cached[i].stmt);
+    b->count = 0;
+    (void)sqlite3_close(b->db);
+    b->db = NULL;
+}
+
+static bool put_aside(const char *path)
+{
+    char aside[520], wal[520];
+    (void)snprintf(aside, sizeof(aside), "%s.damaged", path);
+    (void)snprintf(wal, sizeof(wal), "%s-wal", path);
+    (void)unlink(wal); /* of the damaged file; a new one must not read it */
+    return rename(path, aside) == 0;
+}
+
 dw_err dw_book_open(const char *folder, struct dw_book **ret_book, char *why, size_t why_cap)
 {
     char path[512] = ":memory:";
@@ -174,34 +218,31 @@ dw_err dw_book_open(const char *folder, struct dw_book **ret_book, char *why, si
         free(b);
         return dw_fail(DW_E_IO);
     }
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-    /* NORMAL: nothing waits for the disk while pictures pass; a power cut may take back the last
-     * moments (a sign-out among them), never more. EXCLUSIVE: no shared memory file. */
-    if (sqlite3_open_v2(path, &b->db, flags, NULL) != SQLITE_OK ||
-        sqlite3_exec(b->db,
-                     "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
-                     "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
-                     "PRAGMA trusted_schema=OFF; PRAGMA secure_delete=ON;",
-                     NULL, NULL, NULL) != SQLITE_OK ||
-        sqlite3_exec(b->db, schema, NULL, NULL, NULL) != SQLITE_OK) {
-        (void)snprintf(why, why_cap,
-                       "%s: %s. It holds sessions and a copy of the history, nothing that cannot "
-                       "be made again: move it away and start anew; everybody signs in again.",
-                       path, b->db ? sqlite3_errmsg(b->db) : "no memory");
-        dw_book_close(b);
-        return dw_fail(DW_E_IO);
+    if (open_file(b, path)) {
+        *ret_book = b;
+        return DW_OK;
     }
-    *ret_book = b;
-    return DW_OK;
+    /* Sessions and a copy of the history: no reason for a house without pages. It is kept for
+     * whoever wants to look, and everybody signs in again. */
+    int code = b->db ? sqlite3_errcode(b->db) & 0xff : SQLITE_NOMEM;
+    bool is_damaged = code == SQLITE_CORRUPT || code == SQLITE_NOTADB || b->is_damaged;
+    close_file(b);
+    if (folder[0] && is_damaged && put_aside(path) && open_file(b, path)) {
+        dw_log("warn", "front_book", "result=damaged kept_as=%s.damaged", path);
+        *ret_book = b;
+        return DW_OK;
+    }
+    (void)snprintf(why, why_cap, "%s: %s. Is there room, and may this program write there?", path,
+                   b->db ? sqlite3_errmsg(b->db) : "it cannot be opened");
+    dw_book_close(b);
+    return dw_fail(DW_E_IO);
 }
 
 void dw_book_close(struct dw_book *b)
 {
     if (!b)
         return;
-    for (size_t i = 0; i < b->count; i++)
-        (void)sqlite3_finalize(b->cached[i].stmt);
-    (void)sqlite3_close(b->db);
+    close_file(b);
     free(b);
 }
 

@@ -15,7 +15,8 @@
 
 struct dw_book;
 
-/* `folder` "": in memory. DW_E_IO: cannot be opened or is damaged; `why` says what to do. */
+/* `folder` "": in memory. A damaged file is put aside (".damaged") and a new one begun.
+ * DW_E_IO: cannot be opened or made; `why` says what to do. */
 DW_MUST_USE dw_err dw_book_open(const char *folder, struct dw_book **ret_book, char *why,
                                 size_t why_cap);
 void dw_book_close(struct dw_book *b);

@@ -693,10 +693,11 @@ static void line_of(const struct dw_event_body *b, uint64_t number, struct dw_ip
         .visit = b->visit,
         .kind = b->kind,
     };
-    if (is_end || (b->kind == DW_STORY_VISIT_REFUSED && b->detail_len == 8 && b->detail[0])) {
-        /* outcome, check, 0, 0, gap in ms (hub/guard/perform.c) */
+    if (is_end || (b->kind == DW_STORY_VISIT_REFUSED && b->detail_len >= 8 && b->detail[0])) {
+        /* outcome, check, 0, 0, gap in ms, member (hub/guard/perform.c) */
         ret->value = is_end ? b->detail[0] : b->detail[1];
         ret->value2 = number_at(b, 4);
+        ret->member = number_at(b, 8);
     } else if (b->kind == DW_STORY_SEGMENT) {
         ret->value = number_at(b, 56);
         ret->value2 = number_at(b, 60);
@@ -711,6 +712,7 @@ struct replay {
     struct guard *g;
     uint64_t told[256]; /* visits whose names have gone out in this batch */
     uint32_t count;
+    uint64_t last; /* number of the newest line that went out */
     bool is_full;
 };
 
@@ -741,14 +743,17 @@ static void replay_line(void *ctx, struct dw_view bytes, struct dw_view unused, 
     }
     if (!r->is_full)
         r->is_full = !child_offer(r->g, CHILD_FRONT, DW_IPC_STORY, &line);
+    if (!r->is_full)
+        r->last = line.number;
 }
 
 uint64_t house_replay(struct guard *g, uint64_t from)
 {
     static struct replay r;
-    r = (struct replay){.g = g};
+    r = (struct replay){.g = g, .last = from ? from - 1 : 0};
     store_each_line(g->store, from, replay_line, &r);
-    return g->story_number;
+    /* A front that is slow to read has not had them all: it asks again from where this ended. */
+    return r.is_full ? r.last : g->story_number;
 }
 
 /* ---- class O ---- */

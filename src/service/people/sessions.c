@@ -2,9 +2,9 @@
 
 #include "service/people/people.h"
 
-#define ROTATED_GRACE_MS 60000
-#define TOUCH_MS         300000 /* how exactly "unused since" is kept */
-#define SESSIONS_MAX     8      /* of one person; the oldest goes */
+#define GRACE_MS     60000  /* of the token before */
+#define TOUCH_MS     300000 /* how exactly "unused since" is kept */
+#define SESSIONS_MAX 8      /* of one person; the oldest goes */
 
 bool dw_session_is_fresh(struct dw_call *c)
 {
@@ -26,6 +26,12 @@ struct renewal {
     uint8_t hash[DW_HASH_BYTES]; /* of the newest token when we looked */
     bool is_new;
 };
+
+static int64_t grace_ms(const struct dw_service_settings *set)
+{
+    int64_t rotate = (int64_t)set->session_rotate_s * 1000;
+    return rotate < GRACE_MS ? rotate : GRACE_MS;
+}
 
 static void token_new(char ret_token[68])
 {
@@ -107,7 +113,7 @@ static enum due what_is_due(struct dw_call *c, struct dw_db *db, uint8_t ret_new
     if (is_newest && now - rotated > (int64_t)set->session_rotate_s * 1000)
         return DUE_ROTATE;
     /* The answer with the new token was lost on the way: the phone still has the old one. */
-    if (!is_newest && !is_seen && now - rotated > ROTATED_GRACE_MS)
+    if (!is_newest && !is_seen && now - rotated > grace_ms(set))
         return DUE_ROTATE;
     int64_t touch = idle / 4 < TOUCH_MS ? idle / 4 : TOUCH_MS;
     return now - sqlite3_column_int64(q, 5) > touch ? DUE_TOUCH : DUE_NOTHING;
@@ -125,7 +131,7 @@ static bool run_renewal(struct dw_work *w)
         return dw_db_do(w->db,
                         "UPDATE sessions SET used = ?1, is_seen = 1, prev_until = ?2"
                         " WHERE id = ?3 AND hash = ?4 AND is_seen = 0",
-                        "iikh", now, now + ROTATED_GRACE_MS, id, r->hash);
+                        "iikh", now, now + grace_ms(&w->service->set), id, r->hash);
     /* Of two requests at once the first renews; the other goes on with what it has. A token that
      * never arrived is replaced; the one before stays the one that counts meanwhile. */
     hash_of(r->token, hash);

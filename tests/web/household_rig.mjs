@@ -1,0 +1,198 @@
+// A stand-in for the hub, for the household's pages: the built files, the routes of docs/design/people.md with answers
+// that a test sets, and the live link of hub.mjs. It keeps what it was asked.
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readFileSync } from "node:fs";
+import http from "node:http";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { FakeHub } from "./hub.mjs";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const web = process.env.DW_WEB ?? join(here, "../../web");
+const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; worker-src 'self'; img-src 'self'; media-src 'self'; manifest-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
+
+export function buildPages() {
+  const folder = mkdtempSync(join(process.env.TMPDIR ?? tmpdir(), "dw-home-"));
+  execFileSync(process.execPath, [join(web, "build.mjs"), "household", join(folder, "assets.c"), "--folder", join(folder, "files")]);
+  const files = join(folder, "files");
+  const list = JSON.parse(readFileSync(join(files, "files.json"), "utf8"));
+  return { list, files: new Map(list.map((f) => [f.path, { type: f.type, open: f.open, bytes: readFileSync(join(files, f.path)) }])) };
+}
+
+const OPEN = ["/api/signin/begin", "/api/signin/finish", "/api/join/look", "/api/join/begin", "/api/join/finish", "/api/recover"];
+const PARAMS = [
+  ["t_loss_ms", 2000, 300, 2000], ["lease_ms", 15000, 1000, 15000], ["t_dwell_ms", 60000, 1000, 180000], ["t_visit_ms", 180000, 5000, 180000], ["t_stay_ms", 28800000, 60000, 28800000],
+  ["t_show_ms", 5000, 500, 5000], ["t_watch_ms", 60000, 1000, 600000], ["throws_least", 3, 3, 100], ["t_gap_ms", 500, 100, 500], ["t_late_ms", 70, 40, 250],
+];
+export const hex = (n) => randomBytes(n).toString("hex");
+const iso = (ms) => new Date(ms).toISOString();
+export const today = () => {
+  const d = new Date();
+  return `${d.getFullYear()}-${String(d.getMonth() + 1).padStart(2, "0")}-${String(d.getDate()).padStart(2, "0")}`;
+};
+const bytes = (n) => randomBytes(n).toString("base64url");
+
+export class Home extends FakeHub {
+  requests = []; // { method, path, body, csrf }
+  isSignedIn = true;
+  isDown = false;
+  delayMs = 0;
+  csrf = bytes(24);
+  /** Of a route: (body) => answer; throw { status, code } to refuse. */
+  routes = {};
+  details = {};
+  mp4 = null;
+  me = { member: { id: 1, name: "Ana", role: "owner" }, home: "14 Linden Row", needs_second_passkey: false, camera_mode: "on", is_demo: false, recovery_until: null };
+  jobs = [];
+  visits = [];
+  nextVisits = null;
+  people = {
+    members: [{ id: 1, name: "Ana", role: "owner", since: "2026-11-01T09:00:00.000Z" }, { id: 2, name: "Ben", role: "occupant", since: "2026-11-02T10:00:00.000Z" }],
+    passkeys: [
+      { number: 1, member: 1, label: "Ana's phone", added: "2026-11-01T09:00:00.000Z", used: "2026-11-20T07:30:00.000Z", synced: true },
+      { number: 2, member: 1, label: "Key on the key ring", added: "2026-11-01T09:05:00.000Z", used: null, synced: false },
+      { number: 3, member: 2, label: "Android phone", added: "2026-11-02T10:00:00.000Z", used: "2026-11-19T18:00:00.000Z", synced: true },
+    ],
+    invitations: [{ number: 4, name: "Marta", role: "occupant", until: "2026-11-29T12:00:00.000Z" }],
+    agencies: [{ id: "a".repeat(32), name: "Acme", stopped: false }, { id: "b".repeat(32), name: "Northway", stopped: true }],
+    epoch: 3,
+    recovery_until: null,
+  };
+  looks = [];
+  drills = [];
+  alerts = { vapid_key: bytes(65), places: [], ntfy: false };
+  params = PARAMS.map(([field, value, floor, ceiling]) => ({ field, value, default: value, floor, ceiling }));
+
+  constructor(built, ours = []) {
+    super(built.files, ours);
+  }
+
+  async start(port = 0) {
+    this.server = http.createServer((q, a) => void this.serve(q, a));
+    this.server.keepAliveTimeout = 1000;
+    this.server.on("upgrade", (req, socket) => {
+      if (!this.isSignedIn || this.isDown) socket.destroy();
+      else this.upgrade(req, socket);
+    });
+    await new Promise((r) => this.server.listen(port, "127.0.0.1", r));
+    this.port = this.server.address().port;
+    this.origin = `http://home1.localhost:${this.port}`;
+    this.timer = setInterval(() => this.newNonce(), 500);
+    return this;
+  }
+
+  async serve(q, a) {
+    const path = q.url.split("?")[0];
+    if (this.isDown) return void q.socket.destroy();
+    if (path.startsWith("/api/")) return this.api(q, a, path);
+    if (path.startsWith("/recordings/")) {
+      if (!this.mp4) return void a.writeHead(404).end();
+      return void a.writeHead(200, { "content-type": "video/mp4", "cache-control": "no-store" }).end(this.mp4);
+    }
+    const name = path === "/" ? "/index.html" : this.files.has(path) ? path : `${path}.html`;
+    const f = this.files.get(name);
+    if (!this.isSignedIn && !f?.open) return void a.writeHead(303, { location: "/signin" }).end();
+    if (!f) return void a.writeHead(404).end("no such page");
+    a.writeHead(200, { "content-type": f.type, "cache-control": "no-cache", "content-security-policy": CSP, "service-worker-allowed": "/" });
+    a.end(f.bytes);
+  }
+
+  async api(q, a, path) {
+    let text = "";
+    for await (const d of q) text += d;
+    const body = text === "" ? null : JSON.parse(text);
+    this.requests.push({ method: q.method, path, body, csrf: q.headers["x-doorward-csrf"] ?? "" });
+    if (this.delayMs) await new Promise((r) => setTimeout(r, this.delayMs));
+    const say = (status, x) => a.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" }).end(JSON.stringify(x));
+    if (!this.isSignedIn && !OPEN.includes(path)) return say(401, { code: "signed_out" });
+    if (this.isSignedIn && q.method !== "GET" && !OPEN.includes(path) && q.headers["x-doorward-csrf"] !== this.csrf) return say(403, { code: "csrf" });
+    try {
+      const f = this.routes[path];
+      say(200, f ? ((await f(body, q)) ?? {}) : this.answer(path, body));
+    } catch (e) {
+      say(e.status ?? 500, { code: e.code ?? "storage", detail: String(e.message ?? "") });
+    }
+  }
+
+  answer(path, body) {
+    if (path.startsWith("/api/visits/")) {
+      const id = path.split("/")[3];
+      const v = this.visits.find((x) => x.visit === id);
+      if (!v) throw { status: 404, code: "not_found" };
+      return { ...v, lines: this.details[id]?.lines ?? [], viewers: this.details[id]?.viewers ?? [] };
+    }
+    const challenge = () => ({ challenge: bytes(32), rp_id: "home1.localhost" });
+    switch (path) {
+      case "/api/me": return { ...this.me, csrf: this.csrf };
+      case "/api/jobs": return { jobs: this.jobs };
+      case "/api/history": return { visits: this.visits, next: this.nextVisits };
+      case "/api/people": return this.people;
+      case "/api/settings": return { params: this.params, camera_mode: this.me.camera_mode, door_names: ["Front door"] };
+      case "/api/viewers": return { viewers: this.looks };
+      case "/api/drills": return { drills: this.drills };
+      case "/api/alerts": return body === null ? this.alerts : {};
+      case "/api/signin/begin": case "/api/acts/begin": return { ...challenge(), ...(this.allow ? { allow: this.allow } : {}) };
+      case "/api/signin/finish": this.isSignedIn = true; return { member: this.me.member };
+      case "/api/join/look": return { name: "Ben", role: "occupant", until: "2026-11-29T12:00:00.000Z", is_first: false, home: this.me.home };
+      case "/api/join/begin": return { ...challenge(), user: bytes(16), name: "Ben", role: "occupant" };
+      case "/api/join/finish": this.isSignedIn = true; return { member: { id: 2, name: "Ben", role: "occupant" } };
+      case "/api/signout": case "/api/signout_everywhere": this.isSignedIn = false; return {};
+      case "/api/mode": this.me.camera_mode = body.mode; return {};
+      case "/api/recover/stop": this.me.recovery_until = null; this.people.recovery_until = null; return {};
+      default: return {};
+    }
+  }
+
+  asksOf(path) {
+    return this.requests.filter((r) => r.path === path);
+  }
+  /** The session is over on the hub's side. */
+  signOut() {
+    this.isSignedIn = false;
+    for (const s of this.screens) s.close(4401, "signed out");
+  }
+
+  addJob(more = {}) {
+    const j = {
+      id: hex(16), kind: "drop", state: "expected", agency: "Acme", agency_id: "a".repeat(32), agency_stopped: false, visitor: "Stewart",
+      screening: { issuer: "Screen Ltd", kind: "basic", from: "2026-01-01", to: "2027-01-01" }, date: today(), from: "10:00", to: "14:00", zone: "UTC", door: "Front door", notes: "",
+      parcels: 1, parcels_used: 0, dwell_ms: 60000, place: null, ...more,
+    };
+    this.jobs.push(j);
+    return j;
+  }
+
+  addVisit(more = {}) {
+    const at = more.at ?? Date.now() - 600000;
+    const v = {
+      visit: hex(8), kind: "drop", visitor: "Omar", agency: "Acme", is_owner: false, member: null, asked_at: iso(at), opened_at: iso(at + 6000), secured_at: iso(at + 24000),
+      inside_ms: 18000, outcome: "OK", check: null, gap_ms: 0, blind_ms: 0, alarms: [], has_recording: true, ...more,
+    };
+    delete v.at;
+    this.visits.unshift(v);
+    const lines = [];
+    const line = (ms, kind, value = 0, value2 = 0, word = undefined, member = null) => lines.push({ number: lines.length + 1, at: iso(at + ms), utc: at + ms, kind, value, value2, member, ...(word ? { word } : {}) });
+    line(0, "visit_asked");
+    if (v.outcome === "REFUSED") {
+      line(900, "visit_refused", 1, 0, v.check);
+    } else {
+      line(4000, "unlock_intent");
+      line(5000, "lock_state", 2 | (1 << 8), 0, "retracted");
+      line(6000, "opening", 0, 0, "visitor");
+      line(6000, "lock_state", 2 | (2 << 8), 0, "retracted");
+      if (v.blind_ms) {
+        line(14500, "camera_state", 3, 500, "blind");
+        line(14000 + v.blind_ms, "camera_state", 1, 80, "live");
+        for (const a of v.alarms) line(16000, "alarm", 1, 0, a);
+      }
+      line(21000, "lock_state", 2 | (1 << 8), 0, "retracted");
+      line(24000, "lock_state", 1 | (1 << 8) | (1 << 16), 0, "thrown");
+      line(24000, "secured");
+      line(24100, "visit_ended", 2, v.gap_ms, v.outcome);
+    }
+    this.details[v.visit] = { lines, viewers: v.outcome === "REFUSED" ? [] : [{ member: 1, what: "live", visit: v.visit, from: iso(at + 6000), to: iso(at + 30000) }, { member: 2, what: "recording", visit: v.visit, from: iso(at + 60000), to: iso(at + 90000) }] };
+    return v;
+  }
+}

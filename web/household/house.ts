@@ -1,0 +1,190 @@
+// What the app knows of the house: the session, the live link, and lists that are fetched when they are looked at and
+// again when the story says that they changed. Nothing of it is kept on the device.
+
+import { useEffect, useState } from "preact/hooks";
+import { Link, type Story } from "../live/index";
+import { Api } from "../shared/api";
+import { assert } from "../shared/passkey";
+import { toSignIn } from "../shared/place";
+import type { Alerts, Drill, Job, Look, Me, Mode, People, Settings, Visit } from "./types";
+
+interface Lists {
+  me: Me;
+  jobs: Job[];
+  visits: Visit[];
+  people: People;
+  settings: Settings;
+  looks: Look[];
+  drills: Drill[];
+  alerts: Alerts;
+}
+export type ListName = keyof Lists;
+
+const PATHS: Record<ListName, [string, string | null]> = {
+  me: ["/api/me", null],
+  jobs: ["/api/jobs", "jobs"],
+  visits: ["/api/history?limit=30", "visits"],
+  people: ["/api/people", null],
+  settings: ["/api/settings", null],
+  looks: ["/api/viewers", "viewers"],
+  drills: ["/api/drills", "drills"],
+  alerts: ["/api/alerts", null],
+};
+
+/** Which lists a line of the story makes old. */
+const CHANGES: Record<string, ListName[]> = {
+  job_stored: ["jobs"], job_recalled: ["jobs"], wish: ["jobs", "people"], visit_asked: ["visits"], visit_refused: ["visits"], visit_ended: ["visits", "jobs"],
+  confirmed_late: ["visits"], secured: ["visits"], opening: ["visits"], alarm: ["visits"], segment: ["visits"], people: ["people", "me"], camera_mode: ["me", "settings"], setting: ["settings"],
+};
+
+const TOGETHER_MS = 250;
+const STORY_KEPT = 120;
+
+export interface Told extends Story {
+  /** When it happened, on the page's clock. */
+  when: number;
+}
+
+export class House {
+  readonly api = new Api();
+  readonly link: Link;
+  readonly lists: Partial<Lists> = {};
+  readonly failed: Partial<Record<ListName, unknown>> = {};
+  nextVisits: string | null = null;
+  story: Told[] = [];
+  private readonly used = new Set<ListName>();
+  private readonly listeners = new Set<() => void>();
+  private readonly old = new Set<ListName>();
+  private readonly asking = new Map<ListName, Promise<void>>();
+  private timer: ReturnType<typeof setTimeout> | null = null;
+  private isLeaving = false;
+  /** The house's time minus the page's clock; null: it has not told. */
+  private hubOffset: number | null = null;
+
+  constructor() {
+    this.api.onSignedOut = () => this.leave();
+    this.link = new Link({ onSignedOut: () => this.leave() });
+    this.link.on("hello", () => {
+      this.story = [];
+      // The house was away: everything that is looked at may have changed.
+      for (const n of this.used) this.changed(n);
+    });
+    this.link.on("story", (m, when) => this.hear(m, when));
+  }
+
+  /** The session is over. Once, whoever notices first. */
+  leave(): void {
+    if (this.isLeaving) return;
+    this.isLeaving = true;
+    this.link.close();
+    toSignIn();
+  }
+
+  private hear(m: Story, when: number): void {
+    this.story = [{ ...m, when }, ...this.story.filter((s) => s.n !== m.n)].sort((a, b) => b.n - a.n).slice(0, STORY_KEPT);
+    if (m.utc_ms !== null) this.hubOffset = m.utc_ms - when;
+    if (!m.past) for (const n of CHANGES[m.kind] ?? []) this.changed(n);
+    this.tell();
+  }
+
+  private changed(n: ListName): void {
+    this.old.add(n);
+    this.timer ??= setTimeout(() => {
+      this.timer = null;
+      for (const o of this.old) if (this.used.has(o)) void this.load(o);
+      this.old.clear();
+    }, TOGETHER_MS);
+  }
+
+  /** The house's own time, ms since 1970: the phone's clock may be wrong. */
+  now(): number {
+    return this.hubOffset === null ? Date.now() : this.hubOffset + this.link.clock.now();
+  }
+  /** By how much this device's clock is wrong, ms. */
+  clockError(): number {
+    return this.hubOffset === null ? 0 : Date.now() - this.now();
+  }
+  /** A moment of the page's clock as the house's time. */
+  utcOf(pageMs: number): number {
+    return this.now() - (this.link.clock.now() - pageMs);
+  }
+
+  onChange(f: () => void): () => void {
+    this.listeners.add(f);
+    return () => void this.listeners.delete(f);
+  }
+  tell(): void {
+    for (const f of this.listeners) f();
+  }
+
+  load(n: ListName): Promise<void> {
+    this.used.add(n);
+    const running = this.asking.get(n);
+    if (running) return running;
+    const [path, inside] = PATHS[n];
+    const p = this.api
+      .get<Record<string, unknown>>(path)
+      .then(
+        (r) => {
+          (this.lists as Record<string, unknown>)[n] = inside === null ? r : r[inside];
+          if (n === "me") this.api.csrf = (r as unknown as Me).csrf;
+          if (n === "visits") this.nextVisits = (r.next as string | null) ?? null;
+          delete this.failed[n];
+        },
+        (e: unknown) => {
+          this.failed[n] = e;
+        },
+      )
+      .finally(() => {
+        this.asking.delete(n);
+        this.tell();
+      });
+    this.asking.set(n, p);
+    return p;
+  }
+
+  async moreVisits(): Promise<void> {
+    if (this.nextVisits === null) return;
+    const r = await this.api.get<{ visits: Visit[]; next: string | null }>(`/api/history?limit=30&before=${encodeURIComponent(this.nextVisits)}`);
+    this.lists.visits = [...(this.lists.visits ?? []), ...r.visits];
+    this.nextVisits = r.next;
+    this.tell();
+  }
+
+  /** Something that needs this person's passkey, each time. */
+  async act<T = Record<string, never>>(what: { act: string } & Record<string, unknown>): Promise<T> {
+    const b = await this.api.post<{ challenge: string; rp_id: string; allow: string[] }>("/api/acts/begin", what);
+    const signed = await assert(b);
+    return this.api.post<T>("/api/acts/finish", signed);
+  }
+
+  async wish(what: { wish: string } & Record<string, unknown>): Promise<void> {
+    await this.api.post("/api/wish", what);
+    await Promise.all([this.load("jobs"), this.used.has("people") ? this.load("people") : null]);
+  }
+
+  async mode(mode: Mode): Promise<void> {
+    await this.api.post("/api/mode", { mode });
+    await this.load("me");
+  }
+
+  async owner(word: "lock_now" | "end_visit" | "acknowledge"): Promise<void> {
+    // The socket is the quicker way; when it is down, the question goes the other way.
+    if (!this.link.act(word)) await this.api.post("/api/owner", { word });
+  }
+
+  memberName(id: number | null): string {
+    if (id === null) return "";
+    return this.lists.people?.members.find((m) => m.id === id)?.name ?? (this.lists.me?.member.id === id ? this.lists.me.member.name : "");
+  }
+}
+
+/** Draws anew when the house has news; fetches the lists that are named. */
+export function useHouse(house: House, ...names: ListName[]): void {
+  const [, set] = useState(0);
+  useEffect(() => {
+    const off = house.onChange(() => set((n) => n + 1));
+    for (const n of names) void house.load(n);
+    return off;
+  }, [house, names.join()]);
+}
