@@ -44,6 +44,7 @@ static const size_t sizes[DW_IPC_TYPE_COUNT] = {
     [DW_IPC_LIVE] = sizeof(struct dw_ipc_live),
     [DW_IPC_KEY_WANTED] = sizeof(struct dw_ipc_key_wanted),
     [DW_IPC_PARAMS] = sizeof(struct dw_ipc_params),
+    [DW_IPC_GRANTS] = sizeof(struct dw_ipc_grants),
 };
 
 size_t dw_ipc_size(enum dw_ipc_type type)

@@ -65,6 +65,7 @@ enum dw_ipc_type {
     DW_IPC_LIVE,          /* guard -> camera: pass pictures to the front or not (camera mode) */
     DW_IPC_KEY_WANTED,    /* front -> guard: a screen fell behind; ask the camera for a key frame */
     DW_IPC_PARAMS,        /* guard -> front: the rules' numbers in force, names of home and doors */
+    DW_IPC_GRANTS,        /* guard -> front: agencies and grants, after each change */
     DW_IPC_TYPE_COUNT
 };
 
@@ -282,7 +283,8 @@ struct dw_ipc_state {
     X(PEOPLE, "people")                 \
     X(CAMERA_MODE, "camera_mode")       \
     X(SETTING, "setting")               \
-    X(WISH, "wish")
+    X(WISH, "wish")                     \
+    X(GRANT, "grant")
 
 enum dw_story {
     DW_STORY_NONE = 0,

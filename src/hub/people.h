@@ -9,6 +9,7 @@
 #define DW_HUB_PEOPLE_H
 
 #include "core/base.h"
+#include "wire/grant.h"
 #include "wire/wish.h" /* enum dw_wish_kind, enum dw_note_kind */
 
 /* First in every message. */
@@ -54,6 +55,9 @@ enum dw_act {
     DW_ACT_SET_PARAM,      /* `name`: field of DW_PARAM_LIST, `value`: tighter or as permitted */
     DW_ACT_ALLOW_AGENCY,   /* `id`: allowed again; stopping needs no passkey */
     DW_ACT_NEW_RECOVERY,   /* new recovery code, shown once in the answer's `text` */
+    DW_ACT_GRANT,          /* `id`: agency, `grant`: the rest; owners only. The passkey that must
+                              sign is `credential`, or when none is named the member's that was used
+                              last; the answer of BEGIN says which */
     DW_ACT_COUNT
 };
 
@@ -62,8 +66,8 @@ enum dw_people_op {
     DW_PEOPLE_BEGIN,   /* act, member (0 for SIGN_IN, JOIN), act's fields; JOIN: token.
                           Answer: challenge; JOIN: name, role, user */
     DW_PEOPLE_JOIN,    /* challenge, client_data, auth (attestation object), name (label of the
-                          passkey), text (first owner: their own name). Answer: member, role, is_first; first owner: `text` = recovery
-                          code, shown once */
+                          passkey), text (first owner: their own name). Answer: member, role, is_first;
+                          first owner: `text` = recovery    code, shown once */
     DW_PEOPLE_SIGN_IN, /* challenge, credential, auth, client_data, signature. Answer: member */
     DW_PEOPLE_ACT,     /* the same five, for the act the challenge was given for. Answer by act:
                           INVITE, ADD_PASSKEY: text = token of the invitation (once) */
@@ -75,30 +79,36 @@ enum dw_people_op {
     DW_PEOPLE_RECOVER, /* name = recovery code; needs presence (doorward presence, at the hub).
                           Answer: until_utc_ms when a new owner may join, text = token for then */
     DW_PEOPLE_RECOVER_STOP, /* member: stops a recovery under way */
+    DW_PEOPLE_REVOKE,       /* member (an owner), id = grant. Answer, once durable: value = epoch,
+                               until_utc_ms = when it was written */
+    DW_PEOPLE_VETO, /* member (anybody who lives here), id = grant, while it waits. The same */
     DW_PEOPLE_OP_COUNT
 };
 
 /* Why the guard says no. Words are the page's (web/shared/strings). */
-#define DW_PEOPLE_NO_LIST(X)                                                                   \
-    X(CHALLENGE, "challenge") /* unknown, used, for another purpose, or older than 5 min */    \
-    X(PASSKEY, "passkey")     /* not one of this house, or its signature does not hold */      \
-    X(ORIGIN, "origin")       /* made for another page */                                      \
-    X(VERIFICATION, "user_verification") /* the person was not verified on the device */       \
-    X(ROLE, "role")                                                                            \
-    X(TOKEN, "invitation")          /* unknown, used or run out */                             \
-    X(FULL, "full")                 /* as many members, passkeys or invitations as fit */      \
-    X(LAST_OWNER, "last_owner")     /* somebody must be able to change things */               \
-    X(TWO_PASSKEYS, "two_passkeys") /* owners keep at least two [protocol 7] */                \
-    X(NOT_TIGHTER, "not_tighter")                                                              \
-    X(NAME, "name")                                                                            \
-    X(NO_SUCH, "no_such")                                                                      \
-    X(PRESENCE, "presence")         /* nobody confirmed at the hub itself */                   \
-    X(DOOR_BUSY, "door_busy")       /* a visit is under way */                                 \
-    X(DOOR_UNKNOWN, "door_unknown") /* the lock has not been heard; it is not asked to open */ \
-    X(STORAGE, "storage")                                                                      \
-    X(TOO_MANY, "too_many")   /* tries; wait */                                                \
-    X(DOOR_OPEN, "door_open") /* it is not locked; there is nothing to open */                 \
-    X(RECOVERY, "recovery")   /* one is under way: nothing opens; stop it first */
+#define DW_PEOPLE_NO_LIST(X)                                                                     \
+    X(CHALLENGE, "challenge") /* unknown, used, for another purpose, or older than 5 min */      \
+    X(PASSKEY, "passkey")     /* not one of this house, or its signature does not hold */        \
+    X(ORIGIN, "origin")       /* made for another page */                                        \
+    X(VERIFICATION, "user_verification") /* the person was not verified on the device */         \
+    X(ROLE, "role")                                                                              \
+    X(TOKEN, "invitation")          /* unknown, used or run out */                               \
+    X(FULL, "full")                 /* as many members, passkeys or invitations as fit */        \
+    X(LAST_OWNER, "last_owner")     /* somebody must be able to change things */                 \
+    X(TWO_PASSKEYS, "two_passkeys") /* owners keep at least two [protocol 7] */                  \
+    X(NOT_TIGHTER, "not_tighter")                                                                \
+    X(NAME, "name")                                                                              \
+    X(NO_SUCH, "no_such")                                                                        \
+    X(PRESENCE, "presence")         /* nobody confirmed at the hub itself */                     \
+    X(DOOR_BUSY, "door_busy")       /* a visit is under way */                                   \
+    X(DOOR_UNKNOWN, "door_unknown") /* the lock has not been heard; it is not asked to open */   \
+    X(STORAGE, "storage")                                                                        \
+    X(TOO_MANY, "too_many")   /* tries; wait */                                                  \
+    X(DOOR_OPEN, "door_open") /* it is not locked; there is nothing to open */                   \
+    X(RECOVERY, "recovery")   /* one is under way: nothing opens; stop it first */               \
+    X(SCOPE, "scope")         /* a grant of no form that is known: windows, days, uses, times */ \
+    X(CLOCK, "clock")         /* the time is not known: nothing with a time can be signed */     \
+    X(NOT_WAITING, "not_waiting") /* it is live, or over; revoke it instead */
 
 enum dw_people_no {
     DW_PEOPLE_NO_NONE = 0, /* it is done */
@@ -128,6 +138,31 @@ enum dw_people_change {
     DW_CHANGE_COUNT
 };
 
+/* `value` of a line DW_STORY_GRANT; `value2` is the first four bytes of the grant's or agency's id.
+ * REFUSED: `value2` is the enum dw_chain_no of crypto/chain.h. */
+enum dw_grant_change {
+    DW_GRANT_CHANGE_NONE = 0,
+    DW_GRANT_CHANGE_ASKED,  /* an agency asks for one */
+    DW_GRANT_CHANGE_SIGNED, /* it waits */
+    DW_GRANT_CHANGE_LIVE,
+    DW_GRANT_CHANGE_VETOED,
+    DW_GRANT_CHANGE_REVOKED,
+    DW_GRANT_CHANGE_REFUSED,  /* an agency asked for more than it may: nothing was stored */
+    DW_GRANT_CHANGE_RESTORED, /* the lock remembers more than this hub: no visitors until an owner
+                                 acknowledges; value2 0 again when one has: 1 */
+    DW_GRANT_CHANGE_COUNT
+};
+
+/* What the owner chose; the hub adds the rest and writes the bytes. */
+struct dw_people_grant {
+    uint8_t kind; /* enum dw_visit_kind */
+    uint8_t mode; /* enum dw_grant_mode */
+    uint8_t per_day, window_count;
+    uint16_t uses, days; /* days: from today on, 1..DW_GRANT_DAYS_MAX */
+    uint32_t dwell_ms;
+    struct dw_week_window window[DW_GRANT_WINDOWS_MAX]; /* ascending */
+};
+
 struct dw_ipc_people_ask {
     struct dw_ipc_head head;
     uint32_t ticket;
@@ -141,6 +176,7 @@ struct dw_ipc_people_ask {
     char name[DW_NAME_MAX];
     char text[256];
     struct dw_civil_window window;
+    struct dw_people_grant grant; /* BEGIN of DW_ACT_GRANT */
     uint16_t credential_len, client_data_len, auth_len, signature_len;
     uint8_t credential[DW_CRED_ID_MAX];
     uint8_t client_data[1024]; /* clientDataJSON */
@@ -153,13 +189,56 @@ struct dw_ipc_people_answer {
     uint32_t ticket;
     uint8_t op, no, role, is_first; /* no: enum dw_people_no */
     uint32_t member;
-    uint32_t pad;
+    uint16_t bytes_len, credential_len; /* BEGIN */
     uint64_t value;
     int64_t until_utc_ms;
     uint8_t challenge[32];
     uint8_t user[16]; /* WebAuthn user handle */
+    uint8_t id[16];   /* ACT of DW_ACT_GRANT: the grant */
     char name[DW_NAME_MAX];
     char text[256];
+    uint8_t bytes[1024]; /* BEGIN of an act: what its challenge is the hash of (a grant or a control
+                            statement), so that the page can show it. SIGN_IN, JOIN: none */
+    uint8_t credential[DW_CRED_ID_MAX]; /* BEGIN of DW_ACT_GRANT: the passkey that must sign */
+};
+
+/* Agencies that asked, and grants [docs/design/authority.md]; after each change, and to a new
+ * front. */
+#define DW_AGENCIES_MAX 32u
+#define DW_GRANTS_MAX   32u
+enum dw_grant_state {
+    DW_GRANT_STATE_NONE = 0,
+    DW_GRANT_STATE_WAITING, /* signed; live at `live_at_ms` unless somebody vetoes it */
+    DW_GRANT_STATE_LIVE,
+    DW_GRANT_STATE_VETOED,
+    DW_GRANT_STATE_REVOKED,
+    DW_GRANT_STATE_EXPIRED,
+    DW_GRANT_STATE_COUNT
+};
+struct dw_ipc_agency {
+    uint8_t id[16], key[32]; /* key: thumbprint */
+    uint8_t is_hosted;
+    uint8_t is_waiting; /* asks and has no grant yet: a card */
+    uint8_t pad[6];
+    int64_t asked_utc_ms;
+    char name[DW_NAME_MAX];
+};
+struct dw_ipc_grant {
+    uint8_t id[16], agency[16];
+    uint8_t state, kind, mode, per_day, window_count, camera_class, is_hosted, door;
+    uint16_t uses, used;
+    uint32_t dwell_ms, signed_by /* member */, epoch;
+    int64_t nbf_s, exp_s;
+    int64_t live_at_ms, signed_at_ms, over_at_ms; /* UTC; over: revoked or vetoed, 0: not */
+    struct dw_week_window window[DW_GRANT_WINDOWS_MAX];
+    char zone[DW_NAME_MAX], name[DW_NAME_MAX]; /* name: of the agency, as it was signed */
+};
+struct dw_ipc_grants {
+    struct dw_ipc_head head;
+    uint32_t agency_count, grant_count, epoch;
+    uint32_t is_restored; /* 1: no visitors until an owner acknowledges */
+    struct dw_ipc_agency agency[DW_AGENCIES_MAX];
+    struct dw_ipc_grant grant[DW_GRANTS_MAX];
 };
 
 struct dw_ipc_member {

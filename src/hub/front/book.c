@@ -777,6 +777,7 @@ static const char *line_word(enum dw_story kind, uint32_t value)
     case DW_STORY_CAMERA_MODE:
     case DW_STORY_SETTING:
     case DW_STORY_WISH:
+    case DW_STORY_GRANT:
     case DW_STORY_COUNT: break;
     }
     return NULL;

@@ -198,6 +198,7 @@ static void story_value(json_t *j, const struct dw_ipc_story *s)
     case DW_STORY_PEOPLE:
     case DW_STORY_SETTING:
     case DW_STORY_WISH:
+    case DW_STORY_GRANT:
     case DW_STORY_COUNT: break;
     }
     if (word)

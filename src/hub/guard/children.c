@@ -259,6 +259,7 @@ static void dispatch(struct guard *g, struct child *c, enum dw_ipc_type type,
     case DW_IPC_WHO:
     case DW_IPC_LIVE:
     case DW_IPC_PARAMS:
+    case DW_IPC_GRANTS:
     case DW_IPC_TYPE_COUNT: break;
     }
 }

@@ -907,6 +907,7 @@ static enum dw_people_no permit(struct guard *g, const struct challenge *c)
     case DW_ACT_NONE:
     case DW_ACT_SIGN_IN:
     case DW_ACT_JOIN:
+    case DW_ACT_GRANT:
     case DW_ACT_COUNT: break;
     }
     return DW_PEOPLE_NO_CHALLENGE;
@@ -1024,6 +1025,7 @@ static enum dw_people_no do_act(struct guard *g, const struct dw_ipc_people_ask 
     case DW_ACT_NONE:
     case DW_ACT_SIGN_IN:
     case DW_ACT_JOIN:
+    case DW_ACT_GRANT:
     case DW_ACT_COUNT: break;
     }
     return DW_PEOPLE_NO_CHALLENGE;
@@ -1222,6 +1224,8 @@ static void answer_ask(struct guard *g, const struct dw_ipc_people_ask *m)
         break;
     case DW_PEOPLE_RECOVER: no = do_recover(g, m, &a); break;
     case DW_PEOPLE_RECOVER_STOP: no = do_recover_stop(g, m, &a); break;
+    case DW_PEOPLE_REVOKE:
+    case DW_PEOPLE_VETO:
     case DW_PEOPLE_NONE:
     case DW_PEOPLE_OP_COUNT: break;
     }
