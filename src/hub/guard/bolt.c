@@ -8,6 +8,12 @@
 
 #define BAD_MAX 20u
 
+/* [I11] What the lock has heard of us must not be more than the database knows: it would be one
+ * that was restored, and what it says is unused may be used. While something is under way the
+ * database is ahead by as much as that may need; between, it is exact. */
+#define KNOWN_KEY "lock_known"
+#define RESERVE   8u
+
 static bool is_class_a(const struct guard *g)
 {
     return strcmp(g->set.lock_adapter, "reference") == 0;
@@ -60,6 +66,8 @@ static void command(struct guard *g, enum dw_lock_action action, uint64_t visit,
             .dwell_ms = dwell_ms,
         };
         memcpy(c.lock_nonce, l->lock_nonce, 32);
+        if (l->counter > l->known_counter)
+            bolt_remember(g, l->counter);
         if (action == DW_LOCK_ACTION_RETRACT) {
             memcpy(l->retract_nonce, l->lock_nonce, 32);
             l->retract_counter = c.counter;
@@ -116,6 +124,78 @@ static void retract_refused(struct guard *g)
     guard_feed(g, &ev);
 }
 
+static void known_bytes(uint32_t counter, uint32_t epoch, uint8_t ret[8])
+{
+    for (size_t i = 0; i < 4; i++) {
+        ret[i] = (uint8_t)(counter >> (24 - 8 * i));
+        ret[4 + i] = (uint8_t)(epoch >> (24 - 8 * i));
+    }
+}
+
+void bolt_remember(struct guard *g, uint32_t counter)
+{
+    struct lock_side *l = &g->lock;
+    uint8_t bytes[8];
+    if (g->is_restored || !l->has_compared)
+        return;
+    known_bytes(counter, l->epoch, bytes);
+    struct store_write w = {.meta_key = KNOWN_KEY, .meta = dw_view_of(bytes, sizeof bytes)};
+    if (dw_failed(store_write(g->store, &w)))
+        return;
+    l->known_counter = counter;
+    l->known_epoch = l->epoch;
+    l->has_known = true;
+}
+
+void bolt_reserve(struct guard *g, struct store_write *w, uint8_t room[8])
+{
+    struct lock_side *l = &g->lock;
+    if (!is_class_a(g) || g->is_restored || !l->has_compared)
+        return;
+    l->known_counter = l->counter + RESERVE;
+    l->known_epoch = l->epoch;
+    l->has_known = true;
+    known_bytes(l->known_counter, l->known_epoch, room);
+    w->meta_key = KNOWN_KEY;
+    w->meta = dw_view_of(room, 8);
+}
+
+void bolt_start(struct guard *g)
+{
+    struct lock_side *l = &g->lock;
+    uint8_t bytes[8];
+    struct dw_buf b = dw_buf_of(bytes, sizeof bytes);
+    if (dw_failed(store_meta(g->store, KNOWN_KEY, &b)) || b.len != sizeof bytes)
+        return; /* none: this database is the first that sees this lock */
+    for (size_t i = 0; i < 4; i++) {
+        l->known_counter = l->known_counter << 8 | bytes[i];
+        l->known_epoch = l->known_epoch << 8 | bytes[4 + i];
+    }
+    l->has_known = true;
+}
+
+void bolt_tidy(struct guard *g)
+{
+    struct lock_side *l = &g->lock;
+    if (is_class_a(g) && l->has_compared && g->door.state == DW_VISIT_NONE &&
+        !g->door.is_recovering && (!l->has_known || l->known_counter != l->counter))
+        bolt_remember(g, l->counter);
+}
+
+/* Once after each start, with the first word that the lock says about now. */
+static void compare(struct guard *g, uint32_t counter, uint32_t epoch)
+{
+    struct lock_side *l = &g->lock;
+    if (l->has_compared)
+        return;
+    l->has_compared = true;
+    l->epoch = epoch;
+    if (l->has_known && (counter > l->known_counter || epoch > l->known_epoch))
+        authority_restored(g);
+    else if (g->door.is_recovering) /* it will be asked to lock, maybe more than once */
+        bolt_remember(g, (counter > l->counter ? counter : l->counter) + RESERVE);
+}
+
 static void on_status(struct guard *g, struct dw_view payload)
 {
     struct lock_side *l = &g->lock;
@@ -147,6 +227,7 @@ static void on_status(struct guard *g, struct dw_view payload)
     l->bad = 0;
     memcpy(l->lock_nonce, s.lock_nonce, 32);
     l->has_lock_nonce = true;
+    compare(g, s.counter, s.epoch);
     l->epoch = s.epoch;
     if (s.counter > l->counter)
         l->counter = s.counter;

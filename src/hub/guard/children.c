@@ -119,6 +119,8 @@ static void on_owner(struct guard *g, const struct dw_ipc_owner *m)
         return;
     g->telling = g->door.visit;
     tell_by(g, DW_STORY_OWNER_ACT, m->word, 0, m->member);
+    if (m->word == DW_OWNER_ACKNOWLEDGE)
+        authority_acknowledged(g, m->member);
     struct dw_event ev = {.type = events[m->word]};
     guard_feed(g, &ev);
 }
@@ -183,6 +185,7 @@ static void on_ready(struct guard *g, struct child *c)
     }
     if (c->name == CHILD_FRONT) {
         people_tell(g);
+        authority_tell(g);
         house_tell_all(g);
         show_past(g);
         show_state(g, true);

@@ -11,6 +11,7 @@
  *   show.c      screens: snapshot, story, display statements
  *   perform.c   effects of the core, in order
  *   people.c    members, passkeys, invitations, acts    house.c   jobs, wishes, modes, settings
+ *   authority.c agencies, grants, manifests, shifts, the proof at the door
  */
 #ifndef DW_HUB_GUARD_GUARD_H
 #define DW_HUB_GUARD_GUARD_H
@@ -19,6 +20,7 @@
 
 #include "core/visit.h"
 #include "core/wall.h"
+#include "crypto/chain.h"
 #include "crypto/crypto.h"
 #include "crypto/webauthn.h"
 #include "hub/guard/store.h"
@@ -40,6 +42,7 @@ struct settings {
     char service_key[256];  /* empty: the first WELCOME that answers our pairing code is believed */
     char pairing_code[40];  /* empty: not open for pairing */
     char front_origin[128]; /* the one origin that passkeys are made for; empty: no sign-in */
+    uint32_t grant_wait_ms; /* from an owner's signature until a grant is live: time for a veto */
     uint32_t recovery_hours; /* from the code to a new owner [I48] */
     char ready_file[256];    /* written when every child is up; for whoever waits for the start */
     bool trust_clock;
@@ -72,8 +75,10 @@ struct out_message {
     uint32_t number; /* of the news; 0: the receipt */
     uint64_t sent_ms;
     uint16_t len;
-    uint8_t bytes[600];
+    uint8_t bytes[DW_LINK_PAYLOAD_MAX]; /* a grant is the largest */
 };
+
+#define EVIDENCE_MAX 3072u
 
 /* One courier's question, from HELLO to its receipt. */
 struct hello {
@@ -95,7 +100,13 @@ struct hello {
     uint64_t passed;
     /* class O: not a courier's question but an act of the household */
     bool is_owner;
-    uint8_t act; /* DW_ACT_UNLOCK, DW_ACT_LET_IN */
+    /* what was signed for this opening, as evidence, until the intent is written */
+    uint16_t evidence_len;
+    uint8_t evidence[EVIDENCE_MAX];
+    uint8_t chain_no;    /* enum dw_chain_no of the newest proof */
+    bool has_grant_use;  /* this visit is one use of its grant */
+    bool is_use_counted; /* by the opening that is_consumed is about */
+    uint8_t act;         /* DW_ACT_UNLOCK, DW_ACT_LET_IN */
     uint32_t member;
 };
 
@@ -129,6 +140,7 @@ struct book {
     struct credential credential[DW_CREDENTIALS_MAX];
     struct invite invite[DW_INVITES_MAX];
     uint32_t next_member, next_credential, next_invite, epoch;
+    uint32_t epoch_least; /* grants of an earlier one are void: a recovery [I48] */
     uint64_t next_wish;
     uint8_t camera_mode;
     bool has_code;
@@ -150,6 +162,10 @@ struct challenge {
     uint64_t value;
     uint8_t id[16], user[16];
     char name[DW_NAME_MAX];
+    /* `bytes` is the hash of this (a grant or a control statement); none for SIGN_IN and JOIN */
+    uint32_t epoch;
+    uint16_t shown_len;
+    uint8_t shown[1024];
 };
 #define PEOPLE_WAITING_MAX 8u
 struct people {
@@ -161,11 +177,62 @@ struct people {
     /* one change at a time is on its way to the disk; who asks meanwhile waits */
     bool is_writing;
     struct dw_ipc_people_answer answer;
+    /* of the act that is being done; goes with what it changes */
+    uint16_t evidence_len;
+    uint8_t evidence[EVIDENCE_MAX];
     struct dw_ipc_people_ask waiting[PEOPLE_WAITING_MAX];
     uint32_t waiting_count;
     uint32_t ask_credit, stranger_credit, recover_credit; /* [I45] */
     uint32_t member_credit[DW_MEMBERS_MAX];
     uint64_t credit_ms, recovery_ms, recovery_saved_ms;
+};
+
+/* ---- who may come [docs/design/authority.md] ---- */
+
+#define AGENCIES_WAIT_MAX   16u /* without a grant */
+#define SHIFTS_MAX          64u
+#define SHIFTS_EACH_MAX     32u /* of one agency */
+#define AGENCY_OBJECT_MAX   512u
+#define MANIFEST_OBJECT_MAX 2304u
+#define SHIFT_OBJECT_MAX    1024u
+#define STATE_FACT_MAX      128u
+
+struct agency {
+    bool is_used;
+    struct dw_key key;
+    struct dw_introduce said;
+    int64_t asked_ms;
+    uint16_t object_len; /* as it came */
+    uint8_t object[AGENCY_OBJECT_MAX];
+};
+struct grant {
+    uint8_t state; /* enum dw_grant_state; EXPIRED is never stored: judge_grant_state */
+    uint8_t told_state, day_used;
+    uint16_t used;
+    int32_t day; /* civil day that day_used is of */
+    uint32_t member;
+    int64_t signed_ms, live_ms, over_ms;
+    struct dw_grant said;
+    uint16_t evidence_len;
+    uint8_t evidence[EVIDENCE_MAX];
+};
+struct shift {
+    bool is_used;
+    uint8_t by[32]; /* thumbprint of the agency */
+    struct dw_shift said;
+    uint16_t object_len;
+    uint8_t object[SHIFT_OBJECT_MAX];
+};
+struct authority {
+    struct agency agency[DW_AGENCIES_MAX];
+    struct grant grant[DW_GRANTS_MAX];
+    struct shift shift[SHIFTS_MAX];
+    /* a grant on its way to the disk */
+    bool has_pending;
+    uint32_t pending_at;
+    struct grant pending;
+    uint16_t pending_len;
+    uint8_t pending_message[DW_LINK_PAYLOAD_MAX];
 };
 
 #define AGENCIES_STOPPED_MAX 64u
@@ -198,7 +265,11 @@ struct job_slot {
     bool is_recall_unsaved; /* the database would not take it yet */
     uint8_t openings_used;
     uint32_t consumed; /* bit n: parcel n */
+    bool is_accepted;  /* by the household; wanted where a grant asks each time */
     struct dw_job job;
+    uint8_t grant[16], by[32]; /* what it stands on, and the thumbprint of who signed it */
+    uint16_t object_len;       /* the manifest, byte for byte: checked again at the door */
+    uint8_t object[MANIFEST_OBJECT_MAX];
 };
 
 struct camera_side {
@@ -224,6 +295,10 @@ struct lock_side {
     uint8_t lock_nonce[32];
     bool has_lock_nonce;
     uint32_t epoch, counter;
+    /* The counter and epoch up to which this database knows what was asked of the lock: when the
+     * lock has heard more, the database is older than the lock [I11]. Durable. */
+    uint32_t known_counter, known_epoch;
+    bool has_known, has_compared;
     uint8_t retract_nonce[32]; /* of the newest retract, and its counter; 0: none is out */
     uint32_t retract_counter;
     bool is_retract_stale; /* the lock did not know its nonce: not executed, or executed before */
@@ -259,6 +334,7 @@ struct guard {
     bool is_ready, is_stopping;
 
     struct people people;
+    struct authority authority;
     struct house house;
     struct job_slot jobs[JOBS_MAX];
     struct hello hellos[VISITS_MAX];
@@ -272,6 +348,7 @@ struct guard {
     uint64_t viewers_sent_ms;
 
     bool is_link_up;
+    uint64_t link_heard_ms; /* when it was up last [I14] */
     uint64_t story_number;
     struct dw_ipc_story past[64]; /* a ring, for a front that starts later than the story */
     uint64_t state_sent_ms;
@@ -283,6 +360,7 @@ struct guard {
     uint64_t enrol_ms;
     uint32_t enrol_wait_ms;
     bool is_rolled_back; /* the record is shorter than it was: no visitors [protocol 4.7] */
+    bool is_restored;    /* the lock remembers more than the database: no visitors [I11] */
     int nursery;         /* socket to the process that starts children */
     uv_poll_t nursery_poll;
     uv_signal_t stop[2];
@@ -334,6 +412,12 @@ void bolt_on_signed(struct guard *g, const struct dw_ipc_bytes *m);
 void bolt_on_report(struct guard *g, const struct dw_ipc_lock_report *m);
 void bolt_lost(struct guard *g);
 void bolt_throw(struct guard *g, uint64_t visit, dw_mono expires);
+/* What this database knows of the lock. */
+void bolt_start(struct guard *g);
+/* With an intent: what will be asked of the lock in it is known beforehand. `room`: 8 bytes. */
+void bolt_reserve(struct guard *g, struct store_write *w, uint8_t room[8]);
+void bolt_remember(struct guard *g, uint32_t counter);
+void bolt_tidy(struct guard *g); /* once a second */
 /* The only way to an open door for a visitor [I6]. Called from one line, on DW_FX_RETRACT. */
 void dw_actuate_retract(struct guard *g, uint64_t visit, uint32_t lease_ms, uint32_t dwell_ms,
                         dw_mono expires);
@@ -359,7 +443,59 @@ struct job_slot *link_job(struct guard *g, const uint8_t id[16]);
 void link_tidy(struct guard *g);
 void link_load_jobs(struct guard *g);
 
+/* One more line of the record that a message of the link brings about? [I45] */
+bool link_take_credit(struct guard *g);
+/* Signs `payload` as `kind` into `ret`, kind byte first; its length, 0: it does not fit. */
+uint16_t link_seal(struct guard *g, enum dw_link_kind kind, struct dw_view payload, uint8_t *ret,
+                   size_t cap);
+/* Sends it, now and until it is acknowledged. The caller makes it durable (store_write.message). */
+void link_post(struct guard *g, struct dw_view message, uint64_t visit, uint32_t number);
+/* A visit that is not open yet and stands on nothing any more does not get there [I14]. */
+void link_end_unpermitted(struct guard *g);
+
+/* authority.c */
+void authority_start(struct guard *g); /* before link_load_jobs */
+void authority_tell(struct guard *g);  /* DW_IPC_GRANTS, to the front */
+void authority_tidy(struct guard *g);  /* once a second */
+/* Objects as the agencies made them. */
+void authority_on_introduce(struct guard *g, struct dw_view object);
+void authority_on_shift(struct guard *g, struct dw_view object);
+/* False: not of an agency that is known, or not for us; said in the log. */
+bool authority_read_manifest(struct guard *g, struct dw_view object, struct dw_job *ret_job,
+                             uint8_t ret_grant[16], uint8_t ret_by[32]);
+/* May this agency ask for that on this grant? False: said in the log and to the household. */
+bool authority_takes(struct guard *g, const struct dw_job *job, const uint8_t grant[16],
+                     const uint8_t by[32]);
+/* All signatures behind an opening, at once, with what this hub knows itself. */
+enum dw_chain_no authority_check(struct guard *g, const struct hello *h, const struct job_slot *s,
+                                 const struct dw_evidence *e, const struct dw_stop *stop);
+enum dw_check authority_check_of(enum dw_chain_no no);                /* what the courier hears */
+struct grant *authority_grant(struct guard *g, const uint8_t id[16]); /* NULL: none */
+/* One use of the grant, and back; the fact that makes it durable is in `room` (STATE_FACT_MAX). */
+bool authority_use(struct guard *g, const struct job_slot *s, uint8_t *room, size_t cap,
+                   struct store_fact *ret_fact);
+bool authority_unuse(struct guard *g, const uint8_t grant[16], uint8_t *room, size_t cap,
+                     struct store_fact *ret_fact);
+/* The bytes of a grant as the owner chose it, to be signed; `a` says by which passkey. */
+enum dw_people_no authority_write_grant(struct guard *g, const struct dw_ipc_people_ask *m,
+                                        struct dw_buf *ret_bytes, struct dw_ipc_people_answer *a);
+/* They were signed, by `by`. */
+enum dw_people_no authority_signed(struct guard *g, struct dw_view bytes, struct dw_view evidence,
+                                   const struct dw_passkey *by, uint32_t member,
+                                   struct dw_ipc_people_answer *a);
+void authority_decided(struct guard *g, bool is_durable);
+enum dw_people_no authority_revoke(struct guard *g, const struct dw_ipc_people_ask *m,
+                                   struct dw_ipc_people_answer *a);
+enum dw_people_no authority_veto(struct guard *g, const struct dw_ipc_people_ask *m,
+                                 struct dw_ipc_people_answer *a);
+void authority_restored(struct guard *g);
+void authority_acknowledged(struct guard *g, uint32_t member);
+
 /* judge.c */
+/* As it stands now. */
+enum dw_grant_state judge_grant_state(const struct guard *g, const struct grant *gr);
+/* Today at home, if the whole clock interval is in it. */
+bool judge_civil_day(const struct guard *g, int32_t *ret_day);
 /* The checks on a hello that need keys, jobs, clocks: bits passed and failed of enum dw_check. */
 void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, uint32_t *ret_parcel,
                  uint64_t *ret_passed, uint64_t *ret_failed);
@@ -408,6 +544,7 @@ void house_tell_params(struct guard *g); /* DW_IPC_PARAMS, to the front */
 /* Old lines of the story, with whose they were; the number of the newest line. */
 uint64_t house_replay(struct guard *g, uint64_t from);
 /* Class O: what the core says at once. */
+/* `people.evidence` is what was signed for it. */
 enum dw_people_no house_open(struct guard *g, enum dw_act act, uint32_t member);
 
 /* show.c */

@@ -206,16 +206,19 @@ static void load_decision(void *ctx, struct dw_view bytes, struct dw_view unused
     struct guard *g = ctx;
     uint8_t id[16];
     char place[DW_NAME_MAX] = "";
-    bool is_declined = false;
+    bool is_declined = false, is_accepted = false;
+    uint32_t items = 0;
     uint64_t version;
     struct dw_rd r;
     (void)unused, (void)unused2;
     dw_rd_init(&r, bytes);
-    dw_rd_array(&r, 4);
+    dw_rd_array_upto(&r, 4, 5, &items); /* the last came later */
     dw_rd_uint(&r, FACT_VERSION, &version);
     dw_rd_bytes(&r, id, sizeof id);
     dw_rd_bool(&r, &is_declined);
     dw_rd_text_into(&r, sizeof place, place);
+    if (items > 4)
+        dw_rd_bool(&r, &is_accepted);
     if (dw_failed(dw_rd_end(&r))) {
         dw_log("error", "wish", "stored=unreadable");
         return;
@@ -225,6 +228,7 @@ static void load_decision(void *ctx, struct dw_view bytes, struct dw_view unused
         return;
     s->decision = (uint64_t)number;
     s->is_declined = is_declined;
+    s->is_accepted = is_accepted;
     memcpy(s->place, place, sizeof s->place);
     house_job_changed(g, s);
 }
@@ -260,6 +264,8 @@ static void decide(struct guard *g)
     if (is_job && s) {
         if (o->deciding != DW_WISH_PLACE)
             s->is_declined = o->deciding == DW_WISH_DECLINE;
+        if (o->deciding != DW_WISH_PLACE)
+            s->is_accepted = o->deciding == DW_WISH_ACCEPT;
         else
             memcpy(s->place, o->place, sizeof s->place);
         s->decision = o->decision;
@@ -276,6 +282,7 @@ static void decide(struct guard *g)
 void house_decided(struct guard *g, bool is_durable)
 {
     struct house *o = &g->house;
+    authority_decided(g, is_durable);
     if (is_durable)
         decide(g);
     if (is_durable && o->is_setting) {
@@ -336,11 +343,12 @@ static enum dw_people_no wish_about_job(struct guard *g, struct dw_wish *m, stru
     else
         memcpy(place, s->place, sizeof place);
     dw_wr_init(&w, &b);
-    dw_wr_array(&w, 4);
+    dw_wr_array(&w, 5);
     dw_wr_uint(&w, FACT_VERSION);
     dw_wr_bytes(&w, m->id, sizeof m->id);
     dw_wr_bool(&w, is_declined);
     dw_wr_text_from(&w, sizeof place, place);
+    dw_wr_bool(&w, m->kind == DW_WISH_ACCEPT || (m->kind == DW_WISH_PLACE && s->is_accepted));
     if (dw_failed(dw_wr_end(&w))) {
         g->people.book = g->people.before;
         return DW_PEOPLE_NO_NAME;
@@ -446,6 +454,7 @@ enum dw_people_no house_allow(struct guard *g, const uint8_t agency[16], bool is
                 (struct store_fact){.kind = STORE_FACT_AGENCY, .number = o->stopped[i].number};
     }
     people_begin(g);
+    g->people.book.epoch++;
     struct dw_wish m = {.kind = DW_WISH_ALLOW_AGENCY, .number = ++g->people.book.next_wish};
     memcpy(m.id, agency, 16);
     o->deciding = DW_WISH_ALLOW_AGENCY; /* loosens: only when it is durable */
@@ -555,7 +564,6 @@ enum dw_people_no house_set_param(struct guard *g, const char *field, uint64_t v
     }
     if (dw_failed(dw_wr_end(&w)))
         return DW_PEOPLE_NO_STORAGE;
-    struct store_fact f = {STORE_FACT_PARAMS, 0, dw_view_of_buf(&b)};
     uint32_t place = (uint32_t)(r - rows);
     struct store_write write = {
         .kind = DW_STORY_SETTING,
@@ -563,10 +571,14 @@ enum dw_people_no house_set_param(struct guard *g, const char *field, uint64_t v
         .boot_ms = dw_now().ms,
         .detail = dw_view_of(detail, tell_detail(detail, (uint32_t)value, place, member)),
         .story = g->story_number + 1,
-        .facts = &f,
-        .fact_count = 1,
     };
     people_begin(g);
+    g->people.book.epoch++;
+    uint8_t house[512];
+    struct store_fact facts[2] = {{STORE_FACT_PARAMS, 0, dw_view_of_buf(&b)},
+                                  people_house_fact(g, house, sizeof house)};
+    write.facts = facts;
+    write.fact_count = 2;
     o->is_setting = true;
     o->setting = want;
     enum dw_people_no no = people_write(g, &write, a);
@@ -701,7 +713,7 @@ static void line_of(const struct dw_event_body *b, uint64_t number, struct dw_ip
     } else if (b->kind == DW_STORY_SEGMENT) {
         ret->value = number_at(b, 56);
         ret->value2 = number_at(b, 60);
-    } else if (b->detail_len <= 12) {
+    } else if (b->detail_len <= 12 || b->detail_len == 12 + 32) { /* with the hash of evidence */
         ret->value = number_at(b, 0);
         ret->value2 = number_at(b, 4);
         ret->member = number_at(b, 8);
@@ -769,6 +781,8 @@ enum dw_people_no house_open(struct guard *g, enum dw_act act, uint32_t member)
                         .member = member,
                         .job = JOBS_MAX};
     dw_random(&h->visit, sizeof h->visit);
+    memcpy(h->evidence, g->people.evidence, g->people.evidence_len);
+    h->evidence_len = g->people.evidence_len;
     h->visit = (h->visit >> 1) | 1; /* never 0, and a number that every database holds */
     house_who(g, h);
     g->telling = h->handle;

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "hub/guard/guard.h"
+#include "os/os.h"
 
 struct verdicts {
     uint64_t passed, failed;
@@ -94,6 +95,57 @@ static void judge_time(struct guard *g, const struct dw_job *j, struct verdicts 
     judge(v, DW_CHECK_SCREENING, j->screening_from_day <= lo.day && hi.day <= j->screening_to_day);
 }
 
+bool judge_civil_day(const struct guard *g, int32_t *ret_day)
+{
+    struct dw_utc now = guard_wall(g);
+    if (!dw_utc_is_known(now))
+        return false;
+    struct civil lo = civil_of(now.lo_ms), hi = civil_of(now.hi_ms);
+    *ret_day = lo.day;
+    return lo.is_known && hi.is_known && lo.day == hi.day;
+}
+
+enum dw_grant_state judge_grant_state(const struct guard *g, const struct grant *gr)
+{
+    struct dw_utc now = guard_wall(g);
+    bool is_over = gr->state == DW_GRANT_STATE_WAITING || gr->state == DW_GRANT_STATE_LIVE;
+    if (is_over && dw_utc_is_known(now) && now.hi_ms >= gr->said.exp_s * 1000)
+        return DW_GRANT_STATE_EXPIRED;
+    return (enum dw_grant_state)gr->state;
+}
+
+static const struct grant *grant_of(const struct guard *g, const struct job_slot *s)
+{
+    for (size_t i = 0; i < DW_GRANTS_MAX; i++) {
+        const struct grant *gr = &g->authority.grant[i];
+        if (gr->state != DW_GRANT_STATE_NONE && dw_same(gr->said.id, s->grant, 16))
+            return gr;
+    }
+    return NULL;
+}
+
+/* May this agency still come, by what the household gave it, and does the hub know that it may?
+ * [I14]: what was taken away while nobody could tell us is not known to be there. */
+static bool is_granted(const struct guard *g, const struct job_slot *s, const struct dw_hello *m)
+{
+    const struct grant *gr = grant_of(g, s);
+    int32_t today = 0;
+    if (!gr || judge_grant_state(g, gr) != DW_GRANT_STATE_LIVE)
+        return false;
+    if (gr->said.mode == DW_GRANT_ASK && !s->is_accepted)
+        return false;
+    if (!g->is_link_up && dw_now().ms - g->link_heard_ms > g->set.params.t_rev_ms)
+        return false;
+    for (size_t i = 0; i < VISITS_MAX; i++) { /* a stay that has begun is one use */
+        const struct hello *h = &g->hellos[i];
+        if (h->handle != 0 && !h->is_owner && h->visit == m->visit && h->has_grant_use)
+            return true;
+    }
+    if (gr->used >= gr->said.uses || !judge_civil_day(g, &today))
+        return false;
+    return today > gr->day || (today == gr->day && gr->day_used < gr->said.per_day);
+}
+
 void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, uint32_t *ret_parcel,
                  uint64_t *ret_passed, uint64_t *ret_failed)
 {
@@ -119,7 +171,7 @@ void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, u
          * in which nobody is let in [I48]. */
         judge(&v, DW_CHECK_PERMISSION,
               !slot->is_recalled && !slot->is_declined && !slot->is_agency_stopped &&
-                  !g->people.book.is_recovering);
+                  !g->people.book.is_recovering && is_granted(g, slot, m));
         judge_time(g, j, &v);
         if (j->parcel_count == 0) {
             bool stays = j->kind == DW_VISIT_STAY;

@@ -57,6 +57,11 @@ static bool take_credit(uint32_t *credit)
     return true;
 }
 
+bool link_take_credit(struct guard *g)
+{
+    return take_credit(&g->job_credit);
+}
+
 /* Signs `payload` as `kind` into `ret` (kind byte first). */
 static bool seal(struct guard *g, enum dw_link_kind kind, struct dw_view payload, uint8_t *ret,
                  size_t cap, uint16_t *ret_len)
@@ -131,6 +136,19 @@ static void on_ack(struct guard *g, const struct dw_ack *a)
     }
     struct store_write w = {.ack = true, .visit = a->visit, .message_number = a->number};
     (void)store_write(g->store, &w); /* not kept: it is sent once more after a restart, no harm */
+}
+
+uint16_t link_seal(struct guard *g, enum dw_link_kind kind, struct dw_view payload, uint8_t *ret,
+                   size_t cap)
+{
+    uint16_t len = 0;
+    return seal(g, kind, payload, ret, cap, &len) ? len : 0;
+}
+
+void link_post(struct guard *g, struct dw_view message, uint64_t visit, uint32_t number)
+{
+    if (message.len > 0)
+        post(g, message.ptr, (uint16_t)message.len, visit, number);
 }
 
 /* ---- answers
@@ -333,17 +351,24 @@ static void load_parcel(void *ctx, struct dw_view job, struct dw_view commitment
     }
 }
 
-static void on_job(struct guard *g, const struct dw_job *j, struct dw_view payload)
+static void on_manifest(struct guard *g, struct dw_view object)
 {
-    if (!dw_same(j->hub, g->secret.key.thumb, 32)) { /* [I5] */
-        dw_log("warn", "job", "refused=wrong_hub");
+    static struct dw_job job;
+    const struct dw_job *j = &job;
+    uint8_t grant[16], by[32];
+    if (!authority_read_manifest(g, object, &job, grant, by))
         return;
-    }
     struct job_slot *s = link_job(g, j->job);
     uint32_t known = 0;
     if (s ? j->revision <= s->job.revision
           : store_knows_job(g->store, dw_view_of(j->job, 16), &known) && j->revision <= known)
-        return; /* had before, or older, or recalled before it came */
+        return;                         /* had before, or older, or recalled before it came */
+    if (s && !dw_same(s->by, by, 32)) { /* no agency changes another's */
+        dw_log("warn", "manifest", "refused=another_agencys");
+        return;
+    }
+    if (!authority_takes(g, j, grant, by))
+        return;
     if (!take_credit(&g->job_credit)) {
         dw_log("error", "job", "refused=too_many");
         return;
@@ -369,6 +394,10 @@ static void on_job(struct guard *g, const struct dw_job *j, struct dw_view paylo
         s->consumed = used;
     }
     s->job = *j;
+    memcpy(s->grant, grant, 16);
+    memcpy(s->by, by, 32);
+    memcpy(s->object, object.ptr, object.len); /* its size was looked at */
+    s->object_len = (uint16_t)object.len;
     s->is_recalled = s->is_recall_unsaved = false;
     house_new_job(g, s);
     house_job_changed(g, s);
@@ -380,7 +409,7 @@ static void on_job(struct guard *g, const struct dw_job *j, struct dw_view paylo
         .detail = dw_view_of(detail, tell_detail(detail, j->revision, 0, 0)),
         .story = g->story_number + 1,
         .job_id = dw_view_of(j->job, 16),
-        .job = payload,
+        .job = object,
         .job_revision = j->revision,
     };
     if (dw_failed(store_write(g->store, &w)))
@@ -452,11 +481,12 @@ static void load_job(void *ctx, struct dw_view id, struct dw_view bytes, int64_t
                      int64_t recalled)
 {
     struct guard *g = ctx;
-    struct dw_job j;
+    static struct dw_job j;
+    uint8_t grant[16], by[32];
     (void)id;
     if (bytes.len == 0)
         return; /* its recall came first; kept so that it cannot come later */
-    if (dw_failed(dw_job_read(bytes, &j))) {
+    if (!authority_read_manifest(g, bytes, &j, grant, by)) {
         dw_log("error", "job", "stored=unreadable");
         return;
     }
@@ -465,6 +495,10 @@ static void load_job(void *ctx, struct dw_view id, struct dw_view bytes, int64_t
         return;
     *s = (struct job_slot){.is_used = true, .is_recalled = recalled != 0};
     s->job = j;
+    memcpy(s->grant, grant, 16);
+    memcpy(s->by, by, 32);
+    memcpy(s->object, bytes.ptr, bytes.len);
+    s->object_len = (uint16_t)bytes.len;
     s->job.revision = (uint32_t)revision;
 }
 
@@ -572,7 +606,7 @@ static void on_hello(struct guard *g, const struct dw_hello *m)
     g->telling = h->handle;
     tell(g, DW_STORY_VISIT_ASKED, 0, 0);
     enum dw_check at_once = DW_CHECK_NONE;
-    if (g->is_rolled_back)
+    if (g->is_rolled_back || g->is_restored)
         at_once = DW_CHECK_RECORD;
     else if (m->age_ms > HELLO_AGE_MS_MAX)
         at_once = DW_CHECK_EXPIRED;
@@ -592,13 +626,20 @@ static void on_hello(struct guard *g, const struct dw_hello *m)
     guard_feed(g, &ev);
 }
 
-static void on_proof(struct guard *g, const struct dw_proof *p)
+/* The visitor's passkey over this very stop. What the hub knows decides: of the bytes that came
+ * only the number of the visit, the nonce that names the question, and the door code are looked at.
+ */
+static void on_stop(struct guard *g, const struct dw_evidence *e)
 {
-    struct hello *h = hello_by_visit(g, p->visit);
-    if (!h || !h->has_hub_nonce || !dw_same(p->hub, g->secret.key.thumb, 32) ||
-        !dw_same(p->hub_nonce, h->hub_nonce, 32)) {
+    struct dw_stop p;
+    struct hello *h = NULL;
+    if (strcmp(e->context, DW_STOP_CONTEXT) == 0 &&
+        !dw_failed(dw_stop_read(dw_view_of(e->bytes, e->bytes_len), &p)))
+        h = hello_by_visit(g, p.visit);
+    if (!h || !h->has_hub_nonce || !dw_same(e->hub, g->secret.key.thumb, 32) ||
+        !dw_same(p.hub, g->secret.key.thumb, 32) || !dw_same(p.hub_nonce, h->hub_nonce, 32)) {
         /* Another hub's, or a late copy of what was had: the question that is open stays open. */
-        dw_log("warn", "proof", "refused=mismatch");
+        dw_log("warn", "stop", "refused=mismatch");
         return;
     }
     h->has_hub_nonce = false; /* [I8] first match deletes, right or wrong [protocol 4.3] */
@@ -609,10 +650,36 @@ static void on_proof(struct guard *g, const struct dw_proof *p)
     if (s)
         h->asked.revision = s->job.revision;
     judge_hello(g, &h->asked, &h->job, &h->parcel, &ev.passed, &ev.failed);
-    if (h->job >= JOBS_MAX || p->door != g->jobs[h->job].job.door ||
-        !dw_same(p->courier_nonce, h->courier_nonce, 32))
-        ev.failed |= UINT64_C(1) << DW_CHECK_PROOF;
+    if (!s || h->job >= JOBS_MAX) {
+        ev.failed |= UINT64_C(1) << DW_CHECK_JOB;
+    } else {
+        enum dw_chain_no no = authority_check(g, h, s, e, &p);
+        h->chain_no = (uint8_t)no;
+        if (no != DW_CHAIN_YES) {
+            dw_log("warn", "stop", "refused=%s", dw_chain_no_code(no));
+            ev.failed |= UINT64_C(1) << authority_check_of(no);
+        }
+    }
+    if (g->is_restored)
+        ev.failed |= UINT64_C(1) << DW_CHECK_RECORD;
+    struct dw_buf out = dw_buf_of(h->evidence, sizeof h->evidence);
+    h->evidence_len = dw_failed(dw_evidence_write(e, &out)) ? 0 : (uint16_t)out.len;
     guard_feed(g, &ev);
+}
+
+void link_end_unpermitted(struct guard *g)
+{
+    struct hello *h = hello_of(g, g->door.visit);
+    bool is_before = g->door.state == DW_VISIT_ASKED || g->door.state == DW_VISIT_READY ||
+                     g->door.state == DW_VISIT_INTENT || g->door.state == DW_VISIT_LOOKING;
+    if (!h || h->is_owner || !is_before || h->job >= JOBS_MAX)
+        return;
+    const struct job_slot *s = &g->jobs[h->job];
+    const struct grant *gr = authority_grant(g, s->grant);
+    if (g->is_restored || !gr || judge_grant_state(g, gr) != DW_GRANT_STATE_LIVE) {
+        struct dw_event ev = {.type = DW_EV_OWNER_END};
+        guard_feed(g, &ev);
+    }
 }
 
 static void on_welcome(struct guard *g, struct dw_view cose)
@@ -654,29 +721,39 @@ void link_on_message(struct guard *g, const struct dw_ipc_link *m)
         on_welcome(g, cose);
         return;
     }
+    if (g->has_service) { /* what an agency has signed itself; the service only carries it */
+        if (kind == DW_LINK_KIND_INTRODUCE) {
+            authority_on_introduce(g, cose);
+            return;
+        }
+        if (kind == DW_LINK_KIND_MANIFEST) {
+            on_manifest(g, cose);
+            return;
+        }
+        if (kind == DW_LINK_KIND_SHIFT) {
+            authority_on_shift(g, cose);
+            return;
+        }
+    }
     enum dw_context c = (enum dw_context)dw_link_context(kind);
-    bool ours = kind == DW_LINK_KIND_JOB || kind == DW_LINK_KIND_RECALL ||
-                kind == DW_LINK_KIND_HELLO || kind == DW_LINK_KIND_PROOF ||
-                kind == DW_LINK_KIND_ACK || kind == DW_LINK_KIND_WISH_ACK;
+    /* JOB and PROOF are not among them any more: the service alone says nothing that opens [I2]. */
+    bool ours = kind == DW_LINK_KIND_RECALL || kind == DW_LINK_KIND_HELLO ||
+                kind == DW_LINK_KIND_STOP || kind == DW_LINK_KIND_ACK ||
+                kind == DW_LINK_KIND_WISH_ACK;
     if (!ours || !g->has_service) {
         dw_log("warn", "link_message", "refused=kind kind=%u", kind);
         return;
     }
     dw_err e = dw_signed_open(&g->service, c, cose, &payload);
-    union {
-        struct dw_job job;
+    static union {
         struct dw_recall recall;
         struct dw_hello hello;
-        struct dw_proof proof;
+        struct dw_evidence stop;
         struct dw_ack ack;
         struct dw_wish_ack wish_ack;
     } u;
     if (!dw_failed(e)) {
         switch ((enum dw_link_kind)kind) {
-        case DW_LINK_KIND_JOB:
-            if (!dw_failed(e = dw_job_read(payload, &u.job)))
-                on_job(g, &u.job, payload);
-            break;
         case DW_LINK_KIND_RECALL:
             if (!dw_failed(e = dw_recall_read(payload, &u.recall)))
                 on_recall(g, &u.recall);
@@ -685,9 +762,9 @@ void link_on_message(struct guard *g, const struct dw_ipc_link *m)
             if (!dw_failed(e = dw_hello_read(payload, &u.hello)))
                 on_hello(g, &u.hello);
             break;
-        case DW_LINK_KIND_PROOF:
-            if (!dw_failed(e = dw_proof_read(payload, &u.proof)))
-                on_proof(g, &u.proof);
+        case DW_LINK_KIND_STOP:
+            if (!dw_failed(e = dw_evidence_read(payload, &u.stop)))
+                on_stop(g, &u.stop);
             break;
         case DW_LINK_KIND_ACK:
             if (!dw_failed(e = dw_ack_read(payload, &u.ack)))
@@ -697,6 +774,13 @@ void link_on_message(struct guard *g, const struct dw_ipc_link *m)
             if (!dw_failed(e = dw_wish_ack_read(payload, &u.wish_ack)))
                 on_wish_ack(g, &u.wish_ack);
             break;
+        case DW_LINK_KIND_JOB:
+        case DW_LINK_KIND_PROOF:
+        case DW_LINK_KIND_INTRODUCE:
+        case DW_LINK_KIND_GRANT:
+        case DW_LINK_KIND_REVOKED:
+        case DW_LINK_KIND_MANIFEST:
+        case DW_LINK_KIND_SHIFT:
         case DW_LINK_KIND_WISH:
         case DW_LINK_KIND_NONE:
         case DW_LINK_KIND_ENROL:
@@ -715,6 +799,8 @@ void link_on_state(struct guard *g, bool is_up)
 {
     bool was = g->is_link_up;
     g->is_link_up = is_up;
+    if (was || is_up)
+        g->link_heard_ms = dw_now().ms;
     if (was != is_up)
         tell(g, DW_STORY_LINK, is_up, 0);
     if (is_up && !was) {

@@ -43,6 +43,8 @@ static const struct dw_setting table[] = {
      "open for pairing with this code; empty: closed"},
     {"front.origin", DW_SETTING_STRING, OFFSET(front_origin), 0, ROOM(front_origin), "", "",
      "the address of the household's pages, as https://home.example; passkeys hold there only"},
+    {"grant_wait_ms", DW_SETTING_UINT, OFFSET(grant_wait_ms), 0, 86400000, "600000", "ms",
+     "from an owner's signature until a grant is live, so that anybody at home can veto it"},
     {"recovery_hours", DW_SETTING_UINT, OFFSET(recovery_hours), 24, 720, "72", "h",
      "from the recovery code, said at the hub, to a new owner"},
     {"ready_file", DW_SETTING_STRING, OFFSET(ready_file), 0, ROOM(ready_file), "", "",
@@ -119,6 +121,8 @@ static void on_second(uv_timer_t *t)
     show_state(g, false);
     link_tidy(g);
     people_tidy(g);
+    authority_tidy(g);
+    bolt_tidy(g);
     house_tidy(g);
     children_tidy(g);
 }
@@ -348,6 +352,8 @@ static int run_guard(const char *config_path, int nursery)
     uint64_t newest = store_newest_line(g->store);
     /* What was told and not yet durable when the last hub ended had numbers, too. */
     g->story_number = newest ? newest + STORY_JUMP : 0;
+    bolt_start(g);
+    authority_start(g);
     link_load_jobs(g);
     if (!people_start(g, g->set.front_origin))
         return wrong("front.origin: give one origin, as https://home.example, with a name that "

@@ -397,7 +397,7 @@ struct store_fact people_house_fact(const struct guard *g, uint8_t *room, size_t
     struct dw_buf out = dw_buf_of(room, cap);
     struct dw_wr w;
     dw_wr_init(&w, &out);
-    dw_wr_array(&w, 11);
+    dw_wr_array(&w, 12);
     dw_wr_uint(&w, FACT_VERSION);
     dw_wr_uint(&w, b->next_member);
     dw_wr_uint(&w, b->next_credential);
@@ -409,6 +409,7 @@ struct store_fact people_house_fact(const struct guard *g, uint8_t *room, size_t
     dw_wr_bool(&w, b->is_recovering);
     dw_wr_bytes(&w, b->recovery_hash, b->is_recovering ? 32 : 0);
     dw_wr_uint(&w, b->recovery_left_ms);
+    dw_wr_uint(&w, b->epoch_least);
     DW_ASSERT(!dw_failed(dw_wr_end(&w)));
     return (struct store_fact){.kind = STORE_FACT_HOUSE, .bytes = dw_view_of(room, out.len)};
 }
@@ -425,13 +426,14 @@ static bool load_house(struct guard *g)
     uint8_t bytes[512];
     struct dw_buf in = dw_buf_of(bytes, sizeof bytes);
     struct dw_view code = {0}, hash = {0};
+    uint32_t items = 0;
     uint64_t version;
     struct dw_rd r;
     dw_err e = store_fact(g->store, STORE_FACT_HOUSE, 0, &in);
     if (dw_is(e, DW_E_NOT_FOUND))
         return true;
     dw_rd_init(&r, dw_view_of_buf(&in));
-    dw_rd_array(&r, 11);
+    dw_rd_array_upto(&r, 11, 12, &items); /* the last came later */
     dw_rd_uint(&r, FACT_VERSION, &version);
     dw_rd_u32(&r, &b->next_member);
     dw_rd_u32(&r, &b->next_credential);
@@ -443,6 +445,8 @@ static bool load_house(struct guard *g)
     dw_rd_bool(&r, &b->is_recovering);
     dw_rd_bytes_upto(&r, 32, &hash);
     dw_rd_u64(&r, &b->recovery_left_ms);
+    if (items > 11)
+        dw_rd_u32(&r, &b->epoch_least);
     if (dw_failed(e) || dw_failed(dw_rd_end(&r)))
         return false;
     b->has_code = code.len == 32;
@@ -496,6 +500,7 @@ static void changed(struct guard *g)
         show_state(g, true);
     }
     people_tell(g);
+    authority_tell(g);
 }
 
 static void drain(struct guard *g)
@@ -537,8 +542,22 @@ enum dw_people_no people_write(struct guard *g, struct store_write *w,
                                const struct dw_ipc_people_answer *a)
 {
     struct people *p = &g->people;
+    struct store_fact facts[STORE_FACTS_MAX];
+    uint8_t detail[12 + 32];
     w->done = on_written;
     w->ctx = g;
+    if (p->evidence_len > 0) { /* who signed it, and what: the event has its hash */
+        struct dw_view evidence = dw_view_of(p->evidence, p->evidence_len);
+        DW_ASSERT(w->detail.len == 12 && w->fact_count < STORE_FACTS_MAX && w->story != 0);
+        memcpy(detail, w->detail.ptr, 12);
+        dw_sha256(evidence, detail + 12);
+        w->detail = dw_view_of(detail, sizeof detail);
+        for (uint32_t i = 0; i < w->fact_count; i++)
+            facts[i] = w->facts[i];
+        facts[w->fact_count] = (struct store_fact){STORE_FACT_EVIDENCE, w->story, evidence};
+        w->facts = facts;
+        w->fact_count++;
+    }
     if (dw_failed(store_write(g->store, w))) {
         p->book = p->before;
         house_decided(g, false);
@@ -550,10 +569,14 @@ enum dw_people_no people_write(struct guard *g, struct store_write *w,
 }
 
 /* A change of people: facts, one event, the answer when both are durable. */
-static enum dw_people_no commit(struct guard *g, const struct change *c, enum dw_people_change what,
+static enum dw_people_no commit(struct guard *g, struct change *c, enum dw_people_change what,
                                 uint32_t about, uint32_t by, const struct dw_ipc_people_answer *a)
 {
     uint8_t detail[12];
+    g->people.book.epoch++; /* each change of people is an epoch of its own */
+    if (what == DW_CHANGE_RECOVERED)
+        g->people.book.epoch_least = g->people.book.epoch;
+    put_house(g, c);
     size_t len = tell_detail(detail, what, about, by);
     struct store_write w = {
         .kind = DW_STORY_PEOPLE,
@@ -819,9 +842,7 @@ static enum dw_people_no do_join(struct guard *g, const struct dw_ipc_people_ask
         code_new(&p->book, a->text, sizeof a->text);
         p->book.is_recovering = false;
         p->book.recovery_left_ms = 0;
-        p->book.epoch += is_recovery;
     }
-    put_house(g, &ch);
     a->member = who->id;
     a->role = who->role;
     a->is_first = is_first;
@@ -903,11 +924,11 @@ static enum dw_people_no permit(struct guard *g, const struct challenge *c)
         return invite_by_number(g, c->target) ? DW_PEOPLE_NO_NONE : DW_PEOPLE_NO_NO_SUCH;
     case DW_ACT_SET_PARAM: return house_set_param(g, c->name, c->value, true, who->id, NULL);
     case DW_ACT_ALLOW_AGENCY: return house_allow(g, c->id, true, who->id, NULL);
-    case DW_ACT_NEW_RECOVERY: return DW_PEOPLE_NO_NONE;
+    case DW_ACT_NEW_RECOVERY:
+    case DW_ACT_GRANT: return DW_PEOPLE_NO_NONE; /* its fields: authority_write_grant */
     case DW_ACT_NONE:
     case DW_ACT_SIGN_IN:
     case DW_ACT_JOIN:
-    case DW_ACT_GRANT:
     case DW_ACT_COUNT: break;
     }
     return DW_PEOPLE_NO_CHALLENGE;
@@ -932,7 +953,6 @@ static enum dw_people_no make_invite(struct guard *g, const struct challenge *c,
     memcpy(v->name, is_passkey ? who->name : c->name, sizeof v->name);
     token_new(a->text, v->token_hash);
     put_invite(&ch, v);
-    put_house(g, &ch);
     a->until_utc_ms = v->until_ms;
     return commit(g, &ch, DW_CHANGE_INVITED, v->number, c->member, a);
 }
@@ -959,8 +979,6 @@ static enum dw_people_no remove_member(struct guard *g, const struct challenge *
     }
     forget(&ch, STORE_FACT_MEMBER, c->target);
     *member_of(g, c->target) = (struct member){0};
-    b->epoch++;
-    put_house(g, &ch);
     return commit(g, &ch, DW_CHANGE_MEMBER_REMOVED, c->target, c->member, a);
 }
 
@@ -971,8 +989,6 @@ static enum dw_people_no remove_passkey(struct guard *g, const struct challenge 
     people_begin(g);
     forget(&ch, STORE_FACT_PASSKEY, c->target);
     *credential_by_number(g, c->target) = (struct credential){0};
-    g->people.book.epoch++;
-    put_house(g, &ch);
     return commit(g, &ch, DW_CHANGE_PASSKEY_REMOVED, c->target, c->member, a);
 }
 
@@ -992,9 +1008,48 @@ static enum dw_people_no new_recovery(struct guard *g, const struct challenge *c
     struct change ch = {0};
     people_begin(g);
     code_new(&g->people.book, a->text, sizeof a->text);
-    put_house(g, &ch);
     return commit(g, &ch, DW_CHANGE_NEW_RECOVERY, 0, c->member, a);
 }
+
+/* What was signed, and by which passkey, as it goes into the record. */
+static bool keep_evidence(struct guard *g, const struct dw_ipc_people_ask *m,
+                          const struct challenge *c)
+{
+    static struct dw_evidence e;
+    struct people *p = &g->people;
+    struct dw_buf out = dw_buf_of(p->evidence, sizeof p->evidence);
+    const char *context = c->act == DW_ACT_GRANT ? DW_GRANT_CONTEXT : DW_CONTROL_CONTEXT;
+    if (m->auth_len > sizeof e.auth || m->client_data_len > sizeof e.client ||
+        m->signature_len > sizeof e.signature || m->credential_len > sizeof e.credential)
+        return false;
+    e = (struct dw_evidence){.bytes_len = c->shown_len,
+                             .credential_len = m->credential_len,
+                             .auth_len = m->auth_len,
+                             .client_len = m->client_data_len,
+                             .signature_len = m->signature_len};
+    memcpy(e.hub, g->secret.key.thumb, 32);
+    memcpy(e.context, context, strlen(context));
+    memcpy(e.bytes, c->shown, c->shown_len);
+    memcpy(e.credential, m->credential, m->credential_len);
+    memcpy(e.auth, m->auth, m->auth_len);
+    memcpy(e.client, m->client_data, m->client_data_len);
+    memcpy(e.signature, m->signature, m->signature_len);
+    struct dw_grant s;
+    if (c->act == DW_ACT_GRANT) {
+        if (dw_failed(dw_grant_read(dw_view_of(c->shown, c->shown_len), &s)))
+            return false;
+        memcpy(e.id, s.id, sizeof e.id);
+    } else {
+        memcpy(e.id, c->bytes, sizeof e.id);
+    }
+    if (dw_failed(dw_evidence_write(&e, &out)))
+        return false;
+    p->evidence_len = (uint16_t)out.len;
+    return true;
+}
+
+static enum dw_people_no perform_act(struct guard *g, const struct challenge *c,
+                                     const struct credential *k, struct dw_ipc_people_answer *a);
 
 static enum dw_people_no do_act(struct guard *g, const struct dw_ipc_people_ask *m,
                                 struct dw_ipc_people_answer *a)
@@ -1004,6 +1059,10 @@ static enum dw_people_no do_act(struct guard *g, const struct dw_ipc_people_ask 
     if (!challenge_take(g, m->challenge, &c) || c.act == DW_ACT_SIGN_IN || c.act == DW_ACT_JOIN ||
         c.member == 0 || c.member != m->member)
         return DW_PEOPLE_NO_CHALLENGE;
+    /* Signed about a home that has changed since: shown again, and signed again. Opening the own
+     * door changes nothing that another change could be about. */
+    if (c.epoch != g->people.book.epoch && c.act != DW_ACT_UNLOCK && c.act != DW_ACT_LET_IN)
+        return DW_PEOPLE_NO_CHALLENGE;
     enum dw_people_no no = verify(g, m, &c, &k);
     if (no == DW_PEOPLE_NO_NONE)
         no = permit(g, &c);
@@ -1011,24 +1070,60 @@ static enum dw_people_no do_act(struct guard *g, const struct dw_ipc_people_ask 
         return no;
     remember_use(g, k);
     a->member = c.member;
-    switch ((enum dw_act)c.act) {
+    if (!keep_evidence(g, m, &c))
+        return DW_PEOPLE_NO_PASSKEY;
+    no = perform_act(g, &c, k, a);
+    g->people.evidence_len = 0;
+    return no;
+}
+
+static enum dw_people_no perform_act(struct guard *g, const struct challenge *c,
+                                     const struct credential *k, struct dw_ipc_people_answer *a)
+{
+    switch ((enum dw_act)c->act) {
     case DW_ACT_UNLOCK:
-    case DW_ACT_LET_IN: return house_open(g, (enum dw_act)c.act, c.member);
+    case DW_ACT_LET_IN: return house_open(g, (enum dw_act)c->act, c->member);
     case DW_ACT_INVITE:
-    case DW_ACT_ADD_PASSKEY: return make_invite(g, &c, a);
-    case DW_ACT_REMOVE_MEMBER: return remove_member(g, &c, a);
-    case DW_ACT_REMOVE_PASSKEY: return remove_passkey(g, &c, a);
-    case DW_ACT_REMOVE_INVITE: return remove_invite(g, &c, a);
-    case DW_ACT_SET_PARAM: return house_set_param(g, c.name, c.value, false, c.member, a);
-    case DW_ACT_ALLOW_AGENCY: return house_allow(g, c.id, false, c.member, a);
-    case DW_ACT_NEW_RECOVERY: return new_recovery(g, &c, a);
+    case DW_ACT_ADD_PASSKEY: return make_invite(g, c, a);
+    case DW_ACT_REMOVE_MEMBER: return remove_member(g, c, a);
+    case DW_ACT_REMOVE_PASSKEY: return remove_passkey(g, c, a);
+    case DW_ACT_REMOVE_INVITE: return remove_invite(g, c, a);
+    case DW_ACT_SET_PARAM: return house_set_param(g, c->name, c->value, false, c->member, a);
+    case DW_ACT_ALLOW_AGENCY: return house_allow(g, c->id, false, c->member, a);
+    case DW_ACT_NEW_RECOVERY: return new_recovery(g, c, a);
+    case DW_ACT_GRANT: {
+        static uint8_t evidence[EVIDENCE_MAX];
+        size_t len = g->people.evidence_len;
+        memcpy(evidence, g->people.evidence, len);
+        g->people.evidence_len = 0; /* the grant is kept with it: once is enough */
+        return authority_signed(g, dw_view_of(c->shown, c->shown_len), dw_view_of(evidence, len),
+                                &k->key, c->member, a);
+    }
     case DW_ACT_NONE:
     case DW_ACT_SIGN_IN:
     case DW_ACT_JOIN:
-    case DW_ACT_GRANT:
     case DW_ACT_COUNT: break;
     }
     return DW_PEOPLE_NO_CHALLENGE;
+}
+
+/* What the passkey is asked over, as the hub writes it. */
+static enum dw_people_no write_control(struct guard *g, const struct challenge *c,
+                                       struct dw_buf *out)
+{
+    struct dw_control s = {.epoch = c->epoch, .act = c->act, .value = c->value};
+    memcpy(s.hub, g->secret.key.thumb, 32);
+    dw_random(s.nonce, sizeof s.nonce);
+    memcpy(s.target, c->id, sizeof s.target);
+    if (c->target != 0) {
+        memset(s.target, 0, sizeof s.target);
+        for (size_t i = 0; i < 4; i++)
+            s.target[12 + i] = (uint8_t)(c->target >> (24 - 8 * i));
+    }
+    if (c->act == DW_ACT_INVITE)
+        s.value = c->role;
+    memcpy(s.name, c->name, sizeof s.name);
+    return dw_failed(dw_control_write(&s, out)) ? DW_PEOPLE_NO_NAME : DW_PEOPLE_NO_NONE;
 }
 
 static enum dw_people_no do_begin(struct guard *g, const struct dw_ipc_people_ask *m,
@@ -1042,6 +1137,8 @@ static enum dw_people_no do_begin(struct guard *g, const struct dw_ipc_people_as
     if (act == DW_ACT_NONE || act >= DW_ACT_COUNT)
         return DW_PEOPLE_NO_CHALLENGE;
     struct challenge want = {.act = m->act};
+    struct dw_buf shown = dw_buf_of(want.shown, sizeof want.shown);
+    want.epoch = g->people.book.epoch;
     if (act != DW_ACT_SIGN_IN) {
         want.member = m->member;
         want.role = m->role;
@@ -1056,14 +1153,24 @@ static enum dw_people_no do_begin(struct guard *g, const struct dw_ipc_people_as
         if (m->name[0] && !take_name(want.name, m->name, sizeof m->name))
             return DW_PEOPLE_NO_NAME;
         enum dw_people_no no = permit(g, &want);
+        if (no == DW_PEOPLE_NO_NONE)
+            no = act == DW_ACT_GRANT ? authority_write_grant(g, m, &shown, a)
+                                     : write_control(g, &want, &shown);
         if (no != DW_PEOPLE_NO_NONE)
             return no;
+        want.shown_len = (uint16_t)shown.len;
     }
     struct challenge *c = challenge_new(g, act, want.member);
     if (!c)
         return DW_PEOPLE_NO_TOO_MANY;
-    memcpy(want.bytes, c->bytes, 32);
+    if (act == DW_ACT_SIGN_IN)
+        memcpy(want.bytes, c->bytes, 32);
+    else /* a nonce of ours is in it, so it is as new as 32 drawn bytes */
+        dw_chain_challenge(act == DW_ACT_GRANT ? DW_GRANT_CONTEXT : DW_CONTROL_CONTEXT,
+                           dw_view_of_buf(&shown), want.bytes);
     want.expires = c->expires;
+    a->bytes_len = want.shown_len;
+    memcpy(a->bytes, want.shown, want.shown_len);
     *c = want;
     memcpy(a->challenge, c->bytes, 32);
     return DW_PEOPLE_NO_NONE;
@@ -1107,7 +1214,6 @@ static enum dw_people_no do_recover(struct guard *g, const struct dw_ipc_people_
     b->recovery_left_ms = (uint64_t)g->set.recovery_hours * HOUR_MS;
     b->has_code = false; /* used */
     token_new(a->text, b->recovery_hash);
-    put_house(g, &ch);
     a->until_utc_ms = people_utc(g) + (int64_t)b->recovery_left_ms;
     g->people.recovery_ms = g->people.recovery_saved_ms = dw_now().ms;
     dw_log("warn", "recovery", "begun=1 hours=%u", g->set.recovery_hours);
@@ -1126,7 +1232,6 @@ static enum dw_people_no do_recover_stop(struct guard *g, const struct dw_ipc_pe
     people_begin(g);
     b->is_recovering = false;
     b->recovery_left_ms = 0;
-    put_house(g, &ch);
     dw_log("warn", "recovery", "stopped=1");
     return commit(g, &ch, DW_CHANGE_RECOVERY_STOPPED, 0, m->member, a);
 }
@@ -1224,8 +1329,8 @@ static void answer_ask(struct guard *g, const struct dw_ipc_people_ask *m)
         break;
     case DW_PEOPLE_RECOVER: no = do_recover(g, m, &a); break;
     case DW_PEOPLE_RECOVER_STOP: no = do_recover_stop(g, m, &a); break;
-    case DW_PEOPLE_REVOKE:
-    case DW_PEOPLE_VETO:
+    case DW_PEOPLE_REVOKE: no = authority_revoke(g, m, &a); break;
+    case DW_PEOPLE_VETO: no = authority_veto(g, m, &a); break;
     case DW_PEOPLE_NONE:
     case DW_PEOPLE_OP_COUNT: break;
     }

@@ -15,7 +15,9 @@ struct errand {
     uint32_t handle, intent;
     uint64_t visit;
     bool has_use;
-    uint8_t job[16], use[32];  /* of an intent */
+    bool has_grant_use;       /* it is what counted the visit as a use of the grant */
+    uint8_t job[16], use[32]; /* of an intent */
+    uint8_t grant[16];
     struct dw_receipt receipt; /* of an end, as it was when it ended */
 };
 
@@ -42,14 +44,30 @@ static void forget_use(struct guard *g, const struct errand *e)
         s->openings_used--;
 }
 
+/* The visit is no use of its grant after all. */
+static uint32_t forget_grant_use(struct guard *g, const struct errand *e, uint8_t *room, size_t cap,
+                                 struct store_fact *ret_fact)
+{
+    struct hello *h = hello_of(g, e->handle);
+    if (!e->has_grant_use || !authority_unuse(g, e->grant, room, cap, ret_fact))
+        return 0;
+    if (h)
+        h->has_grant_use = false;
+    return 1;
+}
+
 /* And durably. Only where the bolt was never withdrawn for it [I11]. */
 static void release(struct guard *g, const struct errand *e)
 {
+    uint8_t room[STATE_FACT_MAX];
+    struct store_fact fact;
     struct store_write w = {
         .visit = e->visit,
         .job_id = dw_view_of(e->job, 16),
         .parcel = dw_view_of(e->use, 32),
         .release = true,
+        .facts = &fact,
+        .fact_count = forget_grant_use(g, e, room, sizeof room, &fact),
     };
     forget_use(g, e);
     (void)store_write(g->store, &w);
@@ -67,11 +85,15 @@ static void on_intent_written(void *ctx, dw_err err, uint64_t leaf)
     };
     struct hello *h = hello_of(g, e->handle);
     if (dw_failed(err)) {
-        if (e->has_use && !dw_is(err, DW_E_EXISTS)) /* used before: stays so */
+        uint8_t room[STATE_FACT_MAX];
+        struct store_fact fact;
+        (void)forget_grant_use(g, e, room, sizeof room, &fact); /* was never written */
+        if (e->has_use && !dw_is(err, DW_E_EXISTS))             /* used before: stays so */
             forget_use(g, e);
     } else if (!e->has_use) { /* class O: nothing is used up */
     } else if (h && !h->is_ended) {
         h->is_consumed = true;
+        h->is_use_counted = e->has_grant_use;
         memcpy(h->used_job, e->job, 16); /* by name: the list of parcels may change meanwhile */
         memcpy(h->used, e->use, 32);
     } else { /* refused while it was being written: nothing will come of it */
@@ -106,11 +128,23 @@ static void use_of(struct guard *g, const struct hello *h, uint8_t ret[32])
         dw_sha256(dw_view_of(h->courier_nonce, 32), ret);
 }
 
+/* What somebody's passkey signed for this opening, kept under the number of its line. */
+static struct store_fact evidence_fact(const struct guard *g, const struct hello *h)
+{
+    return (struct store_fact){STORE_FACT_EVIDENCE, g->story_number + 1,
+                               dw_view_of(h->evidence, h->evidence_len)};
+}
+
 /* VIS-28 [I35]: who of the household, and in which words. A restart finds the visit open. */
 static void write_owner_intent(struct guard *g, const struct hello *h, struct errand *e)
 {
-    uint8_t detail[12];
+    uint8_t detail[12 + 32], reserve[8];
     size_t len = tell_detail(detail, h->act, 0, h->member);
+    struct store_fact fact = evidence_fact(g, h);
+    if (fact.bytes.len > 0) {
+        dw_sha256(fact.bytes, detail + len);
+        len += 32;
+    }
     struct store_write w = {
         .kind = DW_STORY_UNLOCK_INTENT,
         .visit = h->visit,
@@ -118,10 +152,13 @@ static void write_owner_intent(struct guard *g, const struct hello *h, struct er
         .boot_ms = dw_now().ms,
         .detail = dw_view_of(detail, len),
         .story = g->story_number + 1,
+        .facts = &fact,
+        .fact_count = fact.bytes.len > 0,
         .visit_mark = STORE_VISIT_OPEN,
         .done = on_intent_written,
         .ctx = e,
     };
+    bolt_reserve(g, &w, reserve);
     show_story(g, DW_STORY_UNLOCK_INTENT, h->act, 0, h->member);
     if (dw_failed(store_write(g->store, &w)))
         on_intent_written(e, dw_fail(DW_E_IO), 0);
@@ -145,12 +182,34 @@ static void write_intent(struct guard *g, uint32_t handle, uint32_t intent)
     use_of(g, h, e->use);
     e->has_use = true;
     memcpy(e->job, s->job.job, 16);
-    uint8_t detail[16 + 32 + 32 + 32 + 32];
+    /* [I35] No opening without what was signed for it. */
+    struct store_fact facts[2] = {evidence_fact(g, h)};
+    uint32_t fact_count = 1;
+    uint8_t room[STATE_FACT_MAX], reserve[8];
+    if (facts[0].bytes.len == 0) {
+        e->has_use = false;
+        on_intent_written(e, dw_fail(DW_E_NOT_FOUND), 0);
+        return;
+    }
+    if (!h->has_grant_use) {
+        if (!authority_use(g, s, room, sizeof room, &facts[1])) {
+            e->has_use = false;
+            on_intent_written(e, dw_fail(DW_E_NOT_FOUND), 0);
+            return;
+        }
+        memcpy(e->grant, s->grant, 16);
+        e->has_grant_use = h->has_grant_use = true;
+        fact_count = 2;
+    }
+    uint8_t detail[16 + 32 + 32 + 32 + 32 + 32 + 32 + 16];
     memcpy(detail, s->job.job, 16);
     memcpy(detail + 16, h->courier_nonce, 32);
     memcpy(detail + 48, h->hub_nonce, 32);
     memcpy(detail + 80, e->use, 32);
     memcpy(detail + 112, g->camera.chain, 32); /* newest verified frame record */
+    dw_sha256(facts[0].bytes, detail + 144);   /* what the visitor signed */
+    dw_sha256(dw_view_of(s->object, s->object_len), detail + 176);
+    memcpy(detail + 208, s->grant, 16);
     struct store_write w = {
         .kind = DW_STORY_UNLOCK_INTENT,
         .visit = h->visit,
@@ -162,6 +221,8 @@ static void write_intent(struct guard *g, uint32_t handle, uint32_t intent)
         .parcel = dw_view_of(e->use, 32),
         .visit_mark = STORE_VISIT_OPEN,
         .courier_nonce = dw_view_of(h->courier_nonce, 32),
+        .facts = facts,
+        .fact_count = fact_count,
         .done = on_intent_written,
         .ctx = e,
     };
@@ -171,6 +232,7 @@ static void write_intent(struct guard *g, uint32_t handle, uint32_t intent)
         s->openings_used++;
     h->is_consumed = false;
     house_job_changed(g, s);
+    bolt_reserve(g, &w, reserve);
     show_story(g, DW_STORY_UNLOCK_INTENT, 0, 0, 0);
     if (dw_failed(store_write(g->store, &w)))
         on_intent_written(e, dw_fail(DW_E_IO), 0);
@@ -181,7 +243,11 @@ static void give_back(struct guard *g, struct hello *h)
 {
     if (!h->is_consumed)
         return;
-    struct errand used = {.visit = h->visit};
+    struct errand used = {
+        .visit = h->visit, .handle = h->handle, .has_grant_use = h->is_use_counted};
+    const struct job_slot *s = link_job(g, h->used_job);
+    if (s)
+        memcpy(used.grant, s->grant, 16);
     memcpy(used.job, h->used_job, 16);
     memcpy(used.use, h->used, 32);
     h->is_consumed = false;
@@ -216,6 +282,8 @@ static void end_visit(struct guard *g, uint32_t handle, enum dw_outcome outcome,
     };
     memcpy(e->receipt.courier_nonce, h->courier_nonce, 32);
     uint8_t detail[12] = {(uint8_t)outcome, (uint8_t)check};
+    if (outcome == DW_OUTCOME_REFUSED) /* what of the signatures did not hold */
+        detail[2] = h->chain_no;
     uint32_t member = h->is_owner ? h->member : 0;
     uint32_t gap = h->is_owner ? 0 : g->door.live.gap_worst_ms;
     for (size_t i = 0; i < 4; i++)

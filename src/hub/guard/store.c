@@ -241,7 +241,8 @@ static dw_err write_rows(struct store *s, struct op *o)
     }
     if (ok && w->message.len) {
         sqlite3_stmt *st = s->st[ST_MESSAGE];
-        ok = bind_int(st, 1, (int64_t)w->visit) && bind_int(st, 2, w->message_number) &&
+        uint64_t visit = w->message_visit ? w->message_visit : w->visit;
+        ok = bind_int(st, 1, (int64_t)visit) && bind_int(st, 2, w->message_number) &&
              bind_blob(st, 3, w->message) && run(s, ST_MESSAGE);
     }
     if (ok && w->ack) {

@@ -41,14 +41,20 @@ typedef void store_done(void *ctx, dw_err err, uint64_t leaf);
 /* One thing that is kept by a number of its own; what the bytes say is its owner's business. */
 enum store_fact_kind {
     STORE_FACT_NONE = 0,
-    STORE_FACT_HOUSE,   /* 0: counters, camera mode, recovery */
-    STORE_FACT_PARAMS,  /* 0: what was tightened */
-    STORE_FACT_MEMBER,  /* its id */
-    STORE_FACT_PASSKEY, /* its number */
-    STORE_FACT_INVITE,  /* its number */
-    STORE_FACT_JOB,     /* number of the wish: what the household decided about a job */
-    STORE_FACT_AGENCY,  /* number of the wish: an agency that was stopped */
-    STORE_FACT_WHO,     /* the visit: whose it was */
+    STORE_FACT_HOUSE,       /* 0: counters, camera mode, recovery */
+    STORE_FACT_PARAMS,      /* 0: what was tightened */
+    STORE_FACT_MEMBER,      /* its id */
+    STORE_FACT_PASSKEY,     /* its number */
+    STORE_FACT_INVITE,      /* its number */
+    STORE_FACT_JOB,         /* number of the wish: what the household decided about a job */
+    STORE_FACT_AGENCY,      /* number of the wish: an agency that was stopped */
+    STORE_FACT_WHO,         /* the visit: whose it was */
+    STORE_FACT_CARD,        /* its place: an agency that has introduced itself */
+    STORE_FACT_GRANT,       /* its place: evidence of a grant */
+    STORE_FACT_GRANT_STATE, /* its place: what became of it, and its uses */
+    STORE_FACT_SHIFT,       /* its place */
+    STORE_FACT_EVIDENCE, /* number of the line: what somebody's passkey signed for it; the event has
+                            its hash */
 };
 #define STORE_FACTS_MAX 48u
 struct store_fact {
@@ -79,6 +85,7 @@ struct store_write {
     /* a message to the service that must arrive: kept until acknowledged */
     struct dw_view message;
     uint32_t message_number;
+    uint64_t message_visit; /* 0: `visit` */
     /* acknowledge: forget that message */
     bool ack;
     uint8_t visit_mark;           /* enum store_visit; 0: nothing */
