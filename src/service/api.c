@@ -151,6 +151,70 @@ static bool answered_before(struct dw_call *c, const uint8_t hash[DW_HASH_BYTES]
     return true;
 }
 
+void dw_audit(struct dw_work *w, const char *role, const uint8_t *actor, const char *route,
+              const uint8_t object[DW_ID_BYTES])
+{
+    uint8_t id[DW_ID_BYTES];
+    char text[DW_ID_TEXT] = "";
+    if (object)
+        dw_hex(object, DW_ID_BYTES, text);
+    dw_id_new(id);
+    (void)dw_db_do(w->db,
+                   "INSERT INTO audit (id, at, role, actor, route, object)"
+                   " VALUES (?, ?, ?, ?, ?, ?)",
+                   "kitktt", id, dw_service_now_ms(), role, actor, route, text);
+}
+
+/* What is about: by the address, else what the answer made. */
+static void audit_call(struct dw_call *c)
+{
+    const struct dw_actor *a = &c->actor;
+    const char *role = a->role == DW_ROLE_ADMIN     ? "admin"
+                       : a->role == DW_ROLE_VISITOR ? "visitor"
+                       : a->role == DW_ROLE_OWNER   ? "owner"
+                       : a->is_staff                ? "staff"
+                       : a->role == DW_ROLE_AGENCY  ? "agency"
+                                                    : "nobody";
+    const uint8_t *who = a->role == 0 || a->role == DW_ROLE_ADMIN ? NULL
+                         : a->is_staff                            ? a->staff
+                                                                  : a->id;
+    const char *made = json_string_value(json_object_get(c->answer, "id"));
+    const char *last = c->param[1] ? c->param[1] : c->param[0];
+    char route[96];
+    uint8_t id[DW_ID_BYTES];
+    (void)snprintf(route, sizeof(route), "%s %s", c->route->method, c->route->path);
+    dw_id_new(id);
+    (void)dw_db_do(c->work.db,
+                   "INSERT INTO audit (id, at, role, actor, route, object)"
+                   " VALUES (?, ?, ?, ?, ?, ?)",
+                   "kitktt", id, dw_service_now_ms(), role, who, route,
+                   last   ? last
+                   : made ? made
+                          : "");
+}
+
+void dw_audit_list(struct dw_call *c)
+{
+    uint8_t last[DW_ID_BYTES];
+    uint64_t limit;
+    if (!dw_query_page(c, last, &limit))
+        return;
+    sqlite3_stmt *q = dw_db_ask(c->work.db,
+                                "SELECT id, at, role, actor, route, object FROM audit WHERE id > ?"
+                                " ORDER BY id LIMIT ?",
+                                "ki", last, (int64_t)limit);
+    json_t *items = json_array();
+    while (dw_db_next(c->work.db, q)) {
+        (void)dw_col_blob(q, 0, last, sizeof(last));
+        (void)json_array_append_new(
+            items, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "id", dw_json_id(last), "at",
+                             dw_json_col_time(q, 1), "role", dw_json_col_text(q, 2), "actor",
+                             dw_json_col_id(q, 3), "route", dw_json_col_text(q, 4), "object",
+                             dw_json_col_text(q, 5)));
+    }
+    dw_answer(c, 200, dw_json_page(items, json_array_size(items) == limit ? last : NULL));
+}
+
 static bool run_write(struct dw_work *w)
 {
     struct dw_call *c = (struct dw_call *)w;
@@ -165,6 +229,8 @@ static bool run_write(struct dw_work *w)
         }
     }
     c->route->handle(c);
+    if (!dw_is_refused(c) && !w->db->is_failed)
+        audit_call(c);
     if (has_key && !dw_is_refused(c) && !w->db->is_failed) {
         char *text = json_dumps(c->answer, JSON_COMPACT);
         (void)dw_db_do(w->db,

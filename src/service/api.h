@@ -36,6 +36,14 @@ enum dw_route_kind { DW_ROUTE_READ = 0, DW_ROUTE_WAIT, DW_ROUTE_WRITE };
 
 enum dw_route_body { DW_BODY_NONE = 0, DW_BODY_NEEDED, DW_BODY_OPTIONAL };
 
+/* What a signer waits for: visits' ids have no such bit. Agencies share 62 bits; one that is woken
+ * for another finds nothing and waits on. */
+#define DW_WAIT_SIGNING (UINT64_C(1) << 63)
+static inline uint64_t dw_wait_signing(const uint8_t agency[DW_ID_BYTES])
+{
+    return UINT64_C(1) << (agency[DW_ID_BYTES - 1] % 62u);
+}
+
 struct dw_call;
 
 struct dw_route {
@@ -87,8 +95,10 @@ struct dw_call {
     uint8_t token_subject[DW_ID_BYTES];
     char set_cookie[68]; /* a new session token for the asker */
     bool ends_cookie;
-    uint64_t wait_visit; /* DW_ROUTE_WAIT: nothing new yet; ask again when this visit changes */
-    char *text;          /* the answer's bytes, malloc */
+    /* DW_ROUTE_WAIT: nothing new yet; ask again when this visit changes, or when there is something
+     * to sign (DW_WAIT_SIGNING | dw_wait_signing) */
+    uint64_t wait_visit;
+    char *text; /* the answer's bytes, malloc */
     size_t text_len;
     /* The connection. Main thread only; NULL when it has gone. */
     void *socket;
@@ -173,6 +183,9 @@ const char *dw_in_barcode(struct dw_call *c, const json_t *value);
 
 /* True for text that may be shown: no control, no direction-changing characters. */
 bool dw_words_are_plain(const char *text);
+
+/* GET /v1/audit */
+void dw_audit_list(struct dw_call *c);
 
 void dw_id_new(uint8_t ret_id[DW_ID_BYTES]);
 json_t *dw_json_id(const uint8_t id[DW_ID_BYTES]);

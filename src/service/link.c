@@ -7,6 +7,7 @@
 
 #include "crypto/signed.h"
 #include "os/os.h"
+#include "service/homes/grants.h"
 #include "service/homes/homes.h"
 #include "service/jobs/jobs.h"
 #include "service/jobs/wishes.h"
@@ -206,7 +207,8 @@ static dw_err read_message(struct dw_view object, struct dw_message *m)
     struct dw_view payload;
     const uint8_t *hub = NULL;
     if (m->kind != DW_LINK_KIND_OFFER && m->kind != DW_LINK_KIND_NEWS &&
-        m->kind != DW_LINK_KIND_RECEIPT && m->kind != DW_LINK_KIND_WISH)
+        m->kind != DW_LINK_KIND_RECEIPT && m->kind != DW_LINK_KIND_WISH &&
+        m->kind != DW_LINK_KIND_GRANT && m->kind != DW_LINK_KIND_REVOKED)
         return dw_fail(DW_E_UNSUPPORTED);
     DW_TRY(dw_signed_open(&m->hub, (enum dw_context)dw_link_context(m->kind), object, &payload));
     if (m->kind == DW_LINK_KIND_OFFER) {
@@ -218,9 +220,18 @@ static dw_err read_message(struct dw_view object, struct dw_message *m)
     } else if (m->kind == DW_LINK_KIND_WISH) {
         DW_TRY(dw_wish_read(payload, &m->wish));
         hub = m->wish.hub;
+    } else if (m->kind == DW_LINK_KIND_GRANT) {
+        DW_TRY(dw_evidence_read(payload, &m->evidence));
+        hub = m->evidence.hub;
+    } else if (m->kind == DW_LINK_KIND_REVOKED) {
+        DW_TRY(dw_revoked_read(payload, &m->revoked));
+        hub = m->revoked.hub;
     } else {
         DW_TRY(dw_receipt_read(payload, &m->receipt));
         hub = m->receipt.hub;
+    }
+    if (m->kind == DW_LINK_KIND_RECEIPT || m->kind == DW_LINK_KIND_OFFER ||
+        m->kind == DW_LINK_KIND_GRANT) {
         uint8_t *kept = dw_arena_take(&m->work.arena, object.len);
         memcpy(kept, object.ptr, object.len);
         m->object = dw_view_of(kept, object.len);
@@ -271,7 +282,9 @@ static void on_message(struct mosquitto *mosq, void *ctx, const struct mosquitto
     if (!dw_failed(e)) {
         m->work.run = is_enrol                       ? dw_homes_hear
                       : m->kind == DW_LINK_KIND_WISH ? dw_wishes_hear
-                                                     : dw_visits_hear;
+                      : m->kind == DW_LINK_KIND_GRANT || m->kind == DW_LINK_KIND_REVOKED
+                          ? dw_grants_hear
+                          : dw_visits_hear;
         m->work.done = message_done;
         e = dw_store_write(s->store, &m->work);
     }

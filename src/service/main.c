@@ -5,7 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "crypto/signed.h"
 #include "os/config.h"
 #include "os/os.h"
 #include "os/sandbox.h"
@@ -15,7 +14,6 @@
 #include "service/link.h"
 #include "service/people/people.h"
 #include "service/visits/visits.h"
-#include "wire/visit.h"
 
 #define STRING(field, def, text) DW_SETTING_OF_TEXT(struct dw_service_settings, field, def, text)
 #define UINT(field, lo, hi, def, of, text) \
@@ -57,36 +55,6 @@ static const struct dw_setting table[] = {
 };
 
 static struct dw_service service;
-
-void dw_post(struct dw_work *w, const uint8_t hub[DW_THUMB_BYTES], uint8_t kind,
-             struct dw_view payload)
-{
-    uint8_t bytes[DW_LINK_PAYLOAD_MAX];
-    char id[17];
-    struct dw_buf buf = dw_buf_of(bytes, sizeof(bytes));
-    dw_err e =
-        dw_signed_make(&w->service->key, (enum dw_context)dw_link_context(kind), payload, &buf);
-    if (dw_failed(e)) {
-        dw_log("error", "message-unsigned", "kind=%u why=%s", kind, dw_err_name(e));
-        return;
-    }
-    struct dw_post *post = dw_arena_take(&w->arena, sizeof(*post) + 1 + buf.len);
-    dw_hex(hub, 8, id);
-    (void)snprintf(post->topic, sizeof(post->topic), "doorward/v1/%s/in", id);
-    post->len = 1 + buf.len;
-    post->bytes[0] = kind;
-    memcpy(post->bytes + 1, buf.ptr, buf.len);
-    *w->posts_end = post;
-    w->posts_end = &post->next;
-}
-
-void dw_service_after(struct dw_work *w)
-{
-    for (const struct dw_post *post = w->posts; post; post = post->next)
-        dw_link_send(w->service->link, post);
-    if (w->touched)
-        dw_visit_touched(w);
-}
 
 /* -- start --------------------------------------------------------------------------------------
  */

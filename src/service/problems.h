@@ -49,6 +49,18 @@
       "Use the one that exists.")                                                                  \
     X(NO_HUB, 409, "no_hub", "No hub yet", "The home's hub has not been enrolled yet.",            \
       "Start the hub with the pairing code and try again.")                                        \
+    X(NO_KEY, 409, "no_key", "No key", "The agency has no key of its own here.",                   \
+      "Make one with doorward agency key, and have the admin enter its public half.")              \
+    X(NO_GRANT, 409, "no_grant", "No grant", "The household has granted this agency nothing.",     \
+      "Ask it with an introduction, and wait for its grant.")                                      \
+    X(OUTSIDE_GRANT, 409, "outside_grant", "Outside the grant",                                    \
+      "The household's grant does not hold this.",                                                 \
+      "Stay within the grant of the home, or ask the household for another.")                      \
+    X(BAD_SIGNATURE, 422, "bad_signature", "Not this signature",                                   \
+      "This is not what was to be signed, or not by this agency's key.",                           \
+      "Sign the payload of the item with the key that the service knows.")                         \
+    X(STOP, 403, "stop", "Another stop", "The passkey did not sign this very stop.",               \
+      "Load the visit again, and confirm once more.")                                              \
     X(NOT_READY, 409, "not_ready", "Not ready", "The visit is not ready to open.",                 \
       "Wait until its state is ready.")                                                            \
     X(KEY_REUSED, 409, "idempotency_key_reused", "Idempotency key used",                           \

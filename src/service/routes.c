@@ -1,7 +1,9 @@
 #include <string.h>
 
 #include "service/agencies/agencies.h"
+#include "service/agencies/signing.h"
 #include "service/embedded.h"
+#include "service/homes/grants.h"
 #include "service/homes/homes.h"
 #include "service/jobs/jobs.h"
 #include "service/people/people.h"
@@ -74,6 +76,7 @@ const struct dw_route dw_routes[] = {
     {"POST",   "/v1/agencies",                ADMIN, WRITE, NULL, DW_BODY_NEEDED, dw_agencies_post},
     {"GET",    "/v1/agencies",                ADMIN, READ, PAGE, DW_BODY_NONE, dw_agencies_list},
     {"GET",    "/v1/agencies/{agency}",       ADMIN | AGENCY, READ, NULL, DW_BODY_NONE, dw_agencies_get},
+    {"PATCH",  "/v1/agencies/{agency}",       ADMIN, WRITE, NULL, DW_BODY_NEEDED, dw_agencies_patch},
 
     {"POST",   "/v1/agencies/{agency}/staff", ADMIN | AGENCY, WRITE, NULL, DW_BODY_NEEDED, dw_staff_post},
     {"GET",    "/v1/agencies/{agency}/staff", ADMIN | AGENCY, READ, NULL, DW_BODY_NONE, dw_staff_list},
@@ -90,8 +93,12 @@ const struct dw_route dw_routes[] = {
     {"POST",   "/v1/homes",                   ADMIN, WRITE, NULL, DW_BODY_NEEDED, dw_homes_post},
     {"GET",    "/v1/homes",                   ADMIN | AGENCY, READ, PAGE, DW_BODY_NONE, dw_homes_list},
     {"GET",    "/v1/homes/{home}",            ADMIN | AGENCY | OWNER, READ, NULL, DW_BODY_NONE, dw_homes_get},
-    {"GET",    "/v1/homes/{home}/permissions", ADMIN | OWNER, READ, NULL, DW_BODY_NONE, dw_permissions_list},
-    {"PUT",    "/v1/homes/{home}/permissions/{agency}", OWNER, WRITE, NULL, DW_BODY_NEEDED, dw_permissions_put},
+    {"GET",    "/v1/homes/{home}/grants",     ADMIN | OWNER, READ, NULL, DW_BODY_NONE, dw_grants_list},
+    {"POST",   "/v1/homes/{home}/introductions", AGENCY, WRITE, NULL, DW_BODY_OPTIONAL, dw_introductions_post},
+
+    {"GET",    "/v1/signing",                 AGENCY, WAIT, " limit wait_ms ", DW_BODY_NONE, dw_signing_list},
+    {"POST",   "/v1/signing/{signing}",       AGENCY, WRITE, NULL, DW_BODY_NEEDED, dw_signing_post},
+    {"GET",    "/v1/audit",                   ADMIN, READ, PAGE, DW_BODY_NONE, dw_audit_list},
 
     {"POST",   "/v1/jobs",                    AGENCY, WRITE, NULL, DW_BODY_NEEDED, dw_jobs_post},
     {"GET",    "/v1/jobs",                    ALL, READ, PAGE "today ", DW_BODY_NONE, dw_jobs_list},
@@ -102,7 +109,7 @@ const struct dw_route dw_routes[] = {
     {"POST",   "/v1/visits",                  VISITOR, WRITE, NULL, DW_BODY_NEEDED, dw_visits_post},
     {"GET",    "/v1/visits",                  ALL, READ, PAGE "active stuck recent ", DW_BODY_NONE, dw_visits_list},
     {"GET",    "/v1/visits/{visit}",          ALL, WAIT, " since wait_ms ", DW_BODY_NONE, dw_visits_get},
-    {"POST",   "/v1/visits/{visit}/open",     VISITOR, WRITE, NULL, DW_BODY_OPTIONAL, dw_visits_open},
+    {"POST",   "/v1/visits/{visit}/open",     VISITOR, WRITE, NULL, DW_BODY_NEEDED, dw_visits_open},
     {"POST",   "/v1/visits/{visit}/door",     VISITOR, WRITE, NULL, DW_BODY_NEEDED, dw_visits_door},
     {"GET",    "/v1/visits/{visit}/receipt",  ALL, READ, NULL, DW_BODY_NONE, dw_visits_receipt},
 };

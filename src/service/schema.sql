@@ -3,8 +3,17 @@ CREATE TABLE IF NOT EXISTS tokens (
     hash BLOB PRIMARY KEY, role INTEGER NOT NULL, subject BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS agencies (
-    id BLOB PRIMARY KEY, name TEXT NOT NULL, created INTEGER NOT NULL
+    id BLOB PRIMARY KEY, name TEXT NOT NULL, key BLOB UNIQUE, key_thumb BLOB UNIQUE,
+    is_hosted INTEGER NOT NULL DEFAULT 0, created INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+-- What an agency's own process is asked to sign, and what it gave back; the newest of each thing.
+-- kind: enum dw_signing of agencies/signing.h; subject: home, job or visitor.
+CREATE TABLE IF NOT EXISTS signing (
+    agency BLOB NOT NULL REFERENCES agencies, kind INTEGER NOT NULL, subject BLOB NOT NULL,
+    id BLOB NOT NULL UNIQUE, payload BLOB NOT NULL, object BLOB, created INTEGER NOT NULL,
+    signed INTEGER, PRIMARY KEY (agency, kind, subject)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS signing_waiting ON signing (agency, id) WHERE object IS NULL;
 CREATE TABLE IF NOT EXISTS visitors (
     id BLOB PRIMARY KEY, agency BLOB NOT NULL REFERENCES agencies, name TEXT NOT NULL,
     is_active INTEGER NOT NULL DEFAULT 1, created INTEGER NOT NULL
@@ -29,10 +38,24 @@ CREATE TABLE IF NOT EXISTS doors (
 CREATE TABLE IF NOT EXISTS enrolments (
     pairing_hash BLOB PRIMARY KEY, message BLOB NOT NULL, asked INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS permissions (
+-- What the household signed, as its hub told it. A grant that was revoked before it was heard of
+-- has no bytes. bytes: the grant itself; object: the hub's word with the owner's signature in it.
+CREATE TABLE IF NOT EXISTS grants (
+    home BLOB NOT NULL REFERENCES homes, id BLOB NOT NULL, agency BLOB REFERENCES agencies,
+    bytes BLOB, object BLOB, exp_s INTEGER NOT NULL DEFAULT 0, heard INTEGER NOT NULL,
+    revoked INTEGER, PRIMARY KEY (home, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS grants_agency ON grants (agency, home, heard);
+-- Agencies that the household stopped at once, whatever it granted them.
+CREATE TABLE IF NOT EXISTS stopped (
     home BLOB NOT NULL REFERENCES homes, agency BLOB NOT NULL REFERENCES agencies,
-    is_active INTEGER NOT NULL, from_min INTEGER NOT NULL, to_min INTEGER NOT NULL,
     changed INTEGER NOT NULL, PRIMARY KEY (home, agency)
+) STRICT, WITHOUT ROWID;
+-- is_over: the household answered. sends: of the day that began at sends_from.
+CREATE TABLE IF NOT EXISTS introductions (
+    home BLOB NOT NULL REFERENCES homes, agency BLOB NOT NULL REFERENCES agencies,
+    is_over INTEGER NOT NULL DEFAULT 0, sends INTEGER NOT NULL DEFAULT 0,
+    sends_from INTEGER NOT NULL DEFAULT 0, asked INTEGER NOT NULL, PRIMARY KEY (home, agency)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS jobs (
     id BLOB PRIMARY KEY, home BLOB NOT NULL REFERENCES homes,
@@ -40,10 +63,11 @@ CREATE TABLE IF NOT EXISTS jobs (
     day INTEGER NOT NULL, from_min INTEGER NOT NULL, to_min INTEGER NOT NULL,
     nbf_s INTEGER NOT NULL, exp_s INTEGER NOT NULL, notes TEXT NOT NULL, places TEXT NOT NULL,
     visitor BLOB REFERENCES visitors, revision INTEGER NOT NULL, is_recalled INTEGER NOT NULL,
-    is_at_hub INTEGER NOT NULL, salt BLOB NOT NULL, created INTEGER NOT NULL
+    is_at_hub INTEGER NOT NULL, salt BLOB NOT NULL, grant_id BLOB, created INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS jobs_agency ON jobs (agency, id);
 CREATE INDEX IF NOT EXISTS jobs_visitor ON jobs (visitor, id);
+CREATE INDEX IF NOT EXISTS jobs_grant ON jobs (grant_id);
 CREATE INDEX IF NOT EXISTS jobs_home ON jobs (home, exp_s);
 CREATE INDEX IF NOT EXISTS jobs_end ON jobs (exp_s, id);
 CREATE TABLE IF NOT EXISTS parcels (
@@ -51,6 +75,8 @@ CREATE TABLE IF NOT EXISTS parcels (
     used_by INTEGER, PRIMARY KEY (job, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS parcels_barcode ON parcels (barcode);
+-- offer: the hub's signed OFFER; manifest: the job's signed object when it was asked; door_code:
+-- SHA-256 of the code that was scanned; stop: evidence of the visitor's passkey.
 -- `story` grows with every change: what a long poll waits for. outcome 0: not over.
 CREATE TABLE IF NOT EXISTS visits (
     id INTEGER PRIMARY KEY, job BLOB NOT NULL, home BLOB, agency BLOB NOT NULL,
@@ -60,7 +86,8 @@ CREATE TABLE IF NOT EXISTS visits (
     alarms INTEGER NOT NULL DEFAULT 0, story INTEGER NOT NULL, news_seen INTEGER NOT NULL DEFAULT 0,
     asked INTEGER NOT NULL, ready_until INTEGER, slid INTEGER,
     gap_ms INTEGER, opened_lo INTEGER, opened_hi INTEGER, secured_lo INTEGER, secured_hi INTEGER,
-    inside_ms INTEGER, evidence INTEGER, leaf INTEGER, is_confirmed_later INTEGER
+    inside_ms INTEGER, evidence INTEGER, leaf INTEGER, is_confirmed_later INTEGER,
+    offer BLOB, manifest BLOB, door_code BLOB, stop BLOB
 ) STRICT;
 CREATE INDEX IF NOT EXISTS visits_visitor ON visits (visitor, id);
 CREATE INDEX IF NOT EXISTS visits_agency ON visits (agency, id);
@@ -140,3 +167,9 @@ CREATE TABLE IF NOT EXISTS receipts (
 ) STRICT;
 -- The courier has scanned the sticker of the right door.
 CREATE TABLE IF NOT EXISTS door_scans (visit INTEGER PRIMARY KEY, at INTEGER NOT NULL) STRICT;
+-- Every change, and who made it. actor: id of an agency, a visitor, a member of staff or a home;
+-- NULL: the admin. object: what the address names or the answer made.
+CREATE TABLE IF NOT EXISTS audit (
+    id BLOB PRIMARY KEY, at INTEGER NOT NULL, role TEXT NOT NULL, actor BLOB, route TEXT NOT NULL,
+    object TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

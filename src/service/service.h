@@ -75,6 +75,14 @@ void dw_service_after(struct dw_work *w);
 void dw_post(struct dw_work *w, const uint8_t hub[DW_THUMB_BYTES], uint8_t kind,
              struct dw_view payload);
 
+/* ... what somebody else signed: an agency. */
+void dw_post_signed(struct dw_work *w, const uint8_t hub[DW_THUMB_BYTES], uint8_t kind,
+                    struct dw_view object);
+
+/* One more line of what was changed, and by whom; `object` may be NULL. In the writer. */
+void dw_audit(struct dw_work *w, const char *role, const uint8_t *actor, const char *route,
+              const uint8_t object[16]);
+
 /* Tokens: "dw" and 64 hexadecimal digits. Derived from the service's key, so that an answer can be
  * repeated without keeping the token; the database holds the SHA-256 of the token only. */
 #define DW_TOKEN_TEXT 67u

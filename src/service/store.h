@@ -69,6 +69,7 @@ struct dw_work {
     struct dw_arena arena;
     struct dw_post *posts, **posts_end;
     uint64_t touched;   /* visit that changed: wakes who waits for it; 0: none */
+    uint64_t signing;   /* agencies that have something new to sign (dw_wait_signing) */
     uint32_t wait_ms;   /* the touched visit waits this long from now on; 0: unchanged */
     bool wait_repeats;  /* ... and is asked for again meanwhile */
     bool stops_waiting; /* it waits no longer */

@@ -1,9 +1,12 @@
 #include "service/tidy.h"
 
-#define ANSWERS_MS INT64_C(86400000)
-#define DAY_MS     INT64_C(86400000)
-#define ROWS       10000 /* of one kind in one step */
-#define VISITS     200   /* whose stories go in one step */
+#include "service/agencies/signing.h"
+
+#define ANSWERS_MS  INT64_C(86400000)
+#define DAY_MS      INT64_C(86400000)
+#define ROWS        10000 /* of one kind in one step */
+#define SHIFT_STEPS 64
+#define VISITS      200 /* whose stories go in one step */
 
 static void forget_stories(struct dw_db *db, int64_t before)
 {
@@ -34,18 +37,27 @@ bool dw_tidy(struct dw_db *db, const struct dw_service_settings *set, int64_t no
     (void)dw_db_do(db, "DELETE FROM challenges WHERE until < ?", "i", now_ms);
     /* A day more than anywhere on earth. Nobody is shown them meanwhile. */
     (void)dw_db_do(db, "DELETE FROM house_notes WHERE until_day < ?", "i", now_ms / DAY_MS - 1);
+    (void)dw_db_do(db,
+                   "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ? ORDER BY id"
+                   " LIMIT ?)",
+                   "ii", now_ms - (int64_t)set->story_days * DAY_MS, (int64_t)ROWS);
     forget_stories(db, now_ms - (int64_t)set->story_days * DAY_MS);
     return !db->is_failed;
 }
 
 static bool run_step(struct dw_work *w)
 {
+    uint8_t after[DW_ID_BYTES] = {0};
+    /* Shifts that end soon are made anew on the way. */
+    for (size_t i = 0; i < SHIFT_STEPS && dw_shifts_renew_some(w, after); i++)
+        ;
     return dw_tidy(w->db, &w->service->set, dw_service_now_ms());
 }
 
 static void step_done(struct dw_work *w, bool is_stored)
 {
-    (void)is_stored; /* it comes round again */
+    if (is_stored) /* else it comes round again */
+        dw_service_after(w);
     struct dw_arena arena = w->arena;
     dw_arena_done(&arena);
 }

@@ -7,29 +7,50 @@
  *   receipt VISIT OUTCOME CHECK OPENED_MS SECURED_MS LEAF LATER(0|1)
  *   wish NUMBER KIND ID VALUE DAY FROM TO [TEXT]    the household's; KIND, VALUE are numbers
  *   offer VISIT                  answer a HELLO that "silent" left alone
- *   forget                       take the next HELLO of any visit for a new question
- *   raw TOPIC HEX                publish any bytes ("-": none)
- *   strange VISIT                NEWS signed by another key
- *   down, up                     drop the connection; come back
+ *   grant PUB KIND DOOR FROM_DAY DAYS FROM_MIN MINUTES USES ZONE NAME   an owner's, to the agency
+ * of PUB (hex); days from today, minutes of the week; prints its id revoke ID REVOKED forget take
+ * the next HELLO of any visit for a new question raw TOPIC HEX                publish any bytes
+ * ("-": none) strange VISIT                NEWS signed by another key down, up drop the connection;
+ * come back
  *
  * VISIT is 16 hexadecimal digits; STATE, CHECK, OUTCOME are the words of core/types.h. */
 #include <errno.h>
 #include <inttypes.h>
 #include <mosquitto.h>
 #include <poll.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/types.h"
+#include "crypto/chain.h"
 #include "crypto/signed.h"
 #include "os/os.h"
 #include "wire/wish.h"
 
 #define VISITS_MAX 4096
+#define SHIFTS_MAX 64
+#define GRANTS_MAX 64
+#define JOBS_MAX   64
+
+#define OWNER_ORIGIN "http://home1.localhost:8080"
+#define OWNER_RP     "home1.localhost"
+
+/* What was signed, as the chain needs it. The newest take the places of the oldest. */
+struct kept {
+    uint8_t id[16]; /* grant; job; visitor */
+    size_t len;
+    uint8_t bytes[DW_SIGNED_BYTES_MAX];
+    struct dw_key agency; /* grants */
+};
 
 static struct {
+    struct dw_secret owner; /* an owner's passkey, in software */
+    struct kept grant[GRANTS_MAX], manifest[JOBS_MAX], shift[SHIFTS_MAX];
+    size_t grants, manifests, shifts;
     struct dw_secret secret;
     struct dw_key service;
     bool knows_service, is_up;
@@ -40,7 +61,7 @@ static struct {
     size_t count;
     struct {
         uint64_t visit;
-        uint8_t courier_nonce[32], hub_nonce[32];
+        uint8_t job[16], visitor[16], courier_nonce[32], hub_nonce[32];
         struct dw_offer offer;
         bool is_answered;
     } seen[VISITS_MAX];
@@ -59,7 +80,7 @@ static void publish(const char *topic, const struct dw_secret *secret, uint8_t k
 
 #define SEND(topic, kind, name, message)                                       \
     do {                                                                       \
-        uint8_t send_bytes_[1024];                                             \
+        uint8_t send_bytes_[3072];                                             \
         struct dw_buf send_buf_ = dw_buf_of(send_bytes_, sizeof(send_bytes_)); \
         DW_ASSERT(!dw_failed(dw_##name##_write(message, &send_buf_)));         \
         publish(topic, &hub.secret, kind, dw_view_of_buf(&send_buf_));         \
@@ -110,19 +131,232 @@ static void hear_hello(const struct dw_hello *m)
         memset(&hub.seen[i], 0, sizeof(hub.seen[i]));
         hub.seen[i].visit = m->visit;
         memcpy(hub.seen[i].courier_nonce, m->courier_nonce, sizeof(m->courier_nonce));
+        memcpy(hub.seen[i].job, m->job, sizeof(m->job));
+        memcpy(hub.seen[i].visitor, m->visitor, sizeof(m->visitor));
         hub.count++;
     }
     if (hub.policy >= 0 || hub.seen[i].is_answered)
         offer(i, hub.policy);
 }
 
-static void hear_proof(const struct dw_proof *m)
+static void hear_job(const struct dw_job *m);
+
+/* ---- what people and agencies sign ---- */
+
+static struct kept *keep(struct kept *table, size_t max, size_t *count, const uint8_t id[16],
+                         struct dw_view bytes)
 {
-    size_t i = find(m->visit);
-    bool is_good = i < hub.count && memcmp(m->hub_nonce, hub.seen[i].hub_nonce, 32) == 0 &&
-                   memcmp(m->courier_nonce, hub.seen[i].courier_nonce, 32) == 0;
-    printf("{\"event\":\"proof\",\"visit\":\"%016" PRIx64 "\",\"good\":%s}\n", m->visit,
-           is_good ? "true" : "false");
+    size_t i = 0;
+    while (i < *count && i < max && memcmp(table[i].id, id, 16) != 0)
+        i++;
+    if (i == *count || i == max)
+        i = (*count)++ % max;
+    memcpy(table[i].id, id, 16);
+    DW_ASSERT(bytes.len <= sizeof(table[i].bytes));
+    memcpy(table[i].bytes, bytes.ptr, bytes.len);
+    table[i].len = bytes.len;
+    return &table[i];
+}
+
+static const struct kept *kept(const struct kept *table, size_t max, size_t count,
+                               const uint8_t id[16])
+{
+    for (size_t i = 0; i < count && i < max; i++)
+        if (memcmp(table[i].id, id, 16) == 0)
+            return &table[i];
+    return NULL;
+}
+
+static struct dw_passkey owner_passkey(void)
+{
+    struct dw_passkey p = {.alg = DW_PASSKEY_EDDSA, .id_len = 16, .key_len = DW_KEY_BYTES};
+    memcpy(p.key, hub.owner.key.pub, DW_KEY_BYTES);
+    memcpy(p.id, hub.owner.key.thumb, 16);
+    return p;
+}
+
+/* The owner's passkey over a grant. */
+static void approve(struct dw_evidence *e)
+{
+    uint8_t challenge[32], message[37 + 32];
+    char text[64];
+    struct dw_passkey owner = owner_passkey();
+    dw_chain_challenge(DW_GRANT_CONTEXT, dw_view_of(e->bytes, e->bytes_len), challenge);
+    (void)sodium_bin2base64(text, sizeof(text), challenge, 32,
+                            sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    e->client_len = (uint16_t)snprintf((char *)e->client, sizeof(e->client),
+                                       "{\"type\":\"webauthn.get\",\"challenge\":\"%s\","
+                                       "\"origin\":\"" OWNER_ORIGIN "\",\"crossOrigin\":false}",
+                                       text);
+    dw_sha256(dw_view_of(OWNER_RP, sizeof(OWNER_RP) - 1), e->auth);
+    e->auth[32] = 5; /* present, verified */
+    e->auth_len = 37;
+    memcpy(message, e->auth, 37);
+    dw_sha256(dw_view_of(e->client, e->client_len), message + 37);
+    dw_sign(&hub.owner, dw_view_of(message, sizeof(message)), e->signature);
+    e->signature_len = DW_SIG_BYTES;
+    e->credential_len = owner.id_len;
+    memcpy(e->credential, owner.id, owner.id_len);
+}
+
+/* False: not a grant. */
+static bool tell_grant(const char *line)
+{
+    char pub[65], zone[48], name[48], id[33];
+    unsigned kind, door, minutes, from_min, uses;
+    int from_day, days;
+    uint8_t key[32], bytes[3072];
+    if (sscanf(line, "grant %64s %u %u %d %d %u %u %u %47s %47[^\n]", pub, &kind, &door, &from_day,
+               &days, &from_min, &minutes, &uses, zone, name) != 10)
+        return false;
+    int64_t today = time(NULL) / 86400 * 86400;
+    struct dw_grant m = {.nbf_s = today + from_day * 86400,
+                         .exp_s = today + (from_day + days) * 86400,
+                         .kind = (uint8_t)kind,
+                         .door = (uint8_t)door,
+                         .dwell_ms = 60000,
+                         .camera_class = DW_CAMERA_K2,
+                         .window_count = 1,
+                         .window = {{(uint16_t)from_min, (uint16_t)minutes}},
+                         .uses = (uint16_t)uses,
+                         .per_day = 10,
+                         .mode = DW_GRANT_NOTIFY};
+    struct dw_evidence e = {0};
+    struct dw_passkey owner = owner_passkey();
+    struct dw_buf out = dw_buf_of(e.bytes, sizeof(e.bytes)),
+                  whole = dw_buf_of(bytes, sizeof(bytes));
+    DW_ASSERT(!dw_failed(dw_unhex(pub, key, sizeof(key))));
+    (void)snprintf(m.zone, sizeof(m.zone), "%s", zone);
+    (void)snprintf(m.name, sizeof(m.name), "%s", name);
+    dw_chain_passkey_thumb(&owner, m.owner);
+    dw_random(m.id, sizeof(m.id));
+    dw_random(m.nonce, sizeof(m.nonce));
+    memcpy(m.hub, hub.secret.key.thumb, sizeof(m.hub));
+    struct dw_key agency;
+    dw_key_from_pub(key, &agency);
+    memcpy(m.grantee, agency.thumb, sizeof(m.grantee));
+    DW_ASSERT(!dw_failed(dw_grant_write(&m, &out)));
+    e.bytes_len = (uint16_t)out.len;
+    memcpy(e.hub, m.hub, sizeof(e.hub));
+    memcpy(e.id, m.id, sizeof(e.id));
+    (void)snprintf(e.context, sizeof(e.context), "%s", DW_GRANT_CONTEXT);
+    approve(&e);
+    DW_ASSERT(!dw_failed(dw_evidence_write(&e, &whole)));
+    keep(hub.grant, GRANTS_MAX, &hub.grants, m.id, dw_view_of_buf(&whole))->agency = agency;
+    publish(hub.topic_out, &hub.secret, DW_LINK_KIND_GRANT, dw_view_of_buf(&whole));
+    dw_hex(m.id, sizeof(m.id), id);
+    printf("{\"event\":\"granted\",\"id\":\"%s\"}\n", id);
+    return true;
+}
+
+static void tell_revoked(const char *id)
+{
+    struct dw_revoked m = {.at = {1700000000000, 1700000000005}, .epoch = 1};
+    memcpy(m.hub, hub.secret.key.thumb, sizeof(m.hub));
+    DW_ASSERT(!dw_failed(dw_unhex(id, m.grant, sizeof(m.grant))));
+    SEND(hub.topic_out, DW_LINK_KIND_REVOKED, revoked, &m);
+}
+
+/* The whole chain, as a hub checks it. */
+static const char *judge(const struct dw_evidence *e, const struct dw_stop *stop)
+{
+    size_t i = find(stop->visit);
+    if (i == hub.count)
+        return "visit";
+    const struct kept *m = kept(hub.manifest, JOBS_MAX, hub.manifests, hub.seen[i].job);
+    const struct kept *s = kept(hub.shift, SHIFTS_MAX, hub.shifts, hub.seen[i].visitor);
+    if (!m || !s)
+        return m ? "shift" : "manifest";
+    struct dw_cose cose;
+    struct dw_manifest manifest;
+    struct dw_passkey owner = owner_passkey();
+    DW_ASSERT(!dw_failed(dw_cose_read(DW_CONTEXT_MANIFEST, dw_view_of(m->bytes, m->len), &cose)) &&
+              !dw_failed(dw_manifest_read(cose.payload, &manifest)));
+    const struct kept *g = kept(hub.grant, GRANTS_MAX, hub.grants, manifest.grant);
+    if (!g)
+        return "grant";
+    int64_t now = time(NULL) * 1000;
+    const struct dw_chain chain = {.grant = dw_view_of(g->bytes, g->len),
+                                   .manifest = dw_view_of(m->bytes, m->len),
+                                   .shift = dw_view_of(s->bytes, s->len),
+                                   .credential = dw_view_of(e->credential, e->credential_len),
+                                   .client_data = dw_view_of(e->client, e->client_len),
+                                   .auth_data = dw_view_of(e->auth, e->auth_len),
+                                   .signature = dw_view_of(e->signature, e->signature_len)};
+    const struct dw_chain_want want = {.hub = hub.secret.key.thumb,
+                                       .owner = &owner,
+                                       .owner_count = 1,
+                                       .owner_origin = OWNER_ORIGIN,
+                                       .owner_rp_id = OWNER_RP,
+                                       .agency = &g->agency,
+                                       .now = {now, now + 1000},
+                                       .visit = stop->visit,
+                                       .hub_nonce = hub.seen[i].hub_nonce,
+                                       .courier_nonce = hub.seen[i].courier_nonce,
+                                       .door_code = stop->door_code};
+    static struct dw_chain_said said;
+    return dw_chain_no_code(dw_chain_check(&chain, &want, &said));
+}
+
+static void hear_stop(const struct dw_evidence *e)
+{
+    static const uint8_t none[32];
+    struct dw_stop stop;
+    if (strcmp(e->context, DW_STOP_CONTEXT) != 0 ||
+        dw_failed(dw_stop_read(dw_view_of(e->bytes, e->bytes_len), &stop))) {
+        printf("{\"event\":\"unread\",\"kind\":%u}\n", DW_LINK_KIND_STOP);
+        return;
+    }
+    const char *why = judge(e, &stop);
+    bool names_manifest = memcmp(e->id, stop.manifest, sizeof(e->id)) == 0;
+    printf("{\"event\":\"stop\",\"visit\":\"%016" PRIx64 "\",\"good\":%s,\"why\":\"%s\","
+           "\"door_code\":%s}\n",
+           stop.visit, !why[0] && names_manifest ? "true" : "false", why,
+           memcmp(stop.door_code, none, sizeof(none)) ? "true" : "false");
+}
+
+/* Signed by an agency: which, the household has said by its grant. */
+static void hear_signed(uint8_t kind, struct dw_view object)
+{
+    struct dw_cose cose;
+    struct dw_view payload;
+    struct dw_manifest manifest;
+    struct dw_shift shift;
+    struct dw_introduce introduce;
+    static struct dw_job job;
+    struct dw_key key;
+    char id[33];
+    enum dw_context context = (enum dw_context)dw_link_context(kind);
+    bool is_read = !dw_failed(dw_cose_read(context, object, &cose));
+    if (is_read && kind == DW_LINK_KIND_INTRODUCE &&
+        !dw_failed(dw_introduce_read(cose.payload, &introduce))) {
+        dw_key_from_pub(introduce.pub, &key);
+        is_read = !dw_failed(dw_signed_open(&key, context, object, &payload));
+        dw_hex(introduce.agency, 16, id);
+        printf("{\"event\":\"introduce\",\"agency\":\"%s\",\"name\":\"%s\",\"hosted\":%s,"
+               "\"good\":%s}\n",
+               id, introduce.name, introduce.is_hosted ? "true" : "false",
+               is_read ? "true" : "false");
+        return;
+    }
+    if (is_read && kind == DW_LINK_KIND_SHIFT && !dw_failed(dw_shift_read(cose.payload, &shift))) {
+        keep(hub.shift, SHIFTS_MAX, &hub.shifts, shift.visitor, object);
+        dw_hex(shift.visitor, 16, id);
+        printf("{\"event\":\"shift\",\"visitor\":\"%s\",\"nbf\":%" PRId64 ",\"exp\":%" PRId64 "}\n",
+               id, shift.nbf_s, shift.exp_s);
+        return;
+    }
+    if (is_read && kind == DW_LINK_KIND_MANIFEST &&
+        !dw_failed(dw_manifest_read(cose.payload, &manifest)) &&
+        !dw_failed(dw_job_read(dw_view_of(manifest.job, manifest.job_len), &job))) {
+        const struct kept *g = kept(hub.grant, GRANTS_MAX, hub.grants, manifest.grant);
+        is_read = !g || !dw_failed(dw_signed_open(&g->agency, context, object, &payload));
+        keep(hub.manifest, JOBS_MAX, &hub.manifests, job.job, object);
+        if (is_read)
+            hear_job(&job);
+        return;
+    }
+    printf("{\"event\":\"unread\",\"kind\":%u}\n", kind);
 }
 
 static void hear_job(const struct dw_job *m)
@@ -143,20 +377,17 @@ static void hear(uint8_t kind, struct dw_view payload)
 {
     struct dw_recall recall;
     struct dw_hello hello;
-    struct dw_proof proof;
-    static struct dw_job job;
+    static struct dw_evidence evidence;
     struct dw_ack ack;
     struct dw_wish_ack wish_ack;
     char id[33];
-    if (kind == DW_LINK_KIND_JOB && !dw_failed(dw_job_read(payload, &job))) {
-        hear_job(&job);
-    } else if (kind == DW_LINK_KIND_RECALL && !dw_failed(dw_recall_read(payload, &recall))) {
+    if (kind == DW_LINK_KIND_RECALL && !dw_failed(dw_recall_read(payload, &recall))) {
         dw_hex(recall.job, sizeof(recall.job), id);
         printf("{\"event\":\"recall\",\"job\":\"%s\",\"revision\":%u}\n", id, recall.revision);
     } else if (kind == DW_LINK_KIND_HELLO && !dw_failed(dw_hello_read(payload, &hello))) {
         hear_hello(&hello);
-    } else if (kind == DW_LINK_KIND_PROOF && !dw_failed(dw_proof_read(payload, &proof))) {
-        hear_proof(&proof);
+    } else if (kind == DW_LINK_KIND_STOP && !dw_failed(dw_evidence_read(payload, &evidence))) {
+        hear_stop(&evidence);
     } else if (kind == DW_LINK_KIND_ACK && !dw_failed(dw_ack_read(payload, &ack))) {
         printf("{\"event\":\"ack\",\"visit\":\"%016" PRIx64 "\",\"number\":%u}\n", ack.visit,
                ack.number);
@@ -183,6 +414,9 @@ static void on_message(struct mosquitto *mosq, void *ctx, const struct mosquitto
         dw_key_from_pub(welcome.service_pub, &hub.service);
         hub.knows_service = !dw_failed(dw_signed_open(&hub.service, context, object, &payload));
         printf("{\"event\":\"welcome\",\"home\":\"%s\"}\n", welcome.home);
+    } else if (kind == DW_LINK_KIND_INTRODUCE || kind == DW_LINK_KIND_MANIFEST ||
+               kind == DW_LINK_KIND_SHIFT) {
+        hear_signed(kind, object);
     } else if (hub.knows_service &&
                !dw_failed(dw_signed_open(&hub.service, context, object, &payload))) {
         hear(kind, payload);
@@ -320,8 +554,10 @@ static void obey(char *line)
         tell_raw(word[0], hex);
         return;
     }
-    if (tell_wish(line))
+    if (tell_wish(line) || tell_grant(line)) {
+        (void)fflush(stdout);
         return;
+    }
     int n = sscanf(line, "%511s %511s %511s %511s %511s %511s %511s %511s", word[0], word[1],
                    word[2], word[3], word[4], word[5], word[6], word[7]);
     if (strcmp(word[0], "enrol") == 0 && n == 1)
@@ -337,6 +573,8 @@ static void obey(char *line)
     else if (strcmp(word[0], "offer") == 0 && n == 2 &&
              find(strtoull(word[1], NULL, 16)) < hub.count)
         offer(find(strtoull(word[1], NULL, 16)), DW_CHECK_NONE);
+    else if (strcmp(word[0], "revoke") == 0 && n == 2)
+        tell_revoked(word[1]);
     else if (strcmp(word[0], "forget") == 0)
         hub.count = 0;
     else if (strcmp(word[0], "strange") == 0 && n == 2)
@@ -412,6 +650,7 @@ int main(int argc, char **argv)
         DW_ASSERT(!dw_failed(dw_secret_load(argv[2], &hub.secret)));
     else
         DW_ASSERT(!dw_failed(dw_secret_create(argv[2], &hub.secret)));
+    dw_secret_new(&hub.owner);
     dw_sha256(dw_view_of(argv[3], strlen(argv[3])), hub.enrol.pairing_hash);
     memcpy(hub.enrol.hub_pub, hub.secret.key.pub, sizeof(hub.enrol.hub_pub));
     (void)snprintf(hub.enrol.zone, sizeof(hub.enrol.zone), "%s", argv[4]);

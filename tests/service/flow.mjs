@@ -1,6 +1,6 @@
 // The way of a parcel through the service: order, assignment, door, receipt; and each refusal in words.
 import assert from 'node:assert/strict';
-import { Broker, Service, civil, hex, jobBody, main, makeAgency, makeHome, makeStreet, makeVisitor, noonZone, ok, permit, test, until, Hub } from './rig.mjs';
+import { Broker, Service, askBody, makePasskey, signed, slide, civil, hex, jobBody, main, makeAgency, makeHome, makeStreet, makeVisitor, noonZone, ok, permit, test, until, Hub } from './rig.mjs';
 
 const broker = await new Broker().open();
 const service = await (await new Service('flow', { broker: `127.0.0.1:${broker.port}` }).open()).linked();
@@ -10,8 +10,8 @@ const { home, hub, agency, visitor } = street;
 
 let parcels = 0;
 const barcode = () => `PARCEL-${++parcels}`;
-const order = async (code, more) => ok(await service.post('/v1/jobs', agency.token, jobBody(home, visitor, [code], more)), 201);
-const ask = (who, job, code, more = {}) => service.post('/v1/visits', who.token, { job: job.id, barcode: code, ...more });
+const order = async (code, more) => signed(service, agency, ok(await service.post('/v1/jobs', agency.token, jobBody(home, visitor, [code], more)), 201));
+const ask = (who, job, code, more = {}) => service.post('/v1/visits', who.token, askBody(job, code, more));
 const wait = async (visit, state, token = visitor.token) => {
   let v = visit;
   for (let i = 0; i < 20 && v.state !== state; i++) {
@@ -55,10 +55,10 @@ test('a delivery, from order to receipt', async () => {
   assert.ok(ready.passed.includes('lock_class'));
   assert.ok(ready.ready_until);
 
-  const slid = ok(await service.post(`/v1/visits/${first.id}/open`, visitor.token), 200);
+  const slid = ok(await slide(service, visitor, first), 200);
   assert.equal(slid.state, 'sent');
-  assert.equal((await hub.next((e) => e.event === 'proof' && e.visit === first.id, mark)).good, true);
-  const again = ok(await service.post(`/v1/visits/${first.id}/open`, visitor.token, {}), 200);
+  assert.equal((await hub.next((e) => e.event === 'stop' && e.visit === first.id, mark)).good, true);
+  const again = ok(await slide(service, visitor, first), 200);
   assert.equal(again.slid, slid.slid);
 
   const t = Date.now() - 60000;
@@ -76,7 +76,7 @@ test('a delivery, from order to receipt', async () => {
   assert.equal(Date.parse(done.receipt.secured.time), t + 9000);
   await hub.next((e) => e.event === 'ack' && e.visit === first.id && e.number === 0, mark);
   for (let i = 1; i <= news.length; i++) await hub.next((e) => e.event === 'ack' && e.visit === first.id && e.number === i, mark);
-  assert.equal(hub.all('proof', mark).length, 1);
+  assert.equal(hub.all('stop', mark).length, 1);
   assert.equal(hub.all('hello', mark).length, 1);
 
   const after = ok(await service.get(`/v1/jobs/${job.id}`, agency.token), 200);
@@ -152,7 +152,7 @@ test('the hub refuses: its code, in words', async () => {
     const code = barcode();
     const v = await wait(ok(await ask(visitor, await order(code), code), 201), 'refused');
     assert.equal(v.check.code, check);
-    assert.equal((await service.post(`/v1/visits/${v.id}/open`, visitor.token)).body.code, 'not_ready');
+    assert.equal((await slide(service, visitor, v)).body.code, 'not_ready');
   }
   hub.say('policy ready');
 });
@@ -171,8 +171,8 @@ test('news of the checks does not overtake the offer that belongs to it', async 
   await wait(v, 'ready');
   hub.say(`news ${v.id} 3 checking none 0 ${Date.now()}`);
   await hub.next((e) => e.event === 'ack' && e.visit === v.id && e.number === 3, mark);
-  assert.equal(ok(await service.post(`/v1/visits/${v.id}/open`, visitor.token), 200).state, 'sent');
-  assert.equal((await hub.next((e) => e.event === 'proof' && e.visit === v.id, mark)).good, true);
+  assert.equal(ok(await slide(service, visitor, v), 200).state, 'sent');
+  assert.equal((await hub.next((e) => e.event === 'stop' && e.visit === v.id, mark)).good, true);
   // Refused after the slide: the receipt says so, with the check.
   hub.say(`news ${v.id} 4 none camera_frozen 0 ${Date.now()}`);
   hub.say(`receipt ${v.id} REFUSED camera_frozen 0 0 40 0`);
@@ -210,7 +210,7 @@ test('the same request twice is one visit, and one question to the hub', async (
   hub.say(`offer ${d.id}`);
   await wait(d, 'ready');
   assert.equal(hub.all('hello', mark).filter((e) => !e.repeat).length, 1);
-  const slides = await Promise.all([1, 2, 3, 4].map(() => service.post(`/v1/visits/${d.id}/open`, visitor.token)));
+  const slides = await Promise.all([1, 2, 3, 4].map(() => slide(service, visitor, d)));
   assert.equal(new Set(slides.map((s) => s.body.slid)).size, 1);
   await hub.next('proof', mark);
   assert.equal((await service.post('/v1/visits', visitor.token, { ...body, barcode: 'else' }, headers)).body.code, 'idempotency_key_reused');
@@ -338,7 +338,7 @@ test('late and double reports: original times, each once, acknowledged each time
   hub.say('policy ready');
   const code = barcode();
   const v = await wait(ok(await ask(visitor, await order(code), code), 201), 'ready');
-  ok(await service.post(`/v1/visits/${v.id}/open`, visitor.token), 200);
+  ok(await slide(service, visitor, v), 200);
   const t = Date.now() - 3600000;
   const mark = hub.mark;
   hub.say(`news ${v.id} 3 inside none 0 ${t + 3000}`);
@@ -371,7 +371,7 @@ test('a stay: each opening is asked anew within one visit; a refused one does no
   const code = barcode();
   const job = await order(code, { kind: 'stay' });
   const v = await wait(ok(await ask(visitor, job, code), 201), 'ready');
-  ok(await service.post(`/v1/visits/${v.id}/open`, visitor.token), 200);
+  ok(await slide(service, visitor, v), 200);
   hub.say(`news ${v.id} 1 inside none 0 ${Date.now()}`);
   hub.say(`news ${v.id} 2 between none 0 ${Date.now()}`);
   let now = await wait(v, 'between');
@@ -393,8 +393,8 @@ test('a stay: each opening is asked anew within one visit; a refused one does no
   hub.say('policy ready');
   now = await wait(ok(await ask(visitor, job, code), 201), 'ready');
   assert.equal(now.id, v.id);
-  ok(await service.post(`/v1/visits/${v.id}/open`, visitor.token), 200);
-  assert.equal((await hub.next((e) => e.event === 'proof' && e.visit === v.id, mark)).good, true);
+  ok(await slide(service, visitor, v), 200);
+  assert.equal((await hub.next((e) => e.event === 'stop' && e.visit === v.id, mark)).good, true);
   hub.say(`news ${v.id} 3 inside none 0 ${Date.now()}`);
   now = await wait(now, 'inside');
   hub.say(`receipt ${v.id} OK none ${Date.now() - 1000} ${Date.now()} 30 0`);

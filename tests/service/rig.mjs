@@ -7,8 +7,11 @@ import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Key, STOP_CONTEXT, challengeOf, decode, encode, sha256, stopBytes } from '../hub/authority.mjs';
+import { Person } from './people.mjs';
 
-export const [serviceExe, hubExe] = process.argv.slice(2);
+export const [serviceExe, hubExe, agencyExe] = process.argv.slice(2);
+export const pages = 'http://service.localhost:8400'; // where couriers sign in
 export const folder = fs.mkdtempSync(path.join(process.env.TMPDIR ?? os.tmpdir(), 'dw-service-'));
 const children = new Set();
 
@@ -44,6 +47,7 @@ export async function until(what, test, ms = 10000) {
 }
 
 export async function stopAll() {
+  for (const s of [...signers]) s.stop();
   for (const c of children) c.kill('SIGKILL');
   await Promise.all([...children].map((c) => c.ended));
   if (!process.env.DW_KEEP) fs.rmSync(folder, { recursive: true, force: true });
@@ -75,7 +79,7 @@ export class Service {
     fs.mkdirSync(this.dir, { recursive: true });
     this.file = (f) => path.join(this.dir, f);
     this.settings = { listen: '127.0.0.1:0', port_file: this.file('port'), database: this.file('service.db'),
-      key_file: this.file('key'), admin_token_file: this.file('admin'), ...settings };
+      key_file: this.file('key'), admin_token_file: this.file('admin'), origin: pages, ...settings };
     this.agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
   }
 
@@ -188,7 +192,7 @@ export class Hub {
   async close() { this.child.kill('SIGKILL'); await this.child.ended; }
 }
 
-// -- a street: agency, visitor with screening, home with hub, permission --
+// -- a street: agency with its key, visitor with screening and passkey, home with hub, grants --
 
 export const hex = (n = 16) => [...crypto.getRandomValues(new Uint8Array(n))].map((b) => b.toString(16).padStart(2, '0')).join('');
 
@@ -218,8 +222,38 @@ export async function makeHome(service, broker, name, { zone = noonZone(), locat
   return { ...now, token: home.token, hub };
 }
 
-export async function makeAgency(service, name = 'Acme') {
-  return ok(await service.post('/v1/agencies', service.admin, { name }), 201);
+// An agency's signer in a few lines: it signs whatever it is asked (tests/service/authority.mjs has the real one).
+const signers = new Set();
+export class Signer {
+  constructor(service, token, key) {
+    Object.assign(this, { service, token, key, on: true, signed: [] });
+    signers.add(this);
+    this.done = this.run();
+  }
+
+  static sign(key, item) { return key.sign(item.kind, Buffer.from(item.payload, 'base64url')).toString('base64url'); }
+
+  async run() {
+    while (this.on) {
+      try {
+        const r = await this.service.get('/v1/signing?wait_ms=2000', this.token);
+        for (const item of r.status === 200 ? r.body.items : []) {
+          const given = await this.service.post(`/v1/signing/${item.id}`, this.token, { object: Signer.sign(this.key, item) });
+          if (given.status === 200) this.signed.push(item.kind);
+        }
+        if (r.status !== 200) await sleep(50);
+      } catch { await sleep(50); } // the service is away for a moment
+    }
+  }
+
+  stop() { this.on = false; signers.delete(this); }
+}
+
+export async function makeAgency(service, name = 'Acme', { signs = true, hosted = false, key = new Key() } = {}) {
+  const agency = ok(await service.post('/v1/agencies', service.admin, { name, key: key.hex, hosted }), 201);
+  agency.pair = key;
+  if (signs) agency.signer = new Signer(service, agency.token, key);
+  return agency;
 }
 
 export async function makeVisitor(service, agency, name = 'Stewart', screened = true) {
@@ -231,8 +265,58 @@ export async function makeVisitor(service, agency, name = 'Stewart', screened = 
   return v;
 }
 
-export const permit = async (service, home, agency, active = true, window) =>
-  ok(await service.put(`/v1/homes/${home.id}/permissions/${agency.id}`, home.token, { active, ...(window ? { window } : {}) }), 200);
+// The visitor's passkey, made by an invitation as a phone does it.
+export async function makePasskey(service, agency, visitor) {
+  const { link } = ok(await service.post(`/v1/visitors/${visitor.id}/invitations`, agency.token, {}), 201);
+  visitor.person = new Person(service, service.settings.origin);
+  await visitor.person.join(link);
+  visitor.passkey = visitor.person.passkey;
+  return visitor;
+}
+
+// What the hub signed in its offer, checked as the courier's app does it; then the passkey's word over the stop.
+export function prove(visit, passkey, more = {}) {
+  const pub = Buffer.from(visit.hub_pub, 'base64url');
+  const offer = decode(decode(Buffer.from(visit.offer, 'base64url')).value[2]);
+  if (!offer.get(-70220).equals(Buffer.from(visit.courier_nonce, 'hex'))) throw new Error('an offer to another');
+  const hub = sha256(encode(new Map([[1, 1], [-1, 6], [-2, pub]]))); // of the COSE_Key
+  const bytes = stopBytes({ hub, manifest: sha256(Buffer.from(visit.manifest, 'base64url')), hubNonce: offer.get(10),
+    visit: BigInt(`0x${visit.id}`), door: visit.door, courierNonce: Buffer.from(visit.courier_nonce, 'hex'),
+    doorCode: Buffer.from(visit.door_code_hash, 'hex'), ...more });
+  return passkey.assert({ challenge: challengeOf(STOP_CONTEXT, bytes) });
+}
+
+export async function slide(service, visitor, visit) {
+  if (!visitor.passkey) throw new Error('makePasskey first');
+  const now = ok(await service.get(`/v1/visits/${visit.id}`, visitor.token), 200);
+  return service.post(`/v1/visits/${visit.id}/open`, visitor.token, prove(now, visitor.passkey));
+}
+
+// Grants of the home for the agency, as its owner would sign them; taken back by active = false.
+export async function permit(service, home, agency, active = true) {
+  home.grants ??= new Map();
+  const before = home.grants.get(agency.id) ?? [];
+  for (const id of before) home.hub.say(`revoke ${id}`);
+  home.grants.set(agency.id, []);
+  if (active) {
+    for (const kind of [0, 1]) {
+      const mark = home.hub.mark;
+      home.hub.say(`grant ${agency.pair.hex} ${kind} 0 -3 80 0 10080 1000 ${home.zone} ${agency.name}`);
+      home.grants.get(agency.id).push((await home.hub.next('granted', mark)).id);
+    }
+  }
+  const want = (items) => [...before.map((id) => [id, 'revoked']), ...home.grants.get(agency.id).map((id) => [id, 'live'])]
+    .every(([id, state]) => items.some((g) => g.grant.id === id && (g.state === state || (state === 'live' && g.state === 'stopped'))));
+  await until('the grants to be known', async () => want(ok(await service.get(`/v1/homes/${home.id}/grants`, home.token), 200).items));
+}
+
+// The job, once its agency has signed it.
+export const signed = (service, agency, job) => until('the job to be signed', async () => {
+  const j = ok(await service.get(`/v1/jobs/${job.id}`, agency.token), 200);
+  return j.state !== 'unsigned' && j;
+});
+
+export const askBody = (job, barcode, more = {}) => ({ job: job.id, barcode, nonce: hex(32), ...more });
 
 export function jobBody(home, visitor, parcels, more = {}) {
   return { home: home.id, door: 0, kind: 'drop', parcels, window: { date: civil(home.zone), from: '00:00', to: '24:00' },
@@ -242,7 +326,7 @@ export function jobBody(home, visitor, parcels, more = {}) {
 export async function makeStreet(service, broker, name, options) {
   const home = await makeHome(service, broker, name, options);
   const agency = await makeAgency(service, `Agency ${name}`);
-  const visitor = await makeVisitor(service, agency);
+  const visitor = await makePasskey(service, agency, await makeVisitor(service, agency));
   await permit(service, home, agency);
   return { home, hub: home.hub, agency, visitor };
 }

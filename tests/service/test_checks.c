@@ -12,33 +12,33 @@
 #include "service/tidy.h"
 #include "service/visits/checks.h"
 
-static struct dw_stop good(void)
+static struct dw_asked good(void)
 {
-    return (struct dw_stop){.is_job_known = true,
-                            .is_job_open = true,
-                            .is_assigned = true,
-                            .is_screened = true,
-                            .is_parcel_here = true,
-                            .is_permitted = true,
-                            .is_link_up = true,
-                            .now_s = 1500,
-                            .nbf_s = 1000,
-                            .exp_s = 2000,
-                            .location_m_max = 200};
+    return (struct dw_asked){.is_job_known = true,
+                             .is_job_open = true,
+                             .is_assigned = true,
+                             .is_screened = true,
+                             .is_parcel_here = true,
+                             .is_permitted = true,
+                             .is_link_up = true,
+                             .now_s = 1500,
+                             .nbf_s = 1000,
+                             .exp_s = 2000,
+                             .location_m_max = 200};
 }
 
 static void zeroed_facts_refuse(void **state)
 {
     (void)state;
-    struct dw_stop stop = {.is_job_known = false};
+    struct dw_asked stop = {.is_job_known = false};
     uint64_t passed;
-    assert_int_equal(dw_stop_check(&stop, &passed), DW_CHECK_JOB);
+    assert_int_equal(dw_asked_check(&stop, &passed), DW_CHECK_JOB);
 }
 
 static void each_fact_refuses_with_its_own_code(void **state)
 {
     (void)state;
-    struct dw_stop s[14];
+    struct dw_asked s[14];
     for (size_t i = 0; i < DW_ARRAY_COUNT(s); i++)
         s[i] = good();
     s[0].is_job_known = false;
@@ -71,7 +71,7 @@ static void each_fact_refuses_with_its_own_code(void **state)
                                          DW_CHECK_NONE};
     for (size_t i = 0; i < DW_ARRAY_COUNT(s); i++) {
         uint64_t passed;
-        assert_int_equal(dw_stop_check(&s[i], &passed), want[i]);
+        assert_int_equal(dw_asked_check(&s[i], &passed), want[i]);
         assert_int_equal(passed >> DW_CHECK_HUB_UNREACHABLE & 1,
                          0); /* only the hub's answer says so */
     }
@@ -81,57 +81,57 @@ static void each_fact_refuses_with_its_own_code(void **state)
 static void refusals_come_in_the_order_of_the_list(void **state)
 {
     (void)state;
-    struct dw_stop s = {.is_job_known = true,
-                        .is_parcel_elsewhere = true,
-                        .is_door_wrong = true,
-                        .is_parcel_used = true,
-                        .nbf_s = 1000,
-                        .exp_s = 0,
-                        .home = {true, 10, 10, 0},
-                        .phone = {true, 11, 10, 0},
-                        .location_m_max = 200};
+    struct dw_asked s = {.is_job_known = true,
+                         .is_parcel_elsewhere = true,
+                         .is_door_wrong = true,
+                         .is_parcel_used = true,
+                         .nbf_s = 1000,
+                         .exp_s = 0,
+                         .home = {true, 10, 10, 0},
+                         .phone = {true, 11, 10, 0},
+                         .location_m_max = 200};
     uint64_t passed;
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_HOME);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_HOME);
     assert_int_equal(passed, 0);
     s.is_parcel_elsewhere = false;
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_DOOR);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_DOOR);
     s.is_door_wrong = false;
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_JOB);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_JOB);
     s.is_job_open = true;
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_ASSIGNED);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_ASSIGNED);
     s.is_assigned = true;
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_SCREENING);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_SCREENING);
     s.is_screened = true;
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_PARCEL);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_PARCEL);
     s.is_parcel_here = true;
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_PARCEL_USED);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_PARCEL_USED);
     s.is_parcel_used = false;
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_PERMISSION);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_PERMISSION);
     s.is_permitted = true;
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_EARLY);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_EARLY);
     s.now_s = 1000;
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_LATE);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_LATE);
     s.exp_s = 1001;
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_LOCATION);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_LOCATION);
     s.phone.lat = 10;
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_HUB_UNREACHABLE);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_HUB_UNREACHABLE);
     s.is_link_up = true;
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_NONE);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_NONE);
 }
 
 static void location_may_refuse_and_never_permit(void **state)
 {
     (void)state;
     uint64_t passed;
-    struct dw_stop s = good();
+    struct dw_asked s = good();
     s.phone = (struct dw_place){true, 1, 1, 0}; /* the home's place is not known */
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_NONE);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_NONE);
     assert_int_equal(passed >> DW_CHECK_LOCATION & 1, 0);
     s.home = (struct dw_place){true, 1.001, 1, 0}; /* 111 m */
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_NONE);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_NONE);
     assert_int_equal(passed >> DW_CHECK_LOCATION & 1, 1);
     s.is_assigned = false; /* at the door, and still refused */
-    assert_int_equal(dw_stop_check(&s, &passed), DW_CHECK_ASSIGNED);
+    assert_int_equal(dw_asked_check(&s, &passed), DW_CHECK_ASSIGNED);
 }
 
 static void distances(void **state)

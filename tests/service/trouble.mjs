@@ -1,12 +1,12 @@
 // When things break: broker, service, disk, clients and messages. Nothing is lost, nothing is asked twice.
 import assert from 'node:assert/strict';
-import { Broker, Service, execFileSync, fs, hex, jobBody, main, makeStreet, net, noonZone, ok, sleep, test, until } from './rig.mjs';
+import { Broker, Service, askBody, signed, slide, execFileSync, fs, hex, jobBody, main, makeStreet, net, noonZone, ok, sleep, test, until } from './rig.mjs';
 
 const zone = noonZone();
 const broker = await new Broker().open();
 const open = async (name, settings = {}) => (await new Service(name, { broker: `127.0.0.1:${broker.port}`, ...settings }).open()).linked();
-const order = async (service, s, code) => ok(await service.post('/v1/jobs', s.agency.token, jobBody(s.home, s.visitor, [code])), 201);
-const ask = async (service, s, job, code) => ok(await service.post('/v1/visits', s.visitor.token, { job: job.id, barcode: code }), 201);
+const order = async (service, s, code) => signed(service, s.agency, ok(await service.post('/v1/jobs', s.agency.token, jobBody(s.home, s.visitor, [code])), 201));
+const ask = async (service, s, job, code) => ok(await service.post('/v1/visits', s.visitor.token, askBody(job, code)), 201);
 const settle = async (service, s, v, state) => {
   let now = v;
   for (let i = 0; i < 20 && now.state !== state; i++) now = ok(await service.get(`/v1/visits/${v.id}?since=${now.news}&wait_ms=5000`, s.visitor.token), 200);
@@ -28,7 +28,7 @@ test('broker restart: refused while it is away, nothing lost, nothing asked twic
   const away = await ask(service, s, meanwhile, 'B');
   assert.equal(away.state, 'refused');
   assert.equal(away.check.code, 'hub_unreachable');
-  const slide = await service.post(`/v1/visits/${v.id}/open`, s.visitor.token);
+  const slide = await slide(service, s.visitor, v);
   assert.equal(slide.status, 503);
   const mark = s.hub.mark;
   await broker.open(broker.port);
@@ -38,8 +38,8 @@ test('broker restart: refused while it is away, nothing lost, nothing asked twic
   // All that the hub must know comes again, also what was ordered while the broker was away.
   await s.hub.next((e) => e.event === 'job' && e.job === meanwhile.id, mark);
   await s.hub.next((e) => e.event === 'job' && e.job === job.id, mark);
-  ok(await service.post(`/v1/visits/${v.id}/open`, s.visitor.token), 200);
-  await s.hub.next((e) => e.event === 'proof' && e.visit === v.id && e.good, mark);
+  ok(await slide(service, s.visitor, v), 200);
+  await s.hub.next((e) => e.event === 'stop' && e.visit === v.id && e.good, mark);
   s.hub.say(`receipt ${v.id} OK none ${Date.now() - 5000} ${Date.now()} 1 0`);
   await settle(service, s, v, 'ended');
   assert.equal(s.hub.all('hello').filter((e) => e.visit === away.id).length, 0);
@@ -77,11 +77,11 @@ test('kill -9 between the question and the hub\'s answer: the visit goes on afte
   await (await service.open()).linked();
   const ready = await settle(service, s, v, 'ready');
   // Slide, and kill before the hub has said anything.
-  const slid = ok(await service.post(`/v1/visits/${v.id}/open`, s.visitor.token), 200);
-  await s.hub.next('proof');
+  const slid = ok(await slide(service, s.visitor, v), 200);
+  await s.hub.next('stop');
   await service.kill();
   await (await service.open()).linked();
-  const again = ok(await service.post(`/v1/visits/${v.id}/open`, s.visitor.token), 200);
+  const again = ok(await slide(service, s.visitor, v), 200);
   assert.equal(again.slid, slid.slid);
   assert.equal(again.state, 'sent');
   s.hub.say(`news ${v.id} 1 inside none 0 ${Date.now()}`);
@@ -92,7 +92,7 @@ test('kill -9 between the question and the hub\'s answer: the visit goes on afte
   await settle(service, s, ready, 'ended');
   assert.equal(ok(await service.get(`/v1/jobs/${job.id}`, s.agency.token), 200).state, 'delivered');
   assert.equal(s.hub.all('hello').filter((e) => !e.repeat).length, 1);
-  assert.ok(s.hub.all('proof').every((e) => e.good));
+  assert.ok(s.hub.all('stop').every((e) => e.good));
   await s.hub.close();
   await service.close();
 });
@@ -170,7 +170,7 @@ test('a disk that refuses writes: 503, and well again when it is well again', as
   const r = await service.post('/v1/jobs', s.agency.token, jobBody(s.home, s.visitor, ['B']));
   assert.equal(r.status, 503, r.text);
   assert.equal(r.body.code, 'storage');
-  assert.equal((await service.post('/v1/visits', s.visitor.token, { job: hex(), barcode: 'B' })).status, 503);
+  assert.equal((await service.post('/v1/visits', s.visitor.token, askBody({ id: hex() }, 'B'))).status, 503);
   assert.equal(await jobs(), 1);
   limit('unlimited');
   ok(await service.post('/v1/jobs', s.agency.token, jobBody(s.home, s.visitor, ['B'])), 201);

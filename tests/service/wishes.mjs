@@ -2,7 +2,7 @@
 // And the receipt's own bytes, the lists for who must look now, and what is forgotten in time.
 import assert from 'node:assert/strict';
 import { createHash, createPublicKey, verify } from 'node:crypto';
-import { Broker, Service, civil, hex, jobBody, main, makeAgency, makeHome, makeStreet, makeVisitor, noonZone, ok, permit, test, until } from './rig.mjs';
+import { Broker, Service, askBody, signed, civil, hex, jobBody, main, makeAgency, makeHome, makeStreet, makeVisitor, noonZone, ok, permit, test, until } from './rig.mjs';
 
 const broker = await new Broker().open();
 const service = await (await new Service('wishes', { broker: `127.0.0.1:${broker.port}` }).open()).linked();
@@ -15,14 +15,14 @@ const PETS = 1, ALARM = 2, OTHER = 4;
 const EVERY = '0'.repeat(32);
 const today = Math.floor(Date.parse(`${civil(zone)}T00:00:00Z`) / 86400000);
 let number = 0, parcels = 0;
-const order = async (more, at = home, who = visitor, by = agency) => ok(await service.post('/v1/jobs', by.token, jobBody(at, who, [`W-${++parcels}`], more)), 201);
+const order = async (more, at = home, who = visitor, by = agency) => signed(service, by, ok(await service.post('/v1/jobs', by.token, jobBody(at, who, [`W-${++parcels}`], more)), 201));
 const job = async (id, token = visitor.token) => ok(await service.get(`/v1/jobs/${id}`, token), 200);
 async function wish(kind, id, { value = 0, day = 0, from = 0, to = 0, text = '', n = ++number, at = hub } = {}) {
   const mark = at.mark;
   at.say(`wish ${n} ${kind} ${id} ${value} ${day} ${from} ${to} ${text}`);
   return (await at.next((e) => e.event === 'wish_ack' && e.number === n, mark)).status;
 }
-const ask = (j, who = visitor) => service.post('/v1/visits', who.token, { job: j.id, barcode: j.parcels[0].barcode });
+const ask = (j, who = visitor) => service.post('/v1/visits', who.token, askBody(j, j.parcels[0].barcode));
 
 test('declined: nobody is let in for it; accepted again: as before', async () => {
   hub.say('policy ready');

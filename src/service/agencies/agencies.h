@@ -5,6 +5,7 @@
 #include "service/api.h"
 
 void dw_agencies_post(struct dw_call *c);
+void dw_agencies_patch(struct dw_call *c);
 void dw_agencies_list(struct dw_call *c);
 void dw_agencies_get(struct dw_call *c);
 

@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "os/os.h"
+#include "service/agencies/signing.h"
 #include "service/civil.h"
+#include "service/homes/grants.h"
 #include "service/jobs/jobs.h"
 #include "service/visits/visits.h"
 
@@ -77,6 +79,7 @@ bool dw_homes_hear(struct dw_work *w)
                        home);
         welcome(w, home, m->hub.thumb);
         dw_jobs_send_of_home(w, home);
+        dw_introductions_send(w, home);
         return true;
     }
     q = dw_db_ask(w->db, "SELECT id FROM homes WHERE pairing_hash = ?", "h", m->enrol.pairing_hash);
@@ -129,7 +132,8 @@ static json_t *doors(struct dw_call *c, const uint8_t home[DW_ID_BYTES], bool wi
     return list;
 }
 
-/* For an agency: what it needs to make jobs; not the name, the place or the codes at the doors. */
+/* For an agency: what it needs to make jobs; not the name, the place or the codes at the doors.
+ * Until it is granted something, not even the doors. */
 static json_t *show(struct dw_call *c, const uint8_t id[DW_ID_BYTES])
 {
     bool is_household = c->actor.role != DW_ROLE_AGENCY;
@@ -140,11 +144,15 @@ static json_t *show(struct dw_call *c, const uint8_t id[DW_ID_BYTES])
     if (!dw_db_next(c->work.db, q))
         return NULL;
     bool is_enrolled = sqlite3_column_type(q, 1) != SQLITE_NULL;
+    bool is_open = is_household || dw_grant_is_live(c->work.db, id, c->actor.id);
     json_t *home = json_pack("{s:o, s:s, s:o, s:o}", "id", dw_json_id(id), "state",
-                             is_enrolled ? "enrolled" : "waiting", "zone", dw_json_col_text(q, 2),
-                             "doors", doors(c, id, is_household));
-    if (!is_household)
+                             is_enrolled ? "enrolled" : "waiting", "zone",
+                             is_open ? dw_json_col_text(q, 2) : json_null(), "doors",
+                             is_open ? doors(c, id, is_household) : json_array());
+    if (!is_household) {
+        (void)json_object_set_new(home, "grant", dw_grant_show_live(c, id, c->actor.id));
         return home;
+    }
     json_t *place = json_null();
     if (sqlite3_column_type(q, 3) != SQLITE_NULL)
         place = json_pack("{s:f, s:f}", "lat", sqlite3_column_double(q, 3), "lon",
@@ -157,16 +165,19 @@ static json_t *show(struct dw_call *c, const uint8_t id[DW_ID_BYTES])
     return home;
 }
 
-/* Whether the asker may see the home: the admin, its owner, an agency that it permits. */
+/* Whether the asker may see the home: the admin, its owner, an agency that it granted something or
+ * that asked it to. */
 static bool may_see(struct dw_call *c, const uint8_t id[DW_ID_BYTES])
 {
     if (c->actor.role == DW_ROLE_ADMIN)
         return true;
     if (c->actor.role == DW_ROLE_OWNER)
         return memcmp(c->actor.id, id, DW_ID_BYTES) == 0;
-    sqlite3_stmt *q = dw_db_ask(
-        c->work.db, "SELECT 1 FROM permissions WHERE home = ? AND agency = ? AND is_active = 1",
-        "kk", id, c->actor.id);
+    if (dw_grant_is_live(c->work.db, id, c->actor.id))
+        return true;
+    sqlite3_stmt *q =
+        dw_db_ask(c->work.db, "SELECT 1 FROM introductions WHERE home = ? AND agency = ?", "kk", id,
+                  c->actor.id);
     return dw_db_next(c->work.db, q);
 }
 
@@ -223,9 +234,11 @@ void dw_homes_list(struct dw_call *c)
     bool is_agency = c->actor.role == DW_ROLE_AGENCY;
     sqlite3_stmt *q =
         is_agency ? dw_db_ask(c->work.db,
-                              "SELECT home FROM permissions WHERE agency = ? AND is_active = 1"
-                              " AND home > ? ORDER BY home LIMIT ?",
-                              "kki", c->actor.id, last, (int64_t)limit)
+                              "SELECT DISTINCT home FROM grants g WHERE agency = ?1 AND home > ?2"
+                              " AND revoked IS NULL AND exp_s > ?4 AND NOT EXISTS (SELECT 1"
+                              " FROM stopped t WHERE t.home = g.home AND t.agency = g.agency)"
+                              " ORDER BY home LIMIT ?3",
+                              "kkii", c->actor.id, last, (int64_t)limit, dw_service_now_ms() / 1000)
                   : dw_db_ask(c->work.db, "SELECT id FROM homes WHERE id > ? ORDER BY id LIMIT ?",
                               "ki", last, (int64_t)limit);
     while (count < DW_PAGE_MAX && dw_db_next(c->work.db, q))
@@ -246,81 +259,4 @@ void dw_homes_get(struct dw_call *c)
         dw_answer(c, 200, home);
     else
         dw_problem(c, DW_PROBLEM_NOT_FOUND);
-}
-
-/* -- permissions --------------------------------------------------------------------------------
- */
-
-static json_t *show_permission(sqlite3_stmt *q)
-{
-    return json_pack("{s:o, s:b, s:{s:o, s:o}, s:o}", "agency", dw_json_col_id(q, 0), "active",
-                     sqlite3_column_int(q, 1) == 1, "window", "from",
-                     dw_json_minute((uint32_t)sqlite3_column_int(q, 2)), "to",
-                     dw_json_minute((uint32_t)sqlite3_column_int(q, 3)), "changed",
-                     dw_json_col_time(q, 4));
-}
-
-static bool own_home(struct dw_call *c, uint8_t ret_home[DW_ID_BYTES])
-{
-    if (!dw_param_id(c, 0, ret_home))
-        return false;
-    if (may_see(c, ret_home))
-        return true;
-    dw_problem(c, DW_PROBLEM_NOT_FOUND);
-    return false;
-}
-
-void dw_permissions_list(struct dw_call *c)
-{
-    uint8_t home[DW_ID_BYTES];
-    if (!own_home(c, home))
-        return;
-    json_t *items = json_array();
-    sqlite3_stmt *q = dw_db_ask(c->work.db,
-                                "SELECT agency, is_active, from_min, to_min, changed"
-                                " FROM permissions WHERE home = ? ORDER BY agency LIMIT ?",
-                                "ki", home, (int64_t)DW_PAGE_MAX);
-    while (dw_db_next(c->work.db, q))
-        (void)json_array_append_new(items, show_permission(q));
-    dw_answer(c, 200, dw_json_page(items, NULL));
-}
-
-void dw_permissions_put(struct dw_call *c)
-{
-    uint8_t home[DW_ID_BYTES], agency[DW_ID_BYTES];
-    uint32_t from = 0, to = 1440;
-    bool is_active = false;
-    if (!own_home(c, home) || !dw_param_id(c, 1, agency))
-        return;
-    dw_in_only(c, c->body, "active", "window", NULL);
-    (void)dw_in_bool(c, c->body, "active", &is_active, DW_REQUIRED);
-    const json_t *window = dw_in_object(c, c->body, "window", DW_OPTIONAL);
-    if (window) {
-        dw_in_only(c, window, "from", "to", NULL);
-        (void)dw_in_minute(c, window, "from", &from, DW_REQUIRED);
-        (void)dw_in_minute(c, window, "to", &to, DW_REQUIRED);
-        if (!dw_is_refused(c) && to <= from)
-            dw_problem_say(c, DW_PROBLEM_BAD_WINDOW, "The window must end after it begins.");
-    }
-    if (dw_is_refused(c))
-        return;
-    sqlite3_stmt *q = dw_db_ask(c->work.db, "SELECT 1 FROM agencies WHERE id = ?", "k", agency);
-    if (!dw_db_next(c->work.db, q)) {
-        dw_problem(c, DW_PROBLEM_NOT_FOUND);
-        return;
-    }
-    q = dw_db_ask(c->work.db,
-                  "INSERT INTO permissions (home, agency, is_active, from_min, to_min, changed)"
-                  " VALUES (?, ?, ?, ?, ?, ?)"
-                  " ON CONFLICT (home, agency) DO UPDATE SET is_active = excluded.is_active,"
-                  " from_min = excluded.from_min, to_min = excluded.to_min,"
-                  " changed = excluded.changed"
-                  " RETURNING agency, is_active, from_min, to_min, changed",
-                  "kkiiii", home, agency, (int64_t)is_active, (int64_t)from, (int64_t)to,
-                  dw_service_now_ms());
-    if (!dw_db_next(c->work.db, q))
-        return;
-    dw_answer(c, 200, show_permission(q));
-    (void)dw_db_next(c->work.db, q);
-    dw_jobs_send_of_permission(&c->work, home, agency);
 }

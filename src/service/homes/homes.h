@@ -1,8 +1,9 @@
-/* service/homes/homes.h - homes, their hubs and doors, and which agencies they permit. */
+/* service/homes/homes.h - homes, their hubs and doors, and what hubs say. */
 #ifndef DW_SERVICE_HOMES_HOMES_H
 #define DW_SERVICE_HOMES_HOMES_H
 
 #include "service/api.h"
+#include "wire/grant.h"
 #include "wire/wish.h"
 
 /* A verified message from a hub on its way through the writer. */
@@ -11,7 +12,7 @@ struct dw_message {
     uint8_t kind;        /* enum dw_link_kind */
     struct dw_key hub;
     uint8_t home[DW_ID_BYTES]; /* not for ENROL */
-    struct dw_view object;     /* as the hub signed it; RECEIPT only, else empty */
+    struct dw_view object;     /* as the hub signed it; OFFER, RECEIPT, GRANT, else empty */
     bool is_refused;           /* out: not about anything of ours; counted */
     union {
         struct dw_enrol enrol;
@@ -19,6 +20,8 @@ struct dw_message {
         struct dw_news news;
         struct dw_receipt receipt;
         struct dw_wish wish;
+        struct dw_evidence evidence;
+        struct dw_revoked revoked;
     };
 };
 
@@ -29,7 +32,5 @@ bool dw_homes_hear(struct dw_work *w);
 void dw_homes_post(struct dw_call *c);
 void dw_homes_list(struct dw_call *c);
 void dw_homes_get(struct dw_call *c);
-void dw_permissions_list(struct dw_call *c);
-void dw_permissions_put(struct dw_call *c);
 
 #endif

@@ -32,7 +32,11 @@ struct order {
 #define COLUMNS                                                                               \
     "j.id, j.home, j.agency, j.kind, j.door, j.day, j.from_min, j.to_min, h.zone, j.notes,"   \
     " j.places, j.visitor, j.revision, j.is_recalled, j.created, h.name, h.hub_pub, j.nbf_s," \
-    " j.exp_s, w.wished, w.place, w.day, w.from_min, w.to_min"
+    " j.exp_s, w.wished, w.place, w.day, w.from_min, w.to_min, j.grant_id,"                   \
+    " j.visitor IS NOT NULL AND NOT EXISTS (SELECT 1 FROM signing s"                          \
+    " WHERE s.agency = j.agency AND s.kind = 2 AND s.subject = j.id"                          \
+    " AND s.object IS NOT NULL), EXISTS (SELECT 1 FROM grants g WHERE g.home = j.home"        \
+    " AND g.id = j.grant_id AND g.revoked IS NOT NULL)"
 #define TABLES                                   \
     " FROM jobs j JOIN homes h ON h.id = j.home" \
     " LEFT JOIN job_wishes w ON w.job = j.id "
@@ -105,11 +109,13 @@ static json_t *show(struct dw_call *c, sqlite3_stmt *q)
     const char *state = is_delivered                     ? "delivered"
                         : sqlite3_column_int(q, 13) != 0 ? "recalled"
                         : wished == DW_WISH_DECLINE      ? "declined"
+                        : sqlite3_column_int(q, 26) == 1 ? "declined" /* its grant was revoked */
+                        : sqlite3_column_int(q, 25) == 1 ? "unsigned"
                                                          : "open";
     bool is_open = !is_delivered && sqlite3_column_int(q, 13) == 0;
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:s, s:i, s:o, s:{s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:i, s:s, s:o,"
-        " s:o, s:o, s:o, s:o, s:o}",
+        " s:o, s:o, s:o, s:o, s:o, s:o}",
         "id", dw_json_id(id), "home", dw_json_col_id(q, 1), "home_name", dw_json_col_text(q, 15),
         "agency", dw_json_col_id(q, 2), "kind", kinds[sqlite3_column_int(q, 3) == DW_VISIT_STAY],
         "door", sqlite3_column_int(q, 4), "parcels", parcels, "window", "date",
@@ -120,7 +126,8 @@ static json_t *show(struct dw_call *c, sqlite3_stmt *q)
         dw_json_col_id(q, 11), "revision", sqlite3_column_int(q, 12), "state", state, "created",
         dw_json_col_time(q, 14), "hub_pub", show_hub_pub(q), "house_notes",
         show_house_notes(c, q, is_open), "place", place[0] ? json_string(place) : json_null(),
-        "wished", word ? json_string(word) : json_null(), "wished_window", show_wished_window(q));
+        "wished", word ? json_string(word) : json_null(), "wished_window", show_wished_window(q),
+        "grant", dw_json_col_id(q, 24));
 }
 
 /* The job of the path, if the asker may see it. NULL: not found. */
@@ -375,6 +382,39 @@ static const char *find_home(struct dw_call *c, const struct order *o)
     return dw_arena_text(&c->work.arena, zone, strlen(zone));
 }
 
+/* The household's word for each part [wire/grant.h, dw_grant_holds]. */
+static const char *part_words(const char *part)
+{
+    static const char *const parts[][2] = {
+        {"hub", "this home"},
+        {"kind", "this kind of visit"},
+        {"door", "this door"},
+        {"time", "this date: it is valid at another time"},
+        {"zone", "the home's zone"},
+        {"window", "these hours on this day of the week"},
+        {"uses", "so many openings"},
+        {"dwell", "so long a time inside"},
+        {"camera", "this class of camera"},
+    };
+    for (size_t i = 0; i < DW_ARRAY_COUNT(parts); i++)
+        if (strcmp(parts[i][0], part) == 0)
+            return parts[i][1];
+    return part;
+}
+
+static bool choose_grant(struct dw_call *c, const uint8_t id[DW_ID_BYTES])
+{
+    const char *why;
+    if (dw_job_choose(&c->work, id, &why))
+        return true;
+    if (why)
+        dw_problem_say(c, DW_PROBLEM_OUTSIDE_GRANT,
+                       "The household's grant does not hold this: %s (%s).", part_words(why), why);
+    else
+        dw_problem(c, DW_PROBLEM_NO_GRANT);
+    return false;
+}
+
 void dw_jobs_post(struct dw_call *c)
 {
     struct order o = {.notes = NULL};
@@ -411,6 +451,8 @@ void dw_jobs_post(struct dw_call *c)
     for (size_t i = 0; i < o.parcel_count; i++)
         (void)dw_db_do(c->work.db, "INSERT INTO parcels (job, number, barcode) VALUES (?, ?, ?)",
                        "kit", id, (int64_t)i, o.barcode[i]);
+    if (!choose_grant(c, id))
+        return;
     dw_job_send(&c->work, id);
     answer(c, 201, id);
 }
@@ -467,6 +509,8 @@ void dw_jobs_patch(struct dw_call *c)
         (void)dw_db_do(c->work.db, "UPDATE jobs SET visitor = ? WHERE id = ?", "kk",
                        o.has_visitor ? o.visitor : NULL, id);
     (void)dw_db_do(c->work.db, "UPDATE jobs SET revision = revision + 1 WHERE id = ?", "k", id);
+    if (o.has_window && !choose_grant(c, id))
+        return;
     dw_job_send(&c->work, id);
     answer(c, 200, id);
 }

@@ -2,9 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/signed.h"
 #include "os/os.h"
+#include "service/agencies/signing.h"
+#include "service/homes/grants.h"
 #include "service/jobs/jobs.h"
-#include "wire/visit.h"
+#include "wire/grant.h"
 
 /* A home has a few open jobs; more than this at once waits for the next change. */
 #define OF_ONE_MAX 256
@@ -60,58 +63,143 @@ static void add_parcels(struct dw_work *w, struct dw_job *out, const uint8_t sal
         dw_parcel_commit(salt, dw_col_text(q, 0), out->parcel[out->parcel_count++]);
 }
 
-#define JOB_QUERY                                                                              \
-    "SELECT h.hub_thumb, h.zone, j.nbf_s, j.exp_s, j.agency, a.name, j.kind, j.door, j.day,"   \
-    " j.from_min, j.to_min, j.revision, j.visitor, v.name, j.notes, j.salt,"                   \
-    " j.is_recalled = 0 AND j.exp_s > ?2 AND v.is_active = 1 AND p.is_active = 1, j.is_at_hub" \
-    " FROM jobs j JOIN homes h ON h.id = j.home JOIN agencies a ON a.id = j.agency"            \
-    " LEFT JOIN visitors v ON v.id = j.visitor"                                                \
-    " LEFT JOIN permissions p ON p.home = j.home AND p.agency = j.agency"                      \
+/* One job as the tables have it. */
+struct known {
+    struct dw_job job;
+    uint8_t home[DW_ID_BYTES];
+    struct dw_grant grant; /* the one that it stands on */
+    bool has_grant, is_due, is_at_hub;
+};
+
+#define JOB_QUERY                                                                            \
+    "SELECT h.hub_thumb, h.zone, j.nbf_s, j.exp_s, j.agency, a.name, j.kind, j.door, j.day," \
+    " j.from_min, j.to_min, j.revision, j.visitor, v.name, j.notes, j.salt,"                 \
+    " j.is_recalled = 0 AND j.exp_s > ?2 AND v.is_active = 1 AND g.exp_s > ?2"               \
+    " AND g.revoked IS NULL AND a.key IS NOT NULL AND NOT EXISTS (SELECT 1 FROM stopped t"   \
+    " WHERE t.home = j.home AND t.agency = j.agency), j.is_at_hub, j.home, g.bytes"          \
+    " FROM jobs j JOIN homes h ON h.id = j.home JOIN agencies a ON a.id = j.agency"          \
+    " LEFT JOIN visitors v ON v.id = j.visitor"                                              \
+    " LEFT JOIN grants g ON g.home = j.home AND g.id = j.grant_id AND g.agency = j.agency"   \
     " WHERE j.id = ?1 AND h.hub_thumb IS NOT NULL"
+
+/* What the service chooses itself stays within the grant; what the agency chose must fit. */
+static void fit(struct dw_job *job, const struct dw_grant *grant)
+{
+    if (job->dwell_ms > grant->dwell_ms)
+        job->dwell_ms = grant->dwell_ms;
+    if (job->camera_class < grant->camera_class)
+        job->camera_class = grant->camera_class;
+    if (job->kind == DW_VISIT_STAY && job->openings > grant->uses)
+        job->openings = (uint8_t)grant->uses;
+}
+
+static bool load(struct dw_work *w, const uint8_t job[DW_ID_BYTES], struct known *k)
+{
+    struct dw_job *out = &k->job;
+    uint8_t salt[16];
+    memset(k, 0, sizeof(*k));
+    sqlite3_stmt *q = dw_db_ask(w->db, JOB_QUERY, "ki", job, dw_service_now_ms() / 1000);
+    if (!dw_db_next(w->db, q) || !dw_col_blob(q, 0, out->hub, sizeof(out->hub)) ||
+        !dw_col_blob(q, 15, salt, sizeof(salt)))
+        return false;
+    k->is_due = sqlite3_column_int(q, 16) == 1;
+    k->is_at_hub = sqlite3_column_int(q, 17) == 1;
+    (void)dw_col_blob(q, 18, k->home, sizeof(k->home));
+    const void *bytes = sqlite3_column_blob(q, 19);
+    k->has_grant = bytes && !dw_failed(dw_grant_read(
+                                dw_view_of(bytes, (size_t)sqlite3_column_bytes(q, 19)), &k->grant));
+    out->revision = (uint32_t)sqlite3_column_int64(q, 11);
+    copy_name(out->zone, q, 1);
+    out->nbf_s = sqlite3_column_int64(q, 2);
+    out->exp_s = sqlite3_column_int64(q, 3);
+    memcpy(out->job, job, sizeof(out->job));
+    (void)dw_col_blob(q, 4, out->agency, sizeof(out->agency));
+    copy_name(out->agency_name, q, 5);
+    out->kind = (uint8_t)sqlite3_column_int(q, 6);
+    out->door = (uint8_t)sqlite3_column_int(q, 7);
+    out->openings = out->kind == DW_VISIT_DROP ? 1 : 16;
+    out->window.day = sqlite3_column_int(q, 8);
+    out->window.from_min = (uint16_t)sqlite3_column_int(q, 9);
+    out->window.to_min = (uint16_t)sqlite3_column_int(q, 10);
+    out->dwell_ms = 60000; /* T_dwell; the home may tighten it */
+    (void)dw_col_blob(q, 12, out->visitor, sizeof(out->visitor));
+    copy_name(out->visitor_name, q, 13);
+    (void)snprintf(out->notes, sizeof(out->notes), "%.255s", dw_col_text(q, 14));
+    out->camera_class = DW_CAMERA_K1;
+    add_screening(w, out);
+    add_parcels(w, out, salt);
+    return true;
+}
+
+/* The manifest's payload: the job byte for byte as it always was, and the grant that it names. */
+static bool put_up(struct dw_work *w, const struct known *k, struct dw_view *ret_object)
+{
+    struct dw_manifest m = {0};
+    uint8_t bytes[DW_SIGNED_PAYLOAD_MAX];
+    struct dw_buf job = dw_buf_of(m.job, sizeof(m.job)), buf = dw_buf_of(bytes, sizeof(bytes));
+    memcpy(m.hub, k->job.hub, sizeof(m.hub));
+    memcpy(m.grant, k->grant.id, sizeof(m.grant));
+    dw_err e = dw_job_write(&k->job, &job);
+    m.job_len = (uint16_t)job.len;
+    if (!dw_failed(e))
+        e = dw_manifest_write(&m, &buf);
+    if (dw_failed(e)) {
+        dw_log("error", "job-unsent", "why=%s", dw_err_name(e));
+        return false;
+    }
+    return dw_signing_ask(w, k->job.agency, DW_SIGNING_MANIFEST, k->job.job, dw_view_of_buf(&buf),
+                          ret_object);
+}
 
 void dw_job_send(struct dw_work *w, const uint8_t job[DW_ID_BYTES])
 {
-    struct dw_job out = {0};
-    uint8_t salt[16], bytes[DW_LINK_PAYLOAD_MAX];
-    struct dw_buf buf = dw_buf_of(bytes, sizeof(bytes));
-    sqlite3_stmt *q = dw_db_ask(w->db, JOB_QUERY, "ki", job, dw_service_now_ms() / 1000);
-    if (!dw_db_next(w->db, q) || !dw_col_blob(q, 0, out.hub, sizeof(out.hub)) ||
-        !dw_col_blob(q, 15, salt, sizeof(salt)))
+    struct known k;
+    struct dw_view object;
+    if (!load(w, job, &k))
         return;
-    bool is_due = sqlite3_column_int(q, 16) == 1, is_at_hub = sqlite3_column_int(q, 17) == 1;
-    out.revision = (uint32_t)sqlite3_column_int64(q, 11);
-    if (!is_due) {
-        if (is_at_hub)
-            send_recall(w, out.hub, job, out.revision);
+    if (!k.is_due || !k.has_grant) {
+        dw_signing_drop(w, DW_SIGNING_MANIFEST, job);
+        if (k.is_at_hub)
+            send_recall(w, k.job.hub, job, k.job.revision);
         return;
     }
-    copy_name(out.zone, q, 1);
-    out.nbf_s = sqlite3_column_int64(q, 2);
-    out.exp_s = sqlite3_column_int64(q, 3);
-    memcpy(out.job, job, sizeof(out.job));
-    (void)dw_col_blob(q, 4, out.agency, sizeof(out.agency));
-    copy_name(out.agency_name, q, 5);
-    out.kind = (uint8_t)sqlite3_column_int(q, 6);
-    out.door = (uint8_t)sqlite3_column_int(q, 7);
-    out.openings = out.kind == DW_VISIT_DROP ? 1 : 16;
-    out.window.day = sqlite3_column_int(q, 8);
-    out.window.from_min = (uint16_t)sqlite3_column_int(q, 9);
-    out.window.to_min = (uint16_t)sqlite3_column_int(q, 10);
-    out.dwell_ms = 60000; /* T_dwell; the home may tighten it */
-    (void)dw_col_blob(q, 12, out.visitor, sizeof(out.visitor));
-    copy_name(out.visitor_name, q, 13);
-    (void)snprintf(out.notes, sizeof(out.notes), "%.255s", dw_col_text(q, 14));
-    out.camera_class = DW_CAMERA_K1;
-    add_screening(w, &out);
-    add_parcels(w, &out, salt);
-    dw_err e = dw_job_write(&out, &buf);
-    if (dw_failed(e)) {
-        dw_log("error", "job-unsent", "why=%s", dw_err_name(e));
+    fit(&k.job, &k.grant);
+    dw_shift_renew(w, k.job.visitor);
+    if (!put_up(w, &k, &object))
         return;
-    }
-    dw_post(w, out.hub, DW_LINK_KIND_JOB, dw_view_of_buf(&buf));
-    if (!is_at_hub)
+    dw_shift_send(w, k.job.hub, k.job.visitor);
+    dw_post_signed(w, k.job.hub, DW_LINK_KIND_MANIFEST, object);
+    if (!k.is_at_hub)
         (void)dw_db_do(w->db, "UPDATE jobs SET is_at_hub = 1 WHERE id = ?", "k", job);
+}
+
+bool dw_job_choose(struct dw_work *w, const uint8_t job[DW_ID_BYTES], const char **ret_why)
+{
+    struct known k;
+    *ret_why = NULL;
+    if (!load(w, job, &k) || !dw_grant_is_live(w->db, k.home, k.job.agency))
+        return false;
+    sqlite3_stmt *q =
+        dw_db_ask(w->db,
+                  "SELECT bytes FROM grants WHERE home = ? AND agency = ? AND revoked IS NULL"
+                  " AND bytes IS NOT NULL AND exp_s > ? ORDER BY heard DESC, id LIMIT 32",
+                  "kki", k.home, k.job.agency, dw_service_now_ms() / 1000);
+    while (dw_db_next(w->db, q)) {
+        struct dw_grant grant;
+        struct dw_job fitted = k.job;
+        const char *why = NULL;
+        if (dw_failed(dw_grant_read(
+                dw_view_of(sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0)), &grant)))
+            continue;
+        fit(&fitted, &grant);
+        if (dw_grant_holds(&grant, &fitted, &why))
+            return dw_db_do(w->db, "UPDATE jobs SET grant_id = ? WHERE id = ?", "kk", grant.id,
+                            job);
+        /* Of several grants, the one for this kind of visit and this door says what is wrong. */
+        if (!*ret_why || (strcmp(why, "kind") != 0 && strcmp(why, "door") != 0))
+            *ret_why = why;
+    }
+    return false;
 }
 
 static void send_rows(struct dw_work *w, sqlite3_stmt *q, bool is_change)
@@ -145,6 +233,17 @@ void dw_jobs_send_of_permission(struct dw_work *w, const uint8_t home[DW_ID_BYTE
                   "SELECT id FROM jobs WHERE home = ? AND agency = ?"
                   " AND is_recalled = 0 AND exp_s > ? ORDER BY exp_s LIMIT ?",
                   "kkii", home, agency, dw_service_now_ms() / 1000, (int64_t)OF_ONE_MAX);
+    send_rows(w, q, true);
+}
+
+void dw_jobs_send_of_grant(struct dw_work *w, const uint8_t home[DW_ID_BYTES],
+                           const uint8_t grant[DW_ID_BYTES])
+{
+    sqlite3_stmt *q =
+        dw_db_ask(w->db,
+                  "SELECT id FROM jobs WHERE home = ? AND grant_id = ?"
+                  " AND is_recalled = 0 AND exp_s > ? ORDER BY exp_s LIMIT ?",
+                  "kkii", home, grant, dw_service_now_ms() / 1000, (int64_t)OF_ONE_MAX);
     send_rows(w, q, true);
 }
 

@@ -133,17 +133,20 @@ static void apply_note(struct dw_work *w, const struct dw_message *m)
                        (int64_t)in->window.day);
 }
 
-/* The hours that the household gave stay as they were. */
+/* At once, whatever was granted: the grants stay, and count again when it is allowed. */
 static void apply_agency(struct dw_work *w, const struct dw_message *m)
 {
     const struct dw_wish *in = &m->wish;
-    (void)dw_db_do(w->db,
-                   "INSERT INTO permissions (home, agency, is_active, from_min, to_min, changed)"
-                   " VALUES (?, ?, ?, 0, 1440, ?)"
-                   " ON CONFLICT (home, agency) DO UPDATE SET is_active = excluded.is_active,"
-                   " changed = excluded.changed",
-                   "kkii", m->home, in->id, (int64_t)(in->kind == DW_WISH_ALLOW_AGENCY),
-                   dw_service_now_ms());
+    if (in->kind == DW_WISH_ALLOW_AGENCY)
+        (void)dw_db_do(w->db, "DELETE FROM stopped WHERE home = ? AND agency = ?", "kk", m->home,
+                       in->id);
+    else
+        (void)dw_db_do(w->db,
+                       "INSERT OR REPLACE INTO stopped (home, agency, changed) VALUES (?, ?, ?)",
+                       "kki", m->home, in->id, dw_service_now_ms());
+    /* An agency that is stopped has its answer. */
+    (void)dw_db_do(w->db, "UPDATE introductions SET is_over = 1 WHERE home = ? AND agency = ?",
+                   "kk", m->home, in->id);
     dw_jobs_send_of_permission(w, m->home, in->id);
 }
 
@@ -194,6 +197,7 @@ bool dw_wishes_hear(struct dw_work *w)
         case ASPECT_AGENCY: apply_agency(w, m); break;
         case ASPECT_NONE: break;
         }
+        dw_audit(w, "hub", m->home, "WISH", m->wish.id);
     }
     acknowledge(w, m, status);
     return true;

@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "service/agencies/signing.h"
 #include "service/people/people.h"
 
 #define GRACE_MS     60000  /* of the token before */
@@ -207,6 +208,8 @@ void dw_sessions_end(struct dw_work *w, const uint8_t subject[DW_ID_BYTES], bool
 {
     (void)dw_db_do(w->db, "DELETE FROM sessions WHERE subject = ?", "k", subject);
     (void)dw_db_do(w->db, "DELETE FROM invitations WHERE subject = ?", "k", subject);
-    if (with_passkeys)
-        (void)dw_db_do(w->db, "DELETE FROM passkeys WHERE subject = ?", "k", subject);
+    if (!with_passkeys)
+        return;
+    (void)dw_db_do(w->db, "DELETE FROM passkeys WHERE subject = ?", "k", subject);
+    dw_shift_renew(w, subject);
 }

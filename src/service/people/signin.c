@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "crypto/webauthn.h"
+#include "service/agencies/signing.h"
 #include "service/people/people.h"
 #include "wire/visit.h"
 
@@ -89,11 +90,22 @@ static json_t *show_me(struct dw_call *c)
         agency = dw_json_col_text(q, 0);
     if (a->is_session)
         dw_token_make(c->work.service, DW_ROLE_CSRF, a->session, csrf);
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "role", role, "visitor",
+    /* What a shift names is the newest passkey: the one that can prove a stop. */
+    json_t *credentials = json_array();
+    q = dw_db_ask(db,
+                  "SELECT id FROM passkeys WHERE subject = ? AND role = 4"
+                  " ORDER BY added DESC, id LIMIT 1",
+                  "k", a->id);
+    while (a->role == DW_ROLE_VISITOR && dw_db_next(db, q))
+        (void)json_array_append_new(credentials, dw_json_bytes(sqlite3_column_blob(q, 0),
+                                                               (size_t)sqlite3_column_bytes(q, 0)));
+    const char *rp_id = c->work.service->rp_id;
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "role", role, "visitor",
                      a->role == DW_ROLE_VISITOR ? dw_json_id(a->id) : json_null(), "staff",
                      a->is_staff ? dw_json_id(a->staff) : json_null(), "name", name, "agency",
                      has_agency ? dw_json_id(a->agency) : json_null(), "agency_name", agency,
-                     "csrf", a->is_session ? json_string(csrf) : json_null());
+                     "csrf", a->is_session ? json_string(csrf) : json_null(), "credential_ids",
+                     credentials, "rp_id", rp_id[0] ? json_string(rp_id) : json_null());
 }
 
 void dw_me_get(struct dw_call *c)
@@ -344,6 +356,8 @@ void dw_join_finish(struct dw_call *c)
     }
     (void)dw_db_next(c->work.db, q);
     (void)dw_db_do(c->work.db, "DELETE FROM invitations WHERE id = ?", "k", id);
+    if (role == DW_ROLE_VISITOR)
+        dw_shift_renew(&c->work, subject);
     if (dw_session_begin(c, role, subject))
         dw_answer(c, 200, show_me(c));
     else

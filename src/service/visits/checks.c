@@ -14,7 +14,7 @@ double dw_place_metres(const struct dw_place *a, const struct dw_place *b)
 }
 
 /* A phone's word can only be held against it: unknown says nothing [issue 2, 7]. */
-static enum dw_answer location(const struct dw_stop *s)
+static enum dw_answer location(const struct dw_asked *s)
 {
     if (!s->home.is_known || !s->phone.is_known)
         return DW_ANSWER_UNKNOWN;
@@ -27,7 +27,7 @@ static enum dw_answer say(bool is_good)
     return is_good ? DW_ANSWER_PASS : DW_ANSWER_FAIL;
 }
 
-enum dw_check dw_stop_check(const struct dw_stop *s, uint64_t *ret_passed)
+enum dw_check dw_asked_check(const struct dw_asked *s, uint64_t *ret_passed)
 {
     /* Those of the list that the service can answer; the hub answers the others. */
     const struct {

@@ -14,7 +14,7 @@ struct dw_place {
 };
 
 /* The facts of one request at the door. Zeroed, it is refused. */
-struct dw_stop {
+struct dw_asked {
     bool is_job_known;        /* there is such a job of the visitor's own agency */
     bool is_job_open;         /* not recalled */
     bool is_parcel_elsewhere; /* the barcode belongs to an open job at another home */
@@ -27,7 +27,7 @@ struct dw_stop {
 
 /* The first check that fails, in the order of DW_CHECK_LIST, or DW_CHECK_NONE. Bit n of
  * `*ret_passed`: enum dw_check n passed. */
-enum dw_check dw_stop_check(const struct dw_stop *stop, uint64_t *ret_passed);
+enum dw_check dw_asked_check(const struct dw_asked *stop, uint64_t *ret_passed);
 
 /* Metres between two places; good to a percent below 1,000 km. */
 double dw_place_metres(const struct dw_place *a, const struct dw_place *b);

@@ -45,22 +45,17 @@ void dw_visit_send_hello(struct dw_work *w, uint64_t visit, uint32_t age_ms)
         dw_post(w, out.hub, DW_LINK_KIND_HELLO, dw_view_of_buf(&buf));
 }
 
-void dw_visit_send_proof(struct dw_work *w, uint64_t visit)
+void dw_visit_send_stop(struct dw_work *w, uint64_t visit)
 {
-    struct dw_proof out = {.visit = visit};
-    uint8_t bytes[256];
-    struct dw_buf buf = dw_buf_of(bytes, sizeof(bytes));
+    uint8_t hub[DW_THUMB_BYTES];
     sqlite3_stmt *q = dw_db_ask(w->db,
-                                "SELECT h.hub_thumb, v.hub_nonce, v.courier_nonce, v.door"
-                                " FROM visits v JOIN homes h ON h.id = v.home WHERE v.id = ?",
+                                "SELECT h.hub_thumb, v.stop FROM visits v"
+                                " JOIN homes h ON h.id = v.home WHERE v.id = ?",
                                 "i", (int64_t)visit);
-    if (!dw_db_next(w->db, q) || !dw_col_blob(q, 0, out.hub, sizeof(out.hub)) ||
-        !dw_col_blob(q, 1, out.hub_nonce, sizeof(out.hub_nonce)) ||
-        !dw_col_blob(q, 2, out.courier_nonce, sizeof(out.courier_nonce)))
-        return;
-    out.door = (uint8_t)sqlite3_column_int(q, 3);
-    if (!dw_failed(dw_proof_write(&out, &buf)))
-        dw_post(w, out.hub, DW_LINK_KIND_PROOF, dw_view_of_buf(&buf));
+    if (dw_db_next(w->db, q) && dw_col_blob(q, 0, hub, sizeof(hub)) &&
+        sqlite3_column_bytes(q, 1) > 0)
+        dw_post(w, hub, DW_LINK_KIND_STOP,
+                dw_view_of(sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1)));
 }
 
 void dw_visit_tell(struct dw_work *w, uint64_t visit, const struct dw_line *line)
@@ -160,8 +155,10 @@ static bool hear_offer(struct dw_work *w, const struct dw_message *m)
     uint32_t ms = in->expires_ms < READY_MS_MAX ? in->expires_ms : READY_MS_MAX;
     struct dw_line line = {.state = DW_VISIT_READY};
     (void)dw_db_do(
-        w->db, "UPDATE visits SET state = ?, hub_nonce = ?, ready_until = ? WHERE id = ?", "ihii",
-        (int64_t)DW_VISIT_READY, in->hub_nonce, dw_service_now_ms() + ms, (int64_t)in->visit);
+        w->db,
+        "UPDATE visits SET state = ?, hub_nonce = ?, ready_until = ?, offer = ? WHERE id = ?",
+        "ihibi", (int64_t)DW_VISIT_READY, in->hub_nonce, dw_service_now_ms() + ms, m->object.ptr,
+        m->object.len, (int64_t)in->visit);
     dw_visit_tell(w, in->visit, &line);
     w->wait_ms = ms + READY_GRACE_MS;
     return true;

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/chain.h"
+#include "crypto/signed.h"
 #include "os/os.h"
 #include "service/civil.h"
 #include "service/visits/checks.h"
@@ -147,6 +149,33 @@ static json_t *show_passed(uint64_t passed)
     return list;
 }
 
+static json_t *bytes_or_null(sqlite3_stmt *q, int i)
+{
+    size_t len = (size_t)sqlite3_column_bytes(q, i);
+    const void *p = sqlite3_column_blob(q, i);
+    return p && len ? dw_json_bytes(p, len) : json_null();
+}
+
+/* What the courier's app needs to check the hub's offer itself, and to write the stop that the
+ * passkey signs [messages.md 8.5]. */
+static void show_stop(struct dw_call *c, uint64_t visit, json_t *ret_json)
+{
+    uint8_t code[DW_HASH_BYTES] = {0};
+    char hex[2 * DW_HASH_BYTES + 1];
+    sqlite3_stmt *q = dw_db_ask(c->work.db,
+                                "SELECT v.offer, v.manifest, v.door_code, h.hub_pub FROM visits v"
+                                " LEFT JOIN homes h ON h.id = v.home WHERE v.id = ?",
+                                "i", (int64_t)visit);
+    if (!dw_db_next(c->work.db, q))
+        return;
+    (void)dw_col_blob(q, 2, code, sizeof(code)); /* zeroes when none was scanned */
+    dw_hex(code, sizeof(code), hex);
+    (void)json_object_set_new(ret_json, "offer", bytes_or_null(q, 0));
+    (void)json_object_set_new(ret_json, "manifest", bytes_or_null(q, 1));
+    (void)json_object_set_new(ret_json, "hub_pub", bytes_or_null(q, 3));
+    (void)json_object_set_new(ret_json, "door_code_hash", json_string(hex));
+}
+
 static json_t *show(struct dw_call *c, sqlite3_stmt *q, bool with_story)
 {
     char nonce[65] = "";
@@ -170,8 +199,10 @@ static json_t *show(struct dw_call *c, sqlite3_stmt *q, bool with_story)
         (json_int_t)sqlite3_column_int64(q, AT_STORY), "asked", dw_json_col_time(q, AT_ASKED),
         "ready_until", dw_json_col_time(q, AT_READY_UNTIL), "slid", dw_json_col_time(q, AT_SLID),
         "receipt", show_receipt(q), "door_confirmed", sqlite3_column_int(q, AT_DOOR_SCANNED) == 1);
-    if (with_story)
+    if (with_story) {
         (void)json_object_set_new(visit, "story", show_story(c, id));
+        show_stop(c, id, visit);
+    }
     return visit;
 }
 
@@ -371,18 +402,18 @@ struct request {
     uint8_t job[DW_ID_BYTES], home[DW_ID_BYTES];
     const char *barcode, *door_code;
     uint8_t nonce[DW_NONCE_BYTES];
+    struct dw_view manifest; /* as the agency signed it, in the arena */
     int door;
 };
 
+/* Drawn by the app, so that nobody can show it an offer that was made for another. */
 static void read_nonce(struct dw_call *c, struct request *r)
 {
-    const char *text = dw_in_text(c, c->body, "courier_nonce", 64, DW_OPTIONAL);
-    if (!text)
-        dw_random(r->nonce, sizeof(r->nonce));
-    else if (strlen(text) != 64 || strspn(text, "0123456789abcdef") != 64 ||
-             dw_failed(dw_unhex(text, r->nonce, sizeof(r->nonce))))
+    const char *text = dw_in_text(c, c->body, "nonce", 64, DW_REQUIRED);
+    if (text && (strlen(text) != 64 || strspn(text, "0123456789abcdef") != 64 ||
+                 dw_failed(dw_unhex(text, r->nonce, sizeof(r->nonce)))))
         dw_problem_say(c, DW_PROBLEM_BAD_FIELD,
-                       "courier_nonce must be 64 hexadecimal digits in lower case.");
+                       "nonce must be 64 hexadecimal digits in lower case.");
 }
 
 static void read_phone(struct dw_call *c, struct dw_place *phone)
@@ -398,50 +429,58 @@ static void read_phone(struct dw_call *c, struct dw_place *phone)
 }
 
 /* The job's own facts. */
-static void look_at_job(struct dw_call *c, struct request *r, struct dw_stop *stop)
+static void look_at_job(struct dw_call *c, struct request *r, struct dw_asked *stop)
 {
     uint8_t visitor[DW_ID_BYTES];
     char zone[DW_NAME_MAX];
     sqlite3_stmt *q =
         dw_db_ask(c->work.db,
                   "SELECT j.home, j.visitor, j.door, j.nbf_s, j.exp_s, j.is_recalled, h.zone,"
-                  " h.latitude, h.longitude, p.is_active, p.from_min, p.to_min, j.kind,"
+                  " h.latitude, h.longitude, g.revoked IS NULL AND g.exp_s > ?3 AND NOT EXISTS"
+                  " (SELECT 1 FROM stopped t WHERE t.home = j.home AND t.agency = j.agency),"
+                  " s.object, j.kind,"
                   " EXISTS (SELECT 1 FROM job_wishes WHERE job = j.id AND wished = 2)"
                   " FROM jobs j JOIN homes h ON h.id = j.home"
-                  " LEFT JOIN permissions p ON p.home = j.home AND p.agency = j.agency"
-                  " WHERE j.id = ? AND j.agency = ?",
-                  "kk", r->job, c->actor.agency);
+                  " LEFT JOIN grants g ON g.home = j.home AND g.id = j.grant_id"
+                  " LEFT JOIN signing s ON s.agency = j.agency AND s.kind = 2 AND s.subject = j.id"
+                  " WHERE j.id = ?1 AND j.agency = ?2",
+                  "kki", r->job, c->actor.agency, stop->now_s);
     if (!dw_db_next(c->work.db, q))
         return;
     stop->is_job_known = true;
-    r->is_stay = sqlite3_column_int(q, 12) == DW_VISIT_STAY;
+    r->is_stay = sqlite3_column_int(q, 11) == DW_VISIT_STAY;
     (void)dw_col_blob(q, 0, r->home, sizeof(r->home));
     stop->is_assigned = dw_col_blob(q, 1, visitor, sizeof(visitor)) &&
                         memcmp(visitor, c->actor.id, sizeof(visitor)) == 0;
     r->door = sqlite3_column_int(q, 2);
     stop->nbf_s = sqlite3_column_int64(q, 3);
     stop->exp_s = sqlite3_column_int64(q, 4);
-    stop->is_job_open = sqlite3_column_int(q, 5) == 0;
+    size_t len = (size_t)sqlite3_column_bytes(q, 10);
+    if (len) {
+        uint8_t *manifest = dw_arena_take(&c->work.arena, len);
+        memcpy(manifest, sqlite3_column_blob(q, 10), len);
+        r->manifest = dw_view_of(manifest, len);
+    }
+    /* No hub takes a job that its agency did not sign. What is over is told as too late. */
+    stop->is_job_open = sqlite3_column_int(q, 5) == 0 && (len || stop->exp_s <= stop->now_s);
     stop->home.is_known = sqlite3_column_type(q, 7) != SQLITE_NULL;
     stop->home.lat = sqlite3_column_double(q, 7);
     stop->home.lon = sqlite3_column_double(q, 8);
     (void)snprintf(zone, sizeof(zone), "%s", dw_col_text(q, 6));
-    bool is_active = sqlite3_column_int(q, 9) == 1;
-    bool is_declined = sqlite3_column_int(q, 13) == 1; /* DW_WISH_DECLINE */
-    uint32_t from = (uint32_t)sqlite3_column_int(q, 10), to = (uint32_t)sqlite3_column_int(q, 11);
+    bool is_declined = sqlite3_column_int(q, 12) == 1; /* DW_WISH_DECLINE */
+    stop->is_permitted = sqlite3_column_int(q, 9) == 1 && !is_declined;
 
     int32_t today;
     uint32_t minute;
     if (!dw_civil_at(zone, stop->now_s, &today, &minute))
         return;
-    stop->is_permitted = is_active && !is_declined && minute >= from && minute < to;
     q = dw_db_ask(c->work.db,
                   "SELECT 1 FROM screenings WHERE visitor = ? AND ? BETWEEN from_day AND to_day",
                   "ki", c->actor.id, (int64_t)today);
     stop->is_screened = dw_db_next(c->work.db, q);
 }
 
-static void look_at_parcel(struct dw_call *c, const struct request *r, struct dw_stop *stop)
+static void look_at_parcel(struct dw_call *c, const struct request *r, struct dw_asked *stop)
 {
     sqlite3_stmt *q =
         dw_db_ask(c->work.db, "SELECT used_by FROM parcels WHERE job = ? AND barcode = ?", "kt",
@@ -458,7 +497,7 @@ static void look_at_parcel(struct dw_call *c, const struct request *r, struct dw
     stop->is_parcel_elsewhere = dw_db_next(c->work.db, q);
 }
 
-static void look_at_door(struct dw_call *c, const struct request *r, struct dw_stop *stop)
+static void look_at_door(struct dw_call *c, const struct request *r, struct dw_asked *stop)
 {
     if (!r->door_code)
         return;
@@ -468,8 +507,12 @@ static void look_at_door(struct dw_call *c, const struct request *r, struct dw_s
         !dw_db_next(c->work.db, q) || strcmp(dw_col_text(q, 0), r->door_code) != 0;
 }
 
-static void door_scanned(struct dw_call *c, uint64_t visit)
+static void door_scanned(struct dw_call *c, uint64_t visit, const char *code)
 {
+    uint8_t hash[DW_HASH_BYTES];
+    dw_sha256(dw_view_of(code, strlen(code)), hash);
+    (void)dw_db_do(c->work.db, "UPDATE visits SET door_code = ? WHERE id = ?", "hi", hash,
+                   (int64_t)visit);
     (void)dw_db_do(c->work.db, "INSERT OR REPLACE INTO door_scans (visit, at) VALUES (?, ?)", "ii",
                    (int64_t)visit, dw_service_now_ms());
 }
@@ -522,11 +565,11 @@ static uint64_t visit_id_new(void)
 void dw_visits_post(struct dw_call *c)
 {
     struct request r = {.door_code = NULL};
-    struct dw_stop stop = {.now_s = dw_service_now_ms() / 1000,
-                           .is_link_up = c->work.service->is_link_up,
-                           .location_m_max = c->work.service->set.location_m_max};
+    struct dw_asked stop = {.now_s = dw_service_now_ms() / 1000,
+                            .is_link_up = c->work.service->is_link_up,
+                            .location_m_max = c->work.service->set.location_m_max};
     uint64_t passed, visit = visit_id_new();
-    dw_in_only(c, c->body, "job", "barcode", "door_code", "location", "courier_nonce", NULL);
+    dw_in_only(c, c->body, "job", "barcode", "door_code", "location", "nonce", NULL);
     (void)dw_in_id(c, c->body, "job", r.job, DW_REQUIRED);
     const json_t *barcode = json_object_get(c->body, "barcode");
     if (!barcode)
@@ -540,7 +583,7 @@ void dw_visits_post(struct dw_call *c)
     look_at_job(c, &r, &stop);
     look_at_parcel(c, &r, &stop);
     look_at_door(c, &r, &stop);
-    enum dw_check check = dw_stop_check(&stop, &passed);
+    enum dw_check check = dw_asked_check(&stop, &passed);
     /* The next opening of a STAY is the same visit, asked anew. Refused here, it is a visit of its
      * own, and the one that is under way goes on. */
     uint64_t further = check == DW_CHECK_NONE && r.is_stay ? between(c, &r) : 0;
@@ -549,20 +592,22 @@ void dw_visits_post(struct dw_call *c)
         (void)dw_db_do(
             c->work.db,
             "UPDATE visits SET courier_nonce = ?, hub_nonce = NULL, passed = ?, state = ?,"
-            " check_failed = 0, slid = NULL, ready_until = NULL, asked = ? WHERE id = ?",
-            "hiiii", r.nonce, (int64_t)passed, (int64_t)DW_VISIT_ASKED, dw_service_now_ms(),
-            (int64_t)visit);
+            " check_failed = 0, slid = NULL, ready_until = NULL, asked = ?, manifest = ?,"
+            " offer = NULL, stop = NULL, door_code = NULL WHERE id = ?",
+            "hiiibi", r.nonce, (int64_t)passed, (int64_t)DW_VISIT_ASKED, dw_service_now_ms(),
+            r.manifest.ptr, r.manifest.len, (int64_t)visit);
     } else {
         (void)dw_db_do(c->work.db,
                        "INSERT INTO visits (id, job, home, agency, visitor, door, barcode,"
-                       " courier_nonce, passed, state, check_failed, outcome, story, asked)"
-                       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)",
-                       "ikkkkithiii", (int64_t)visit, r.job, stop.is_job_known ? r.home : NULL,
+                       " courier_nonce, passed, state, check_failed, outcome, story, asked,"
+                       " manifest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?)",
+                       "ikkkkithiiib", (int64_t)visit, r.job, stop.is_job_known ? r.home : NULL,
                        c->actor.agency, c->actor.id, (int64_t)r.door, r.barcode, r.nonce,
-                       (int64_t)passed, (int64_t)DW_VISIT_ASKED, dw_service_now_ms());
+                       (int64_t)passed, (int64_t)DW_VISIT_ASKED, dw_service_now_ms(),
+                       r.manifest.ptr, r.manifest.len);
     }
     if (r.door_code && stop.is_job_known && !stop.is_door_wrong)
-        door_scanned(c, visit);
+        door_scanned(c, visit, r.door_code);
     if (check != DW_CHECK_NONE)
         dw_visit_refuse(&c->work, visit, check);
     else
@@ -570,23 +615,103 @@ void dw_visits_post(struct dw_call *c)
     answer(c, 201, visit);
 }
 
-/* The slide. Once: the hub hears of it again only by our own repeats, told apart by its nonce. */
+/* The stop as everybody reckons it for themselves: the app that shows it to the passkey, the hub
+ * that checks it, and we. False: the visit is not so far. */
+static bool write_stop(struct dw_call *c, uint64_t visit, struct dw_evidence *ret_evidence)
+{
+    struct dw_stop stop = {.visit = visit};
+    struct dw_buf buf = dw_buf_of(ret_evidence->bytes, sizeof(ret_evidence->bytes));
+    sqlite3_stmt *q = dw_db_ask(c->work.db,
+                                "SELECT h.hub_thumb, v.manifest, v.hub_nonce, v.door,"
+                                " v.courier_nonce, v.door_code FROM visits v"
+                                " JOIN homes h ON h.id = v.home WHERE v.id = ?",
+                                "i", (int64_t)visit);
+    if (!dw_db_next(c->work.db, q) || !dw_col_blob(q, 0, stop.hub, sizeof(stop.hub)) ||
+        sqlite3_column_bytes(q, 1) == 0 ||
+        !dw_col_blob(q, 2, stop.hub_nonce, sizeof(stop.hub_nonce)) ||
+        !dw_col_blob(q, 4, stop.courier_nonce, sizeof(stop.courier_nonce)))
+        return false;
+    dw_sha256(dw_view_of(sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1)),
+              stop.manifest);
+    stop.door = (uint8_t)sqlite3_column_int(q, 3);
+    (void)dw_col_blob(q, 5, stop.door_code, sizeof(stop.door_code)); /* or zeroes */
+    if (dw_failed(dw_stop_write(&stop, &buf)))
+        return false;
+    ret_evidence->bytes_len = (uint16_t)buf.len;
+    memcpy(ret_evidence->hub, stop.hub, sizeof(ret_evidence->hub));
+    memcpy(ret_evidence->id, stop.manifest, sizeof(ret_evidence->id));
+    (void)snprintf(ret_evidence->context, sizeof(ret_evidence->context), "%s", DW_STOP_CONTEXT);
+    return true;
+}
+
+/* A proof that the hub would refuse is told here, in words, while it can be made again: the hub's
+ * nonce counts once. The hub checks all of it itself. */
+static bool is_proof_good(struct dw_call *c, const struct dw_evidence *e)
+{
+    const struct dw_service *s = c->work.service;
+    struct dw_passkey passkey = {0};
+    uint8_t challenge[DW_HASH_BYTES];
+    sqlite3_stmt *q = dw_db_ask(c->work.db,
+                                "SELECT alg, pub FROM passkeys WHERE id = ? AND role = 4"
+                                " AND subject = ?",
+                                "bk", e->credential, (size_t)e->credential_len, c->actor.id);
+    size_t len = dw_db_next(c->work.db, q) ? (size_t)sqlite3_column_bytes(q, 1) : 0;
+    if (len == 0 || len > sizeof(passkey.key)) {
+        dw_problem(c, DW_PROBLEM_PASSKEY);
+        return false;
+    }
+    passkey.alg = (uint8_t)sqlite3_column_int(q, 0);
+    passkey.key_len = (uint8_t)len;
+    memcpy(passkey.key, sqlite3_column_blob(q, 1), len);
+    passkey.id_len = (uint8_t)e->credential_len;
+    memcpy(passkey.id, e->credential, e->credential_len);
+    dw_chain_challenge(DW_STOP_CONTEXT, dw_view_of(e->bytes, e->bytes_len), challenge);
+    const struct dw_passkey_want want = {
+        .origin = s->set.origin, .rp_id = s->rp_id, .challenge = challenge};
+    dw_err err = dw_passkey_check(&want, &passkey, dw_view_of(e->client, e->client_len),
+                                  dw_view_of(e->auth, e->auth_len),
+                                  dw_view_of(e->signature, e->signature_len));
+    if (!dw_failed(err))
+        return true;
+    bool is_verified = e->auth_len > 32 && e->auth[32] & 4u;
+    dw_problem(c, !dw_is(err, DW_E_DENIED) ? DW_PROBLEM_PASSKEY
+                  : is_verified            ? DW_PROBLEM_STOP
+                                           : DW_PROBLEM_VERIFICATION);
+    return false;
+}
+
+static void take(struct dw_view from, uint8_t *ret_bytes, uint16_t *ret_len)
+{
+    if (from.len)
+        memcpy(ret_bytes, from.ptr, from.len);
+    *ret_len = (uint16_t)from.len;
+}
+
+/* The slide, with the passkey's word over this very stop. Once: the hub hears of it again only by
+ * our own repeats, told apart by its nonce. */
 void dw_visits_open(struct dw_call *c)
 {
     uint64_t visit;
+    struct dw_evidence e = {0};
+    uint8_t bytes[DW_SIGNED_PAYLOAD_MAX];
+    struct dw_buf buf = dw_buf_of(bytes, sizeof(bytes));
     sqlite3_stmt *q = find(c, &visit);
     if (!q)
-        return;
-    dw_in_only(c, c->body, NULL);
-    if (dw_is_refused(c))
         return;
     bool is_slid = sqlite3_column_type(q, AT_SLID) != SQLITE_NULL;
     bool is_ready = sqlite3_column_int(q, AT_STATE) == DW_VISIT_READY &&
                     sqlite3_column_int(q, AT_OUTCOME) == DW_OUTCOME_NONE;
+    const char *state =
+        state_word(sqlite3_column_int(q, AT_STATE), sqlite3_column_int(q, AT_OUTCOME), false);
+    dw_in_only(c, c->body, "id", "client_data", "auth_data", "signature", NULL);
+    take(dw_in_bytes(c, c->body, "id", sizeof(e.credential)), e.credential, &e.credential_len);
+    take(dw_in_bytes(c, c->body, "client_data", sizeof(e.client)), e.client, &e.client_len);
+    take(dw_in_bytes(c, c->body, "auth_data", sizeof(e.auth)), e.auth, &e.auth_len);
+    take(dw_in_bytes(c, c->body, "signature", sizeof(e.signature)), e.signature, &e.signature_len);
+    if (dw_is_refused(c))
+        return;
     if (!is_slid && !is_ready) {
-        dw_problem_say(
-            c, DW_PROBLEM_NOT_READY, "The visit is %s, not ready to open.",
-            state_word(sqlite3_column_int(q, AT_STATE), sqlite3_column_int(q, AT_OUTCOME), false));
+        dw_problem_say(c, DW_PROBLEM_NOT_READY, "The visit is %s, not ready to open.", state);
         return;
     }
     if (!is_slid) {
@@ -594,9 +719,19 @@ void dw_visits_open(struct dw_call *c)
             dw_problem_say(c, DW_PROBLEM_BUSY, "%s", dw_check_text(DW_CHECK_HUB_UNREACHABLE));
             return;
         }
-        (void)dw_db_do(c->work.db, "UPDATE visits SET slid = ? WHERE id = ?", "ii",
-                       dw_service_now_ms(), (int64_t)visit);
-        dw_visit_send_proof(&c->work, visit);
+        if (!write_stop(c, visit, &e)) {
+            dw_problem(c, DW_PROBLEM_INTERNAL);
+            return;
+        }
+        if (!is_proof_good(c, &e))
+            return;
+        if (dw_failed(dw_evidence_write(&e, &buf))) {
+            dw_problem(c, DW_PROBLEM_INTERNAL);
+            return;
+        }
+        (void)dw_db_do(c->work.db, "UPDATE visits SET slid = ?, stop = ? WHERE id = ?", "ibi",
+                       dw_service_now_ms(), buf.ptr, buf.len, (int64_t)visit);
+        dw_visit_send_stop(&c->work, visit);
         c->work.touched = visit;
         c->work.wait_ms = c->work.service->set.hub_answer_ms;
         c->work.wait_repeats = true;
@@ -619,7 +754,7 @@ void dw_visits_door(struct dw_call *c)
     if (dw_is_refused(c))
         return;
     struct request r = {.door_code = code, .door = door};
-    struct dw_stop stop = {.is_door_wrong = true};
+    struct dw_asked stop = {.is_door_wrong = true};
     memcpy(r.home, home, sizeof(r.home));
     if (has_home)
         look_at_door(c, &r, &stop);
@@ -627,7 +762,7 @@ void dw_visits_door(struct dw_call *c)
         dw_problem(c, DW_PROBLEM_WRONG_DOOR);
         return;
     }
-    door_scanned(c, visit);
+    door_scanned(c, visit, code);
     c->work.touched = visit;
     answer(c, 200, visit);
 }

@@ -22,9 +22,9 @@ bool dw_visits_hear(struct dw_work *w);
 
 /* -- in the writer, shared by the files of this folder -- */
 
-/* HELLO or PROOF of a visit, as it stands. */
+/* HELLO or STOP of a visit, as it stands. */
 void dw_visit_send_hello(struct dw_work *w, uint64_t visit, uint32_t age_ms);
-void dw_visit_send_proof(struct dw_work *w, uint64_t visit);
+void dw_visit_send_stop(struct dw_work *w, uint64_t visit);
 /* One more line of its story. `at` is when it happened. hub_number 0: the service's own. */
 struct dw_line {
     uint32_t hub_number;
@@ -42,6 +42,8 @@ DW_MUST_USE dw_err dw_waiting_start(struct dw_service *s);
 void dw_waiting_stop(struct dw_waiting *w);
 /* A long poll waits for its visit. */
 void dw_visit_park(struct dw_call *c);
+/* After a commit that left something to sign: wakes the signers. */
+void dw_signing_waits(const struct dw_work *w);
 /* After a commit that touched a visit. */
 void dw_visit_touched(const struct dw_work *w);
 /* The link is back: ask again at once for all that wait for an answer. */

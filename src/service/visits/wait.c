@@ -61,7 +61,7 @@ static bool run_again(struct dw_work *w)
     else if (!is_slid && a->is_over)
         dw_visit_refuse(w, a->visit, DW_CHECK_EXPIRED);
     else if (is_slid && !a->is_over)
-        dw_visit_send_proof(w, a->visit);
+        dw_visit_send_stop(w, a->visit);
     else if (is_slid)
         /* Whether the door opened is not known here: the state stays "sent" until the hub speaks.
          */
@@ -133,13 +133,17 @@ static struct wait *add(struct dw_waiting *w, uint64_t visit)
 /* -- requests -----------------------------------------------------------------------------------
  */
 
-/* Takes out the parked calls of `visit` (0: those whose time is over) and runs them again. */
+/* Takes out the parked calls of `visit` (or of signers; 0: those whose time is over) and runs them
+ * again. */
 static void wake(struct dw_waiting *w, uint64_t visit, uint64_t now)
 {
     struct dw_call **at = &w->parked, *woken = NULL;
     while (*at) {
         struct dw_call *c = *at;
-        bool is_due = visit ? c->wait_visit == visit : now >= c->parked_until_ms || w->is_stopping;
+        bool is_due = visit == 0                ? now >= c->parked_until_ms || w->is_stopping
+                      : visit & DW_WAIT_SIGNING ? c->wait_visit & DW_WAIT_SIGNING &&
+                                                      c->wait_visit & visit & ~DW_WAIT_SIGNING
+                                                : c->wait_visit == visit;
         if (!is_due) {
             at = &c->next_parked;
             continue;
@@ -194,6 +198,12 @@ void dw_visit_touched(const struct dw_work *done)
         }
     }
     wake(w, done->touched, now);
+}
+
+void dw_signing_waits(const struct dw_work *done)
+{
+    struct dw_waiting *w = done->service->waiting;
+    wake(w, DW_WAIT_SIGNING | done->signing, uv_now(done->service->loop));
 }
 
 void dw_visits_send_again(struct dw_service *s)
