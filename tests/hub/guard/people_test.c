@@ -2,9 +2,6 @@
  * own files, with devices in software. Every refusal of DW_PEOPLE_NO_LIST has its case. */
 #include "rig.h"
 
-#include <openssl/core_names.h>
-#include <openssl/ec.h>
-#include <openssl/evp.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,246 +13,7 @@
 #include "os/os.h"
 #include "wire/cbor.h"
 
-#define ORIGIN "http://home1.localhost:8080"
-#define RP_ID  "home1.localhost"
-#define HOUR   UINT64_C(3600000)
-
-/* ---- a device in software ---- */
-
-struct device {
-    EVP_PKEY *key;
-    uint8_t id[16];
-    uint32_t member;
-};
-static struct device devices[40];
-static uint32_t device_count;
-
-static struct device *device_new(void)
-{
-    struct device *d = &devices[device_count++];
-    assert_true(device_count <= DW_ARRAY_COUNT(devices));
-    d->key = EVP_EC_gen("P-256");
-    dw_random(d->id, sizeof d->id);
-    return d;
-}
-
-static void put(struct dw_buf *b, const void *bytes, size_t len)
-{
-    assert_false(dw_failed(dw_buf_put(b, bytes, len)));
-}
-
-/* Who makes it, and how: what a page or a device could do wrong. */
-struct making {
-    const char *origin, *rp_id;
-    uint8_t flags;
-};
-static const struct making right = {ORIGIN, RP_ID, 0x05};
-
-static uint16_t client_data(const uint8_t challenge[32], const char *type, const char *origin,
-                            uint8_t ret[1024])
-{
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    uint8_t bytes[33] = {0};
-    char text[44] = "";
-    memcpy(bytes, challenge, 32);
-    for (size_t i = 0; i < 43; i++) {
-        uint32_t two = (uint32_t)bytes[i * 6 / 8] << 8 | bytes[i * 6 / 8 + 1];
-        text[i] = letters[(two >> (10 - i * 6 % 8)) & 63];
-    }
-    return (uint16_t)snprintf((char *)ret, 1024,
-                              "{\"type\":\"%s\",\"challenge\":\"%s\",\"origin\":\"%s\","
-                              "\"crossOrigin\":false}",
-                              type, text, origin);
-}
-
-static void put_head(struct dw_buf *b, const struct making *how, uint8_t more)
-{
-    uint8_t hash[32], rest[5] = {(uint8_t)(how->flags | more)};
-    dw_sha256(dw_view_of(how->rp_id, strlen(how->rp_id)), hash);
-    put(b, hash, sizeof hash);
-    put(b, rest, sizeof rest);
-}
-
-static void attest(const struct device *d, const struct making *how, struct dw_ipc_people_ask *m)
-{
-    static const uint8_t form[] = {0xa3, 0x63, 'f', 'm', 't', 0x64, 'n', 'o', 'n',  'e',
-                                   0x67, 'a',  't', 't', 'S', 't',  'm', 't', 0xa0, 0x68,
-                                   'a',  'u',  't', 'h', 'D', 'a',  't', 'a', 0x58};
-    static const uint8_t head[] = {0xa5, 1, 2, 3, 0x26, 0x20, 1, 0x21, 0x58, 0x20};
-    static const uint8_t mid[] = {0x22, 0x58, 0x20};
-    uint8_t auth[256], ids[18] = {0}, point[65];
-    size_t len = 0;
-    struct dw_buf a = dw_buf_of(auth, sizeof auth), out = dw_buf_of(m->auth, sizeof m->auth);
-    assert_int_equal(
-        EVP_PKEY_get_octet_string_param(d->key, OSSL_PKEY_PARAM_PUB_KEY, point, 65, &len), 1);
-    put_head(&a, how, 0x40);
-    ids[17] = sizeof d->id;
-    put(&a, ids, sizeof ids);
-    put(&a, d->id, sizeof d->id);
-    put(&a, head, sizeof head);
-    put(&a, point + 1, 32);
-    put(&a, mid, sizeof mid);
-    put(&a, point + 33, 32);
-    uint8_t size = (uint8_t)a.len;
-    put(&out, form, sizeof form);
-    put(&out, &size, 1);
-    put(&out, auth, a.len);
-    m->auth_len = (uint16_t)out.len;
-    m->client_data_len = client_data(m->challenge, "webauthn.create", how->origin, m->client_data);
-}
-
-static void sign(const struct device *d, const struct making *how, struct dw_ipc_people_ask *m)
-{
-    uint8_t message[1100];
-    size_t len = sizeof m->signature;
-    struct dw_buf a = dw_buf_of(m->auth, sizeof m->auth);
-    put_head(&a, how, 0);
-    m->auth_len = (uint16_t)a.len;
-    m->client_data_len = client_data(m->challenge, "webauthn.get", how->origin, m->client_data);
-    memcpy(message, m->auth, a.len);
-    dw_sha256(dw_view_of(m->client_data, m->client_data_len), message + a.len);
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, d->key), 1);
-    assert_int_equal(EVP_DigestSign(ctx, m->signature, &len, message, a.len + 32), 1);
-    EVP_MD_CTX_free(ctx);
-    m->signature_len = (uint16_t)len;
-    m->credential_len = sizeof d->id;
-    memcpy(m->credential, d->id, sizeof d->id);
-}
-
-/* ---- what the front asks ---- */
-
-static enum dw_people_no tell_guard(struct dw_ipc_people_ask *m)
-{
-    static uint32_t ticket;
-    uint32_t before = sent.answers;
-    m->ticket = ++ticket;
-    people_on_ask(&g, m);
-    flush();
-    assert_int_equal(sent.answers, before + 1);
-    assert_int_equal(sent.answer.ticket, ticket);
-    assert_int_equal(sent.answer.op, m->op);
-    return (enum dw_people_no)sent.answer.no;
-}
-
-static enum dw_people_no begin_act(struct dw_ipc_people_ask m)
-{
-    m.op = DW_PEOPLE_BEGIN;
-    return tell_guard(&m);
-}
-
-static struct dw_ipc_people_ask answered(enum dw_people_op op)
-{
-    struct dw_ipc_people_ask m = {.op = (uint8_t)op};
-    memcpy(m.challenge, sent.answer.challenge, 32);
-    return m;
-}
-
-static enum dw_people_no sign_in(const struct device *d, const struct making *how)
-{
-    if (begin_act((struct dw_ipc_people_ask){.act = DW_ACT_SIGN_IN}) != DW_PEOPLE_NO_NONE)
-        return (enum dw_people_no)sent.answer.no;
-    struct dw_ipc_people_ask m = answered(DW_PEOPLE_SIGN_IN);
-    sign(d, how, &m);
-    return tell_guard(&m);
-}
-
-/* The whole of one act, by the passkey of `d`. */
-static enum dw_people_no act(const struct device *d, struct dw_ipc_people_ask m)
-{
-    m.member = d->member;
-    enum dw_people_no no = begin_act(m);
-    if (no != DW_PEOPLE_NO_NONE)
-        return no;
-    struct dw_ipc_people_ask a = answered(DW_PEOPLE_ACT);
-    a.member = d->member;
-    sign(d, &right, &a);
-    return tell_guard(&a);
-}
-
-#define ACT(d, ...) act((d), (struct dw_ipc_people_ask){__VA_ARGS__})
-
-static enum dw_people_no join_as(struct device *d, const char *token, const struct making *how,
-                                 const char *name)
-{
-    struct dw_ipc_people_ask m = {.act = DW_ACT_JOIN};
-    (void)snprintf(m.token, sizeof m.token, "%s", token);
-    enum dw_people_no no = begin_act(m);
-    if (no != DW_PEOPLE_NO_NONE)
-        return no;
-    m = answered(DW_PEOPLE_JOIN);
-    (void)snprintf(m.name, sizeof m.name, "phone");
-    (void)snprintf(m.text, sizeof m.text, "%s", name);
-    attest(d, how, &m);
-    no = tell_guard(&m);
-    d->member = sent.answer.member;
-    return no;
-}
-
-static struct device *join(const char *token)
-{
-    struct device *d = device_new();
-    char copy[48];
-    (void)snprintf(copy, sizeof copy, "%s", token);
-    assert_int_equal(join_as(d, copy, &right, "Ada"), DW_PEOPLE_NO_NONE);
-    return d;
-}
-
-static void at(const char *name, char ret[128])
-{
-    (void)snprintf(ret, 128, "%s/%s", folder, name);
-}
-
-static void first_token(char ret[48])
-{
-    char path[128];
-    struct dw_buf b = dw_buf_of((uint8_t *)ret, 47);
-    at("first-owner", path);
-    memset(ret, 0, 48);
-    assert_false(dw_failed(dw_file_read(path, &b)));
-    assert_int_equal(b.len, 44);
-    ret[43] = 0;
-}
-
-static char recovery_code[48];
-
-/* An owner with two passkeys; the first device. */
-static struct device *first_owner(void)
-{
-    char token[48];
-    first_token(token);
-    struct device *d = join(token);
-    (void)snprintf(recovery_code, sizeof recovery_code, "%.47s", sent.answer.text);
-    assert_int_equal(ACT(d, .act = DW_ACT_ADD_PASSKEY), DW_PEOPLE_NO_NONE);
-    struct device *second = join(sent.answer.text);
-    assert_int_equal(second->member, d->member);
-    return d;
-}
-
-static struct device *member(const struct device *owner, enum dw_member_role role, const char *name)
-{
-    struct dw_ipc_people_ask m = {.act = DW_ACT_INVITE, .role = (uint8_t)role};
-    (void)snprintf(m.name, sizeof m.name, "%s", name);
-    assert_int_equal(act(owner, m), DW_PEOPLE_NO_NONE);
-    return join(sent.answer.text);
-}
-
-static int people_setup(void **state)
-{
-    test_origin = ORIGIN;
-    device_count = 0;
-    openings = status_seq = 0;
-    return setup(state);
-}
-
-static int people_teardown(void **state)
-{
-    for (uint32_t i = 0; i < device_count; i++)
-        EVP_PKEY_free(devices[i].key);
-    memset(devices, 0, sizeof devices);
-    return teardown(state);
-}
+#define HOUR UINT64_C(3600000)
 
 static void again(void)
 {
@@ -857,7 +615,7 @@ static void a_declined_delivery_is_not_let_in(void **state)
         pass_locked(6000);
     }
     j.revision++; /* a new revision of the agency's changes nothing about it */
-    DELIVER(job, JOB, &j);
+    give(&j);
     h = hello_to(&j, 14, "P");
     ask(&h);
     assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
@@ -925,7 +683,7 @@ static void an_agency_is_stopped_at_once_and_allowed_by_an_owner(void **state)
     assert_int_equal(WISH(o, .wish = DW_WISH_STOP_AGENCY, .id = {1}), DW_PEOPLE_NO_NONE);
     assert_true(sent.job.is_agency_stopped);
     struct dw_job next = job_of(2, DW_VISIT_DROP); /* and what it sends later */
-    DELIVER(job, JOB, &next);
+    give(&next);
     again();
     pass_locked(6000);
     struct dw_hello h = hello_to(&next, 11, "P");
@@ -1116,7 +874,7 @@ static void a_change_that_cannot_be_kept_is_not_made(void **state)
 
 int main(void)
 {
-#define CASE(f) cmocka_unit_test_setup_teardown(f, people_setup, people_teardown)
+#define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(without_an_address_nobody_signs_in),
         CASE(the_first_owner_joins_once),

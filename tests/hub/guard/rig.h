@@ -12,12 +12,20 @@
 
 #include "crypto/signed.h"
 #include "hub/guard/guard.h"
+#include "soft.h"
+
+#define ORIGIN         "http://home1.localhost:8080"
+#define RP_ID          "home1.localhost"
+#define COURIER_ORIGIN "https://service.example"
+#define COURIER_RP     "service.example"
 
 #define NOON INT64_C(1781006400000) /* 2026-06-09 12:00 UTC */
 #define DAY  (NOON / 86400000)
 
 extern struct guard g;
-extern struct dw_secret service, lock_key, stranger;
+extern struct dw_secret service, lock_key, stranger, agency;
+extern struct soft courier;
+extern uint32_t test_grant_wait_ms; /* of the next start */
 extern char folder[64];
 extern const char *test_origin; /* front.origin of the next start */
 extern const uint8_t salt[16];
@@ -36,6 +44,10 @@ struct sent {
     struct dw_receipt receipt;
     struct dw_lock_command retract;
     size_t parcels_at_retract;
+    uint32_t grants_out, revokes_out; /* to the service */
+    struct dw_evidence grant_out;
+    struct dw_revoked revoked_out;
+    struct dw_ipc_grants grants;
     uint32_t answers, lines, whos, jobs, wishes;
     struct dw_ipc_people_answer answer;
     struct dw_ipc_people people;
@@ -71,7 +83,60 @@ void camera_says(void);
 void pass(uint32_t ms, enum dw_bolt bolt, enum dw_contact contact);
 void pass_locked(uint32_t ms);
 void ask(const struct dw_hello *h);
+/* What the visitor's device makes of the hub's offer: `p` as it says the stop was. */
+struct dw_stop stop_of(const struct dw_proof *p);
+void deliver_evidence(const struct dw_evidence *e, const struct dw_secret *by);
+struct dw_evidence evidence_of(const struct soft *who, const struct dw_stop *stop,
+                               const char *origin, const char *rp_id, uint8_t flags);
+void deliver_stop(const struct dw_proof *p);
 void slide(const struct dw_proof *p);
+
+/* ---- an agency and its visitor ---- */
+void deliver_raw(enum dw_link_kind kind, const struct dw_secret *by, enum dw_context c,
+                 const struct dw_buf *payload);
+void introduce(const struct dw_secret *by, uint8_t id, const char *name);
+/* As the household's page asks; the answer of BEGIN is in sent.answer. */
+struct dw_ipc_people_ask grant_ask(uint8_t agency_id, enum dw_visit_kind kind);
+enum dw_people_no sign_grant(const struct dw_ipc_people_ask *m, uint8_t ret_id[16]);
+/* The grant of that kind, signed and live; made when there is none yet. */
+const uint8_t *permit(enum dw_visit_kind kind);
+void give_as(const struct dw_secret *by, const uint8_t grant[16], const struct dw_job *j);
+void give(const struct dw_job *j); /* on permit(j->kind) */
+void begin_shift(void);
+struct dw_shift shift_of(const struct soft *who, int64_t from_s);
+void deliver_shift(const struct dw_secret *by, const struct dw_shift *s);
+
+/* ---- devices of the household, in software ---- */
+struct device {
+    EVP_PKEY *key;
+    uint8_t id[16];
+    uint32_t member;
+};
+struct making {
+    const char *origin, *rp_id;
+    uint8_t flags;
+};
+extern const struct making right;
+extern struct device devices[40];
+extern uint32_t device_count;
+extern char recovery_code[48];
+struct device *device_new(void);
+void attest(const struct device *d, const struct making *how, struct dw_ipc_people_ask *m);
+void sign(const struct device *d, const struct making *how, struct dw_ipc_people_ask *m);
+enum dw_people_no tell_guard(struct dw_ipc_people_ask *m);
+enum dw_people_no begin_act(struct dw_ipc_people_ask m);
+struct dw_ipc_people_ask answered(enum dw_people_op op);
+enum dw_people_no sign_in(const struct device *d, const struct making *how);
+enum dw_people_no act(const struct device *d, struct dw_ipc_people_ask m);
+enum dw_people_no join_as(struct device *d, const char *token, const struct making *how,
+                          const char *name);
+struct device *join(const char *token);
+void at(const char *name, char ret[128]);
+void first_token(char ret[48]);
+/* An owner with two passkeys; the first device. The same one again in the same home. */
+struct device *first_owner(void);
+struct device *member(const struct device *owner, enum dw_member_role role, const char *name);
+#define ACT(d, ...) act((d), (struct dw_ipc_people_ask){__VA_ARGS__})
 void go_in_and_out(void);
 struct dw_job begin(enum dw_visit_kind kind);
 
