@@ -73,6 +73,14 @@ static int setup(void **state)
     j->screening_to_day = day_of(2026, 6, 30);
     j->parcel_count = 2;
     memset(j->parcel[0], 9, 32);
+    h->g->is_link_up = true;
+    h->g->set.params.t_rev_ms = 900000;
+    struct grant *gr = &h->g->authority.grant[5];
+    gr->state = DW_GRANT_STATE_LIVE;
+    gr->said = (struct dw_grant){
+        .exp_s = utc(2031, 1, 1, 0, 0) / 1000, .uses = 3, .per_day = 2, .mode = DW_GRANT_VETO};
+    memset(gr->said.id, 6, 16);
+    memset(s->grant, 6, 16);
 
     struct dw_hello *m = &h->hello;
     memset(m->hub, 7, 32);
@@ -301,6 +309,42 @@ static void test_each_wrong_fact_fails_its_own_check(void **state)
     assert_int_equal(h->job, JOBS_MAX);
 }
 
+/* [I4, I14] What stands behind the job is looked at each time. */
+static void test_grant_is_live_and_has_uses_left(void **state)
+{
+    struct home *h = *state;
+    struct grant *gr = &h->g->authority.grant[5], kept = *gr;
+    int32_t today = day_of(2026, 6, 15);
+    for (int i = 0; i < 11; i++) {
+        *gr = kept;
+        h->g->is_link_up = true;
+        h->g->jobs[3].is_accepted = false;
+        bool passes = false;
+        switch (i) {
+        case 0: gr->state = DW_GRANT_STATE_WAITING; break;
+        case 1: gr->state = DW_GRANT_STATE_VETOED; break;
+        case 2: gr->state = DW_GRANT_STATE_REVOKED; break;
+        case 3: gr->said.exp_s = utc(2026, 6, 15, 9, 0) / 1000; break;
+        case 4: gr->said.id[0] ^= 1; break;
+        case 5: gr->used = 3; break;
+        case 6: gr->day = today, gr->day_used = 2; break;
+        case 7: gr->day = today - 1, gr->day_used = 2, passes = true; break;
+        case 8: gr->day = today + 1; break; /* the clock went back: not known what was used */
+        case 9: gr->said.mode = DW_GRANT_ASK; break;
+        case 10:
+            gr->said.mode = DW_GRANT_ASK;
+            h->g->jobs[3].is_accepted = passes = true;
+            break;
+        default: fail();
+        }
+        ask(h);
+        if (passes)
+            PASSES(h, DW_CHECK_PERMISSION);
+        else
+            FAILS(h, DW_CHECK_PERMISSION);
+    }
+}
+
 int main(void)
 {
     /* A zone that the machine's own setting does not touch. */
@@ -319,6 +363,7 @@ int main(void)
         T(test_hour_that_is_left_out),
         T(test_screening_days_are_the_homes),
         T(test_each_wrong_fact_fails_its_own_check),
+        T(test_grant_is_live_and_has_uses_left),
 #undef T
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -488,7 +488,7 @@ static struct shift *shift_place(struct guard *g, const struct shift *in)
             if (!own || s->said.exp_s < own->said.exp_s)
                 own = s;
         }
-        if (!s->is_used || (now > 0 && s->said.exp_s * 1000 < now))
+        if (!place && (!s->is_used || (now > 0 && s->said.exp_s * 1000 < now)))
             place = s;
     }
     return mine >= SHIFTS_EACH_MAX ? own : place ? place : own;

@@ -591,15 +591,17 @@ static void without_the_service_for_long_nobody_comes(void **state)
     (void)state;
     struct dw_job j = begin(DW_VISIT_DROP);
     link_on_state(&g, false);
-    mono_ms += 899000;
-    pass_locked(500);
+    mono_ms += 880000;
+    pass_locked(12000); /* lock and camera have been heard again */
     visit(&j, 11);
     assert_int_equal(sent.offer.check, DW_CHECK_NONE);
     struct dw_proof p = proof_of(&sent.offer);
-    mono_ms += 2000;
+    pass_locked(9000);
     slide(&p);
     assert_int_equal(sent.retracts, 0);
-    link_on_state(&g, true);
+    link_on_state(&g, true); /* and now it says why */
+    assert_int_equal(sent.receipt.visit, 11);
+    assert_int_equal(sent.receipt.check, DW_CHECK_PERMISSION);
     pass_locked(62000);
     visit(&j, 12);
     assert_int_equal(sent.offer.check, DW_CHECK_NONE);
