@@ -85,13 +85,16 @@ export function decode(bytes) {
 
 const PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");
 
+// SHA-256 of an Ed25519 key as COSE_Key: names a hub, an agency, a service.
+export const thumbOf = (pub) => sha256(encode(new Map([[1, 1], [-1, 6], [-2, pub]])));
+
 export class Key {
     // seed: 32 bytes; none: a new key
     constructor(seed) {
         this.secret = seed ? createPrivateKey({ key: Buffer.concat([PKCS8, seed]), format: "der", type: "pkcs8" })
             : generateKeyPairSync("ed25519").privateKey;
         this.pub = Buffer.from(createPublicKey(this.secret).export({ format: "jwk" }).x, "base64url");
-        this.thumb = sha256(encode(new Map([[1, 1], [-1, 6], [-2, this.pub]]))); // of the COSE_Key
+        this.thumb = thumbOf(this.pub);
         this.hex = this.pub.toString("hex");
     }
     // A key file of ours: the seed is its first 32 bytes in hexadecimal, wherever they stand.
@@ -186,6 +189,16 @@ export function jobBytes({ hub, from, until, id = randomBytes(16), agency, agenc
 export function stopBytes({ hub, manifest, hubNonce, visit, door = 0, courierNonce, doorCode = Buffer.alloc(32) }) {
     return encode(new Map([[3, hub], [7, manifest], [10, hubNonce], [-70008, visit], [-70205, door], [-70220, courierNonce],
         [-70226, "open"], [-70287, doorCode]]));
+}
+
+// What a visitor's app does with GET /v1/visits/{visit} when it is ready: the stop, signed by the passkey, as
+// POST /v1/visits/{visit}/open takes it.
+export function openBody(passkey, visit, doorCode) {
+    const offer = open(Buffer.concat([Buffer.from([KIND.OFFER]), raw(visit.offer)])).payload;
+    const bytes = stopBytes({ hub: offer.get(3), manifest: sha256(raw(visit.manifest)), hubNonce: offer.get(10),
+        visit: offer.get(-70008), door: visit.door ?? 0, courierNonce: offer.get(-70220),
+        doorCode: doorCode ?? Buffer.from(visit.door_code_hash, "hex") });
+    return passkey.assert({ challenge: challengeOf(STOP_CONTEXT, bytes) });
 }
 
 // STOP, wrapped by `service` (a Key). `bytes` of stopBytes; `context` and `assertion` only for who attacks.

@@ -11,7 +11,8 @@ import WebSocket from "../../sim/demo/node_modules/ws/wrapper.mjs";
 import { sleep, until } from "../../sim/demo/procs.mjs";
 import { Truth } from "../../sim/demo/truth.mjs";
 import { NOISE_MS, assert, randomFrom, runCases, seedOf, withStreet } from "../e2e/rig.mjs";
-import { BoltWatch, LEASE_MS, ask, deliver } from "./hurry.mjs";
+import { KIND } from "./authority.mjs";
+import { BoltWatch, LEASE_MS, ask, deliver, newNonce, slideOf } from "./hurry.mjs";
 import { Mqtt } from "./mqtt.mjs";
 
 const random = randomFrom(seedOf());
@@ -76,8 +77,8 @@ async function broker(h) {
         stranger.onMessage = undefined;
         const tape = [...new Map(stranger.heard.map((m) => [m.payload.toString("hex"), m])).values()];
         const of = (kind) => tape.filter((m) => m.payload[0] === kind);
-        assert.ok(of(3).length && of(5).length && of(7).length, "JOB, HELLO and PROOF are on the tape");
-        const topic = of(5)[0].topic, openings = bolt.openings.length;
+        assert.ok(of(KIND.MANIFEST).length && of(KIND.HELLO).length && of(KIND.STOP).length, "MANIFEST, HELLO and STOP are on the tape");
+        const topic = of(KIND.HELLO)[0].topic, openings = bolt.openings.length;
 
         // All of it again later: nothing opens, and the hub goes on.
         for (const m of tape)
@@ -91,8 +92,8 @@ async function broker(h) {
         process.kill(street.guardPid(), "SIGKILL");
         await until("the old guard to be gone", () => street.watch.state === null, 5000);
         await until("the hub to be back", () => street.watch.state?.camera === "live" && street.watch.state.link, 15000);
-        for (let i = 0; i < 3; i++) { // HELLO, PROOF, and both again
-            for (const m of [...of(5), ...of(7)])
+        for (let i = 0; i < 3; i++) { // HELLO, STOP, and both again
+            for (const m of [...of(KIND.HELLO), ...of(KIND.STOP)])
                 repeat(m.topic, m.payload);
         }
         await stranger.done();
@@ -105,13 +106,13 @@ async function broker(h) {
         const bad = [Buffer.alloc(0), ...Array.from({ length: 256 }, (_, kind) => Buffer.from([kind]))];
         for (const n of [2, 3, 16, 200, 3399, 3400, 3401, 5000, 65536, 1 << 20])
             bad.push(noise(n), Buffer.concat([Buffer.from([5]), noise(n)]));
-        for (const m of [...of(3), ...of(5), ...of(7)]) {
+        for (const m of [...of(KIND.MANIFEST), ...of(KIND.HELLO), ...of(KIND.STOP), ...of(KIND.SHIFT)]) {
             for (let i = 0; i < 12; i++) {
                 const b = Buffer.from(m.payload);
                 b[below(b.length)] ^= 1 << below(8);
                 bad.push(b, m.payload.subarray(0, below(m.payload.length)), Buffer.concat([m.payload, noise(1 + below(9))]));
             }
-            for (let kind = 0; kind < 14; kind++) // signed for one purpose, sent as another
+            for (let kind = 0; kind < 20; kind++) // signed for one purpose, sent as another
                 if (kind !== m.payload[0])
                     bad.push(Buffer.concat([Buffer.from([kind]), m.payload.subarray(1)]));
         }
@@ -250,7 +251,7 @@ async function couriers(h) {
     const theirs = await street.newJob(other), code = theirs.parcels[0].barcode ?? theirs.parcels[0];
     await h.honest({
         ready: async (v) => {
-            const b = await ask(other.api, "POST", "/v1/visits", { job: theirs.id, barcode: code, door_code: street.doorCode }, 4000);
+            const b = await ask(other.api, "POST", "/v1/visits", { job: theirs.id, barcode: code, door_code: street.doorCode, nonce: newNonce() }, 4000);
             const end = await until("the answer to the second courier", async () => {
                 const x = await other.api.get(`/v1/visits/${b.id}`);
                 return x.outcome ? x : null;
@@ -258,17 +259,18 @@ async function couriers(h) {
             assert.equal(end.outcome, "REFUSED");
             assert.equal(end.check.code, "other_visit", "the second courier was told something else");
             // The first slides twice at the same moment, and a stranger slides for them.
+            const proof = await slideOf(street.courier.api, v.id);
             bolt.slid(v.id);
-            await assert.rejects(other.api.post(`/v1/visits/${v.id}/open`), "somebody else's visit was opened");
+            await assert.rejects(other.api.post(`/v1/visits/${v.id}/open`, proof), "somebody else's visit was opened");
             const key = randomUUID();
-            await Promise.all([0, 1, 2].map((i) => street.courier.api.call("POST", `/v1/visits/${v.id}/open`, undefined,
+            await Promise.all([0, 1, 2].map((i) => street.courier.api.call("POST", `/v1/visits/${v.id}/open`, proof,
                 i < 2 ? key : randomUUID()).catch(() => {})));
         },
     });
     // A parcel's code is bytes of the courier's choice.
     const pids = h.pids(), job = await h.job();
     for (const barcode of ["", "x", "x".repeat(128), "x".repeat(129), "x".repeat(4096), "\u0000", "'; DROP TABLE parcel;--", "\u{1F4E6}\u202e", "\n\r\t"]) {
-        const v = await ask(street.courier.api, "POST", "/v1/visits", { job: job.id, barcode, door_code: street.doorCode }, 4000);
+        const v = await ask(street.courier.api, "POST", "/v1/visits", { job: job.id, barcode, door_code: street.doorCode, nonce: newNonce() }, 4000);
         if (v.refusal)
             continue; // refused by the service at once, with its problem
         const end = await until("an answer", async () => {

@@ -1,8 +1,9 @@
 // What the tests of the house share: a watch over the bolt, and a courier in a hurry.
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { sleep, until } from "../../sim/demo/procs.mjs";
 import { PERSON } from "../../sim/demo/world.mjs";
 import { NOISE_MS } from "../e2e/rig.mjs";
+import { openBody } from "./authority.mjs";
 
 export const LEASE_MS = 4000, BOLT_MS = 2000; // lease_ms as these tests set it; the longest bolt travel
 const IN_FLIGHT_MS = 1000; // a command that had left may still be obeyed (t_expire and the way)
@@ -72,10 +73,14 @@ export async function ask(api, method, path, body, ms) {
     }
 }
 
+export const newNonce = () => randomBytes(32).toString("hex");
+// The visit, of which everything is known that the passkey signs. `since` the newest news, it comes at once.
+export const slideOf = async (api, visit) => openBody(api.passkeys[0], await api.call("GET", `/v1/visits/${visit}`));
+
 export async function deliver(street, bolt, truth, job, hooks = {}) {
     const api = street.courier.api, world = street.world;
     world.set("person", PERSON.outside);
-    const v = await ask(api, "POST", "/v1/visits", { job: job.id, barcode: job.barcode, door_code: street.doorCode }, 4000);
+    const v = await ask(api, "POST", "/v1/visits", { job: job.id, barcode: job.barcode, door_code: street.doorCode, nonce: newNonce() }, 4000);
     if (v.refusal)
         return { ended: v.refusal };
     let said = v;
@@ -94,7 +99,8 @@ export async function deliver(street, bolt, truth, job, hooks = {}) {
         return { visit: v.id, ended: said.check?.code ?? said.state };
     await hooks.ready?.(v);
     bolt.slid(v.id);
-    const slid = await ask(api, "POST", `/v1/visits/${v.id}/open`, undefined, 1500);
+    const proof = await slideOf(api, v.id).catch(() => null);
+    const slid = proof ? await ask(api, "POST", `/v1/visits/${v.id}/open`, proof, 1500) : { refusal: "no answer" };
     if (!slid.refusal)
         said = slid;
     let opened = false;
