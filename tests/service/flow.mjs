@@ -127,14 +127,16 @@ test('each refusal of the service has its code and sentence', async () => {
 
   const early = barcode(), late = barcode();
   await refused(await ask(visitor, await order(early, { window: { date: civil(zone, 1), from: '10:00', to: '14:00' } }), early), 'too_early');
-  await refused(await ask(visitor, await order(late, { window: { date: civil(zone, -1), from: '10:00', to: '14:00' } }), late), 'too_late');
+  await refused(await ask(visitor, await order(late, { window: { date: civil(zone, -1), from: '10:00', to: '14:00' } }), late), 'too_late'); // over before anybody could sign it
   await refused(await ask(visitor, job, code, { location: { lat: 52.38, lon: 4.8926, accuracy: 20 } }), 'location');
 
-  await permit(service, home, agency, false);
+  // Stopped at once, whatever was granted; allowed again, it is signed anew.
+  hub.say(`wish 1 6 ${agency.id} 0 0 0 0`);
+  await hub.next((e) => e.event === 'recall' && e.job === job.id, mark);
   await refused(await ask(visitor, job, code), 'no_permission');
-  await permit(service, home, agency, true, { from: '00:00', to: '00:01' });
-  await refused(await ask(visitor, job, code), 'no_permission'); // not at this time of day
-  await permit(service, home, agency, true);
+  const allowed = hub.mark;
+  hub.say(`wish 2 7 ${agency.id} 0 0 0 0`);
+  await hub.next((e) => e.event === 'job' && e.job === job.id, allowed);
   // None of them reached a hub.
   assert.equal(hub.all('hello', mark).length, 0);
   assert.equal(away.hub.all('hello').length, 0);
@@ -152,7 +154,7 @@ test('the hub refuses: its code, in words', async () => {
     const code = barcode();
     const v = await wait(ok(await ask(visitor, await order(code), code), 201), 'refused');
     assert.equal(v.check.code, check);
-    assert.equal((await slide(service, visitor, v)).body.code, 'not_ready');
+    assert.equal((await service.post(`/v1/visits/${v.id}/open`, visitor.token, visitor.passkey.assert({ challenge: 'AAAA' }))).body.code, 'not_ready');
   }
   hub.say('policy ready');
 });
@@ -200,7 +202,7 @@ test('the same request twice is one visit, and one question to the hub', async (
   const code = barcode();
   const job = await order(code);
   const mark = hub.mark;
-  const body = { job: job.id, barcode: code };
+  const body = askBody(job, code);
   const headers = { 'idempotency-key': hex() };
   const [a, b, c] = await Promise.all([1, 2, 3].map(() => service.post('/v1/visits', visitor.token, body, headers)));
   const d = ok(await service.post('/v1/visits', visitor.token, body), 200);
@@ -212,7 +214,7 @@ test('the same request twice is one visit, and one question to the hub', async (
   assert.equal(hub.all('hello', mark).filter((e) => !e.repeat).length, 1);
   const slides = await Promise.all([1, 2, 3, 4].map(() => slide(service, visitor, d)));
   assert.equal(new Set(slides.map((s) => s.body.slid)).size, 1);
-  await hub.next('proof', mark);
+  await hub.next('stop', mark);
   assert.equal((await service.post('/v1/visits', visitor.token, { ...body, barcode: 'else' }, headers)).body.code, 'idempotency_key_reused');
   hub.say(`receipt ${d.id} OK none ${Date.now() - 9000} ${Date.now()} 10 0`);
   await wait(d, 'ended');
@@ -222,8 +224,8 @@ test('a silent hub: asked again, never twice; unreachable after its time; a late
   const quick = await (await new Service('quick', { broker: `127.0.0.1:${broker.port}`, hub_answer_ms: 5000 }).open()).linked();
   const s = await makeStreet(quick, broker, 'silent', { zone });
   s.hub.say('policy silent');
-  const job = ok(await quick.post('/v1/jobs', s.agency.token, jobBody(s.home, s.visitor, ['P'])), 201);
-  const v = ok(await quick.post('/v1/visits', s.visitor.token, { job: job.id, barcode: 'P' }), 201);
+  const job = await signed(quick, s.agency, ok(await quick.post('/v1/jobs', s.agency.token, jobBody(s.home, s.visitor, ['P'])), 201));
+  const v = ok(await quick.post('/v1/visits', s.visitor.token, askBody(job, 'P')), 201);
   const began = Date.now();
   const end = ok(await quick.get(`/v1/visits/${v.id}?since=${v.news}&wait_ms=20000`, s.visitor.token), 200);
   assert.equal(end.check.code, 'hub_unreachable');
@@ -280,14 +282,20 @@ test('recall: the hub is told, the visitor refused; twice is once', async () => 
   assert.equal((await service.patch(`/v1/jobs/${job.id}`, agency.token, { notes: 'x' })).status, 409);
 });
 
-test('a household that withdraws its permission takes the jobs from its hub, and gives them back', async () => {
+test('a household that revokes its grant takes the jobs from its hub; a new grant does not bring them back by itself', async () => {
   const code = barcode();
   const job = await order(code);
   let mark = hub.mark;
   await permit(service, home, agency, false);
   await hub.next((e) => e.event === 'recall' && e.job === job.id && e.revision === 2, mark);
+  assert.equal(ok(await service.get(`/v1/jobs/${job.id}`, visitor.token), 200).state, 'declined');
+  await refused(await ask(visitor, job, code), 'no_permission');
+  assert.equal((await service.post('/v1/jobs', agency.token, jobBody(home, visitor, [barcode()]))).body.code, 'no_grant');
+  assert.equal((await service.get(`/v1/homes/${home.id}`, agency.token)).status, 404);
   mark = hub.mark;
   await permit(service, home, agency, true);
+  assert.equal(ok(await service.get(`/v1/jobs/${job.id}`, visitor.token), 200).state, 'declined');
+  ok(await service.patch(`/v1/jobs/${job.id}`, agency.token, { notes: 'again' }), 200);
   await hub.next((e) => e.event === 'job' && e.job === job.id && e.revision === 3, mark);
 });
 

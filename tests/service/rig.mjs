@@ -246,7 +246,7 @@ export class Signer {
     }
   }
 
-  stop() { this.on = false; signers.delete(this); }
+  stop() { this.on = false; signers.delete(this); return this.done; }
 }
 
 export async function makeAgency(service, name = 'Acme', { signs = true, hosted = false, key = new Key() } = {}) {
@@ -310,10 +310,12 @@ export async function permit(service, home, agency, active = true) {
   await until('the grants to be known', async () => want(ok(await service.get(`/v1/homes/${home.id}/grants`, home.token), 200).items));
 }
 
-// The job, once its agency has signed it.
+// The job, once its agency has signed it; what is over is not signed any more.
 export const signed = (service, agency, job) => until('the job to be signed', async () => {
   const j = ok(await service.get(`/v1/jobs/${job.id}`, agency.token), 200);
-  return j.state !== 'unsigned' && j;
+  const time = new Intl.DateTimeFormat('en-GB', { timeZone: j.zone, hour: '2-digit', minute: '2-digit' }).format(new Date());
+  const isOver = `${j.window.date} ${j.window.to}` <= `${civil(j.zone)} ${time}`;
+  return (j.state !== 'unsigned' || isOver) && j;
 });
 
 export const askBody = (job, barcode, more = {}) => ({ job: job.id, barcode, nonce: hex(32), ...more });

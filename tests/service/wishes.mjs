@@ -90,25 +90,24 @@ test('notes: for the visitor of the day, never after their last day', async () =
   assert.deepEqual((await job(j.id)).house_notes, []);
 });
 
-test('an agency stopped and allowed: its jobs leave the hub and come back, its hours stay', async () => {
-  await permit(service, home, agency, true, { from: '00:00', to: '23:59' });
+test('an agency stopped and allowed: its jobs leave the hub and come back, its grants stay', async () => {
   const j = await order();
   await hub.next((e) => e.event === 'job' && e.job === j.id);
   const mark = hub.mark;
   assert.equal(await wish(STOP, agency.id), 0);
   await hub.next((e) => e.event === 'recall' && e.job === j.id, mark);
-  const read = async () => ok(await service.get(`/v1/homes/${home.id}/permissions`, home.token), 200).items.find((x) => x.agency === agency.id);
-  assert.deepEqual([(await read()).active, (await read()).window], [false, { from: '00:00', to: '23:59' }]);
+  const read = async () => ok(await service.get(`/v1/homes/${home.id}/grants`, home.token), 200).items.filter((x) => x.agency === agency.id).map((x) => x.state);
+  assert.deepEqual(await read(), ['stopped', 'stopped']);
   assert.equal((await service.get(`/v1/homes/${home.id}`, agency.token)).status, 404);
   const again = hub.mark;
   assert.equal(await wish(ALLOW, agency.id), 0);
   const told = await hub.next((e) => e.event === 'job' && e.job === j.id, again);
   assert.ok(told.revision >= 3);
-  assert.deepEqual([(await read()).active, (await read()).window.to], [true, '23:59']);
-  await permit(service, home, agency);
+  assert.deepEqual(await read(), ['live', 'live']);
   const stranger = await makeAgency(service, 'New');
   assert.equal(await wish(STOP, stranger.id), 0); // before it ever asked
-  assert.equal(ok(await service.get(`/v1/homes/${home.id}/permissions`, home.token), 200).items.find((x) => x.agency === stranger.id).active, false);
+  await permit(service, home, stranger);
+  assert.equal((await service.post('/v1/jobs', stranger.token, jobBody(home, null, ['S']))).body.code, 'no_grant');
 });
 
 test('wishes about what is not there, not this home\'s, or over', async () => {

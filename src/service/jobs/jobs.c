@@ -480,6 +480,7 @@ void dw_jobs_patch(struct dw_call *c)
     if (!q)
         return;
     const char *zone = dw_arena_text(&c->work.arena, dw_col_text(q, 8), strlen(dw_col_text(q, 8)));
+    bool has_lost_grant = sqlite3_column_int(q, 26) == 1;
     dw_in_only(c, c->body, "visitor", "window", "notes", "places", NULL);
     read_window(c, &o, DW_OPTIONAL);
     read_notes(c, &o);
@@ -509,7 +510,7 @@ void dw_jobs_patch(struct dw_call *c)
         (void)dw_db_do(c->work.db, "UPDATE jobs SET visitor = ? WHERE id = ?", "kk",
                        o.has_visitor ? o.visitor : NULL, id);
     (void)dw_db_do(c->work.db, "UPDATE jobs SET revision = revision + 1 WHERE id = ?", "k", id);
-    if (o.has_window && !choose_grant(c, id))
+    if ((o.has_window || has_lost_grant) && !choose_grant(c, id))
         return;
     dw_job_send(&c->work, id);
     answer(c, 200, id);
