@@ -121,6 +121,7 @@ struct dw_effects {
 
 struct dw_interlock {
     struct dw_params params;
+    uint32_t pad0;
     dw_mono now;
 
     /* the visit */

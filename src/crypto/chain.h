@@ -3,7 +3,7 @@
  * Five signatures by three parties that do not trust each other: an owner's passkey over the grant,
  * the agency's key over the manifest and the shift, the visitor's passkey over this very stop. All
  * name this hub. Pure but for the crypto libraries: no clock, no state; who keeps nonces, uses and
- * revocations asks here first and consumes after. Nothing decides by it yet (docs/limits.md).
+ * revocations asks here first and consumes after (hub/guard/authority.c).
  */
 #ifndef DW_CRYPTO_CHAIN_H
 #define DW_CRYPTO_CHAIN_H

@@ -6,8 +6,6 @@
  * COSE objects: a passkey signs them, with
  *   challenge = SHA-256(context string || 0x00 || bytes)
  * and what it made is EVIDENCE. Bytes are kept and passed on as they were signed.
- *
- * Not used for decisions yet: the formats come first (docs/limits.md).
  */
 #ifndef DW_WIRE_GRANT_H
 #define DW_WIRE_GRANT_H
