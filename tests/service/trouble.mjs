@@ -28,8 +28,8 @@ test('broker restart: refused while it is away, nothing lost, nothing asked twic
   const away = await ask(service, s, meanwhile, 'B');
   assert.equal(away.state, 'refused');
   assert.equal(away.check.code, 'hub_unreachable');
-  const slide = await slide(service, s.visitor, v);
-  assert.equal(slide.status, 503);
+  const early = await slide(service, s.visitor, v);
+  assert.equal(early.status, 503);
   const mark = s.hub.mark;
   await broker.open(broker.port);
   await service.linked();
