@@ -21,6 +21,7 @@ union incoming {
     struct dw_ipc_job job;
     struct dw_ipc_who who;
     struct dw_ipc_alert_done done;
+    struct dw_ipc_grants grants;
     uint8_t room[8192];
 };
 

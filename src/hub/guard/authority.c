@@ -286,7 +286,6 @@ void authority_start(struct guard *g)
     store_each_fact(g->store, STORE_FACT_CARD, load_card, g);
     store_each_fact(g->store, STORE_FACT_GRANT, load_grant, g);
     store_each_fact(g->store, STORE_FACT_SHIFT, load_shift, g);
-    g->link_heard_ms = dw_now().ms;
 }
 
 /* ---- telling ---- */
@@ -396,10 +395,11 @@ void authority_on_introduce(struct guard *g, struct dw_view object)
         dw_log("warn", "introduce", "refused=known_otherwise");
         return;
     }
-    if (!link_take_credit(g)) {
+    if (g->intro_credit == 0) {
         dw_log("warn", "introduce", "refused=too_many");
         return;
     }
+    g->intro_credit--;
     struct agency *place = same ? same : agency_place(g);
     if (!place) {
         dw_log("warn", "introduce", "refused=full");

@@ -348,14 +348,14 @@ struct guard {
     uint64_t viewers_sent_ms;
 
     bool is_link_up;
-    uint64_t link_heard_ms; /* when it was up last [I14] */
+    uint64_t link_heard_ms; /* when it was up last; 0: not since the start [I14] */
     uint64_t story_number;
     struct dw_ipc_story past[64]; /* a ring, for a front that starts later than the story */
     uint64_t state_sent_ms;
     struct dw_ipc_state last_state;
     struct out_message outbox[OUTBOX_MAX];
     bool has_more_out; /* in the database, not in the outbox */
-    uint32_t hello_credit, job_credit;
+    uint32_t hello_credit, job_credit, intro_credit;
     uint64_t credit_ms;
     uint64_t enrol_ms;
     uint32_t enrol_wait_ms;

@@ -134,7 +134,8 @@ static bool is_granted(const struct guard *g, const struct job_slot *s, const st
         return false;
     if (gr->said.mode == DW_GRANT_ASK && !s->is_accepted)
         return false;
-    if (!g->is_link_up && dw_now().ms - g->link_heard_ms > g->set.params.t_rev_ms)
+    if (!g->is_link_up &&
+        (g->link_heard_ms == 0 || dw_now().ms - g->link_heard_ms > g->set.params.t_rev_ms))
         return false;
     for (size_t i = 0; i < VISITS_MAX; i++) { /* a stay that has begun is one use */
         const struct hello *h = &g->hellos[i];

@@ -13,6 +13,7 @@
  * fill the disk with them [I45]. At once, and then one every so many ms. */
 #define HELLO_CREDIT   120u
 #define JOB_CREDIT     600u
+#define INTRO_CREDIT   64u /* anybody on the broker can make one */
 #define HELLO_EVERY_MS 2000u
 #define JOB_EVERY_MS   1000u
 
@@ -525,6 +526,7 @@ void link_load_jobs(struct guard *g)
 {
     g->hello_credit = HELLO_CREDIT;
     g->job_credit = JOB_CREDIT;
+    g->intro_credit = INTRO_CREDIT;
     g->credit_ms = dw_now().ms;
     store_each_job(g->store, load_job, g);
     store_each_parcel(g->store, load_parcel, g);
@@ -542,6 +544,7 @@ void link_tidy(struct guard *g)
     if (spent >= HELLO_EVERY_MS) {
         refill(&g->hello_credit, HELLO_CREDIT, spent / HELLO_EVERY_MS);
         refill(&g->job_credit, JOB_CREDIT, spent / JOB_EVERY_MS);
+        refill(&g->intro_credit, INTRO_CREDIT, spent / HELLO_EVERY_MS);
         g->credit_ms += spent - spent % HELLO_EVERY_MS;
     }
     for (size_t i = 0; i < JOBS_MAX; i++) {
@@ -590,6 +593,8 @@ static void on_hello(struct guard *g, const struct dw_hello *m)
         *h = (struct hello){.handle = ++g->next_handle, .visit = m->visit};
     }
     h->has_offer = h->has_hub_nonce = false;
+    h->evidence_len = 0;
+    h->chain_no = DW_CHAIN_YES;
     memcpy(h->courier_nonce, m->courier_nonce, 32);
     struct dw_event ev = {.type = DW_EV_HELLO, .visit = h->handle};
     uint32_t job, parcel;
