@@ -22,6 +22,7 @@ const line = (name, value, unit, limit) => console.log(JSON.stringify({ name, va
 const broker = await new rig.Broker().open();
 const service = await (await new rig.Service('bench', { broker: `127.0.0.1:${broker.port}` }).open()).linked();
 const s = await rig.makeStreet(service, broker, 'bench');
+await s.agency.signer.stop(); // what is measured is ours; its agency signs elsewhere
 s.hub.child.stdout.removeAllListeners('data').resume(); // what it hears is not looked at here
 
 const body = JSON.stringify(rig.jobBody(s.home, s.visitor, ['@@@@@@@@@@@@']));

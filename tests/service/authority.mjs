@@ -198,9 +198,12 @@ test('grants of other homes, of strangers, or forged are no grants', async () =>
   // Revoked before it was heard of: it does not come to life.
   await permit(service, other, lone);
   const [id] = other.grants.get(lone.id);
+  const acked = (grant, number) => other.hub.next((e) => e.event === 'ack' && e.visit === grant.slice(0, 16) && e.number === number);
+  await acked(id, 4294967294);
   other.hub.say(`revoke ${id}`);
   const gone = hex();
   other.hub.say(`revoke ${gone}`);
+  await acked(gone, 4294967293);
   await until('revoked', async () => ok(await service.get(`/v1/homes/${other.id}/grants`, other.token), 200).items.some((g) => g.grant.id === id && g.state === 'revoked' && g.revoked));
   // Another home's hub revokes nothing here.
   other.hub.say(`revoke ${home.grants.get(agency.id)[0]}`);

@@ -153,18 +153,21 @@ void dw_shift_renew(struct dw_work *w, const uint8_t visitor[DW_ID_BYTES])
     uint8_t bytes[1024];
     struct dw_buf buf = dw_buf_of(bytes, sizeof bytes);
     struct dw_view object = {0};
-    int64_t now_s = dw_service_now_ms() / 1000, until = needed_until(w, visitor, now_s);
+    int64_t now_s = dw_service_now_ms() / 1000;
     if (!load_visitor(w, visitor, &now)) {
         dw_signing_drop(w, DW_SIGNING_SHIFT, visitor);
         return;
     }
-    if (until <= now_s)
-        return;
-    int64_t least = now_s + SHIFT_LEFT_S < until ? now_s + SHIFT_LEFT_S : until;
-    if (load_shift(w, visitor, &before, &object) && before.exp_s >= least &&
-        is_same_passkey(&before, &now))
+    bool has_before = load_shift(w, visitor, &before, &object);
+    bool is_same = has_before && is_same_passkey(&before, &now);
+    if (is_same && before.exp_s >= now_s + SHIFT_LEFT_S)
+        return; /* the rest looks at all the visitor's jobs */
+    int64_t until = needed_until(w, visitor, now_s);
+    if (until <= now_s || (is_same && before.exp_s >= until))
         return;
     now.nbf_s = now_s - SHIFT_EARLIER_S;
+    if (has_before && now.nbf_s <= before.nbf_s) /* hubs keep the newest: each begins later */
+        now.nbf_s = before.nbf_s + 1;
     now.exp_s = until;
     if (!dw_failed(dw_shift_write(&now, &buf)))
         (void)dw_signing_ask(w, now.agency, DW_SIGNING_SHIFT, visitor, dw_view_of_buf(&buf),

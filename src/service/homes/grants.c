@@ -106,9 +106,12 @@ static bool hear_grant(struct dw_work *w, const struct dw_message *m)
         dw_db_ask(w->db, "SELECT id FROM agencies WHERE key_thumb = ?", "h", grant.grantee);
     if (!dw_db_next(w->db, q) || !dw_col_blob(q, 0, agency, sizeof agency))
         return false;
+    q = dw_db_ask(w->db, "SELECT 1 FROM grants WHERE home = ? AND id = ?", "kk", m->home, grant.id);
+    if (dw_db_next(w->db, q))
+        return true; /* twice is once; and revoked is revoked */
     (void)dw_db_do(w->db,
                    "INSERT INTO grants (home, id, agency, bytes, object, exp_s, heard)"
-                   " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (home, id) DO NOTHING",
+                   " VALUES (?, ?, ?, ?, ?, ?, ?)",
                    "kkkbbii", m->home, grant.id, agency, in->bytes, (size_t)in->bytes_len,
                    m->object.ptr, m->object.len, grant.exp_s, dw_service_now_ms());
     (void)dw_db_do(w->db, "UPDATE introductions SET is_over = 1 WHERE home = ? AND agency = ?",
