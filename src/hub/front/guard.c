@@ -262,6 +262,8 @@ static void on_guard(uv_poll_t *poll, int status, int events)
             on_people(f, &in.people);
         else if (type == DW_IPC_PARAMS)
             f->params = in.params;
+        else if (type == DW_IPC_GRANTS)
+            f->grants = in.grants;
         else if (type == DW_IPC_JOB)
             on_job(f, &in.job);
         else if (type == DW_IPC_WHO)
