@@ -26,12 +26,6 @@
 #define DW_FRONT_ASKS_MAX      64u /* open questions to the guard */
 #define DW_CLOSE_SIGNED_OUT    4401u
 
-/* Whether pages, recordings and /watch need a session too, beside the API. A constant of the build
- * until the demo's clients sign in, then it goes. */
-#ifndef DW_FRONT_IS_GATED
-#define DW_FRONT_IS_GATED false
-#endif
-
 struct dw_front_conf {
     char listen[64];
     char name[128];

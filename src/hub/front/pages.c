@@ -334,7 +334,7 @@ static void on_open(struct dw_front *f, struct lws *wsi, struct session *s)
     if (dw_front_session(f, wsi, &row)) {
         p->session = row.id;
         p->member = row.member;
-    } else if (DW_FRONT_IS_GATED) { /* it ended between handshake and now */
+    } else { /* it ended between handshake and now */
         close_page(p, DW_CLOSE_SIGNED_OUT, "signed out");
         return;
     }
@@ -380,7 +380,7 @@ static int on_filter(struct dw_front *f, struct lws *wsi)
         return -1;
     }
     struct dw_session_row row;
-    if (DW_FRONT_IS_GATED && !dw_front_session(f, wsi, &row)) {
+    if (!dw_front_session(f, wsi, &row)) {
         (void)dw_front_refuse_signed_out(wsi);
         return -1;
     }
