@@ -209,6 +209,10 @@ export class Duel extends EventEmitter {
                 this.tell(`this play did not come to its end: ${e.message}`);
                 this.street.calm();
                 this.do("clear");
+                if (!["inside", "leaving", "jammed"].includes(this.state.stage)) { // nobody has pressed anything yet
+                    await sleep(3000);
+                    continue;
+                }
                 this.show({ stage: "over", end: { why: e.message } });
             }
             await new Promise((r) => { this.press = r; });

@@ -254,8 +254,6 @@ function attacked(name) {
 try {
     err.write(`\n  Doorward - a simulated street on this machine (${folder})\n\n`);
     await street.start();
-    if (!street.member)
-        line(`ready   watch page: http://127.0.0.1:${street.watchPort}/`);
     if (o.once) {
         const r = await playVisit(street, { drill: o.drill, phase: o.before ? "before" : "during",
             tell: people, onStory, onAttack: () => attacked(o.drill) });
@@ -276,10 +274,7 @@ try {
         await duel.run(() => stopping);
     } else {
         listen();
-        if (street.member)
-            await welcome();
-        else if (o.lan)
-            throw new Error("this build has no sign-in, and what has no sign-in is not shown to a network");
+        await welcome();
         err.write("\n  Deliveries go on until you press Ctrl-C. Open the household's page, and attack the house with its drills.\n" +
             `  So that no drill takes minutes, this hub calls a door held open after ${SHORT.t_dwell_ms / 1000} s.\n`);
         let n = 0;

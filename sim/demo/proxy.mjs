@@ -53,8 +53,7 @@ export class Proxy {
         const headers = { ...q.headers, host: this.site.name };
         delete headers.cookie;
         delete headers.referer;
-        if (this.member)
-            headers.cookie = this.member.cookie();
+        headers.cookie = this.member.cookie();
         if (headers.origin)
             headers.origin = this.site.origin;
         return headers;
@@ -67,7 +66,7 @@ export class Proxy {
         const { host, port } = this.site;
         const up = this.site.http.request({ ...this.site.options(), host, port, method: q.method, path: q.url, headers: this.headersOf(q) }, (a) => {
             const headers = { ...a.headers };
-            this.member?.keep(headers);
+            this.member.keep(headers);
             delete headers["set-cookie"];
             delete headers["x-frame-options"];
             if (headers["content-security-policy"])

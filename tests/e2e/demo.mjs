@@ -84,13 +84,17 @@ export class Demo {
     }
 }
 
-/** Written small, and only when asked for. */
-export function forReadme(name, png) {
+/** Written small, side by side, and only when asked for. */
+export function forReadme(name, ...pngs) {
     if (process.env.DW_UPDATE_DOCS !== "1")
         return;
-    const from = path.join(artefacts, `readme-${name}`);
-    writeFileSync(from, png);
-    const r = spawnSync("ffmpeg", ["-v", "error", "-y", "-i", from, "-vf", "split[a][b];[a]palettegen=stats_mode=full[p];[b][p]paletteuse=dither=none",
-        path.join(root, "docs/img", name)]);
+    const from = pngs.map((png, i) => {
+        const file = path.join(artefacts, `readme-${i}-${name}`);
+        writeFileSync(file, png);
+        return file;
+    });
+    const beside = from.length > 1 ? `${from.map((_, i) => `[${i}:v]pad=iw+24:ih:12:0:white[p${i}]`).join(";")};${from.map((_, i) => `[p${i}]`).join("")}hstack=inputs=${from.length}[all];[all]` : "[0:v]";
+    const r = spawnSync("ffmpeg", ["-v", "error", "-y", ...from.flatMap((f) => ["-i", f]), "-filter_complex",
+        `${beside}split[a][b];[a]palettegen=stats_mode=full[p];[b][p]paletteuse=dither=none`, path.join(root, "docs/img", name)]);
     assert.equal(r.status, 0, String(r.stderr));
 }
