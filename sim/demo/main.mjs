@@ -162,6 +162,8 @@ async function stop(code) {
 }
 process.on("SIGINT", () => stop(0));
 process.on("SIGTERM", () => stop(0));
+process.on("SIGHUP", () => stop(0));
+err.on("error", () => stop(0)); // nobody reads any more: the programs are not left behind
 
 async function freeOr(port, host = "127.0.0.1") {
     return new Promise((r) => {
