@@ -38,7 +38,7 @@ interface Waiting {
 export class Player {
   readonly freshness = new Freshness();
   readonly hubNonces = new HubNonces();
-  private readonly views = new Map<number, OffscreenCanvas>();
+  private readonly views = new Map<number, { canvas: OffscreenCanvas; most: number }>();
   private isVisible = true;
   private judge: FrameJudge | null = null;
   private cameraPub: string | null = null;
@@ -68,9 +68,14 @@ export class Player {
 
   attach(id: number, canvas: OffscreenCanvas): void {
     if (this.views.size === 0) this.restart();
-    this.views.set(id, canvas);
+    this.views.set(id, { canvas, most: Infinity });
     if (this.width > 0) this.ev.size(this.width, this.height);
-    this.ev.wantsKey();
+  }
+
+  /** It is seen this many pixels wide: more are not drawn. */
+  resize(id: number, width: number): void {
+    const v = this.views.get(id);
+    if (v && width > 0) v.most = width;
   }
 
   detach(id: number): void {
@@ -78,13 +83,12 @@ export class Player {
     if (this.views.size === 0) this.restart();
   }
 
-  /** Nobody looks: frames are still verified, so that the chain goes on, but not decoded. */
+  /** Nobody looks: what comes all the same is verified, and not decoded. */
   setVisible(on: boolean): void {
     if (on === this.isVisible) return;
     this.isVisible = on;
     this.wipe();
     this.restart();
-    if (on) this.ev.wantsKey();
   }
 
   /** The enrolled camera, as the hub names it. */
@@ -145,10 +149,11 @@ export class Player {
 
   private wipe(): void {
     this.isBlank = true;
-    for (const c of this.views.values()) c.getContext("2d")?.clearRect(0, 0, c.width, c.height);
+    for (const { canvas: c } of this.views.values()) c.getContext("2d")?.clearRect(0, 0, c.width, c.height);
   }
 
-  private get isWatched(): boolean {
+  /** Somebody looks at a view. */
+  get isWatched(): boolean {
     return this.isVisible && this.views.size > 0;
   }
 
@@ -232,18 +237,21 @@ export class Player {
   }
 
   private draw(from: VideoDecoder, picture: VideoFrame): void {
-    const w = this.waiting.get(picture.timestamp);
+    const waiting = this.waiting.get(picture.timestamp);
     this.waiting.delete(picture.timestamp);
     try {
-      if (from !== this.decoder || !w || w.exposedAt === null || w.exposedAt <= this.drawnAt) return;
-      if (!this.isWatched || this.clock.now() - w.exposedAt > DARK_MS) return; // authentic, but of before
+      if (from !== this.decoder || !waiting || waiting.exposedAt === null || waiting.exposedAt <= this.drawnAt) return;
+      if (!this.isWatched || this.clock.now() - waiting.exposedAt > DARK_MS) return; // authentic, but of before
       const { displayWidth: width, displayHeight: height } = picture;
-      for (const canvas of this.views.values()) {
-        if (canvas.width !== width || canvas.height !== height) {
-          canvas.width = width;
-          canvas.height = height;
+      for (const { canvas, most } of this.views.values()) {
+        const scale = Math.min(1, most / width);
+        const w = Math.max(1, Math.round(width * scale));
+        const h = Math.max(1, Math.round(height * scale));
+        if (canvas.width !== w || canvas.height !== h) {
+          canvas.width = w;
+          canvas.height = h;
         }
-        canvas.getContext("2d")?.drawImage(picture, 0, 0);
+        canvas.getContext("2d")?.drawImage(picture, 0, 0, w, h);
       }
       if (width !== this.width || height !== this.height) {
         this.width = width;
@@ -251,9 +259,9 @@ export class Player {
         this.ev.size(width, height);
       }
       this.isBlank = false;
-      this.drawnAt = w.exposedAt;
-      if (w.proof) this.ev.proven(w.exposedAt, w.proof.tExpUs, w.proof.measures);
-      else this.ev.unproven(w.exposedAt);
+      this.drawnAt = waiting.exposedAt;
+      if (waiting.proof) this.ev.proven(waiting.exposedAt, waiting.proof.tExpUs, waiting.proof.measures);
+      else this.ev.unproven(waiting.exposedAt);
     } finally {
       picture.close();
     }

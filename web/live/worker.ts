@@ -29,6 +29,7 @@ let isRefused = false;
 let isSignedOut = false;
 let isEnded = false;
 let heardAt = 0;
+let hasPictures = true; // what the hub does on this socket
 let lastSensed = "";
 let lastNonceAt = -Infinity;
 let lastKeyAt = -Infinity;
@@ -61,6 +62,11 @@ function askKey(): void {
   const now = clock.now();
   if (now - lastKeyAt < KEY_LEAST_MS) return;
   if (say({ t: "key" })) lastKeyAt = now;
+}
+
+/** A page that shows no picture is sent none, and does not count as looking. */
+function sayPictures(): void {
+  if (player.isWatched !== hasPictures && say({ t: "pictures", on: player.isWatched })) hasPictures = player.isWatched;
 }
 
 function sendNonce(): void {
@@ -159,7 +165,9 @@ function dial(): void {
     if (socket !== s) return;
     isRefused = false;
     lastKeyAt = -Infinity;
+    hasPictures = true;
     player.restart();
+    sayPictures();
     tell({ k: "link", up: true, code: 0, why: "" });
     sendNonce();
   };
@@ -215,12 +223,20 @@ onmessage = (e: MessageEvent<ToWorker>) => {
       return;
     case "attach":
       player.attach(m.id, m.canvas);
+      sayPictures();
+      askKey();
+      return;
+    case "resize":
+      player.resize(m.id, m.width);
       return;
     case "detach":
       player.detach(m.id);
+      sayPictures();
       return;
     case "visible":
       player.setVisible(m.on);
+      sayPictures();
+      if (m.on) askKey();
       if (m.on && !isSignedOut) dialNow();
       return;
     case "dial":
