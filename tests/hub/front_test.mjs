@@ -348,6 +348,8 @@ test("drills: one line to the demo, its lines to the pages", async (t) => {
   await until("its end", () => ws.texts.find((m) => m.t === "drill" && m.name === "camera-cut" && m.over));
   const lines = ws.texts.filter((m) => m.t === "drill" && m.name === "camera-cut").map((m) => m.line);
   assert.deepEqual(lines, ['{"attack":true}', "SECURED_WITH_GAP; alarm after 2.1 s; door locked", ""]);
+  const [past] = JSON.parse((await get(rig.port, "/api/drills")).body).drills;
+  assert.deepEqual([past.name, past.result, past.seconds_to_alarm], ["camera-cut", "SECURED_WITH_GAP; alarm after 2.1 s; door locked", 2.1]);
   ws.end();
 });
 

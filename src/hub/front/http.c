@@ -540,7 +540,7 @@ static int serve_recordings(struct dw_front *f, struct lws *wsi, struct answer *
     }
     if (member && !is_head)
         dw_book_view(f->book, member, DW_VIEW_RECORDING,
-                     strtoull(a->folder + strlen(a->folder) - 16, NULL, 16));
+                     strtoull(a->folder + strlen(a->folder) - 16, NULL, 16), 0);
     for (uint32_t i = 1; i < a->part_count; i++) {
         a->parts[i].skip = init_bytes(a->folder, &a->parts[i]);
         a->parts[i].size -= a->parts[i].skip;
