@@ -62,8 +62,8 @@ enum dw_people_op {
     DW_PEOPLE_BEGIN,   /* act, member (0 for SIGN_IN, JOIN), act's fields; JOIN: token.
                           Answer: challenge; JOIN: name, role, user */
     DW_PEOPLE_JOIN,    /* challenge, client_data, auth (attestation object), name (label of the
-                          passkey), text (first owner: their own name). Answer: member, role, is_first; first owner: `text` = recovery
-                          code, shown once */
+                          passkey), text (first owner: their own name). Answer: member, role, is_first;
+                          first owner: `text` = recovery    code, shown once */
     DW_PEOPLE_SIGN_IN, /* challenge, credential, auth, client_data, signature. Answer: member */
     DW_PEOPLE_ACT,     /* the same five, for the act the challenge was given for. Answer by act:
                           INVITE, ADD_PASSKEY: text = token of the invitation (once) */
