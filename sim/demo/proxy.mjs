@@ -38,6 +38,10 @@ export class Proxy {
             r.writeHead(303, { Location: path, "Set-Cookie": `${COOKIE}=${this.token}; HttpOnly; SameSite=Strict; Path=/` }).end();
             return;
         }
+        if (q.headers["service-worker"] === "script") { // the page's own would outlive the demo in this browser
+            r.writeHead(200, { "Content-Type": "text/javascript", "Cache-Control": "no-store" }).end("self.registration.unregister();\n");
+            return;
+        }
         if (!this.isOurs(q)) {
             r.writeHead(403, { "Content-Type": "text/plain" }).end("Open the link that the demo printed.\n");
             return;
@@ -59,10 +63,6 @@ export class Proxy {
         return headers;
     }
     pass(q, r) {
-        if (q.headers["service-worker"] === "script") { // it would outlive the demo in this browser
-            r.writeHead(404).end();
-            return;
-        }
         const { host, port } = this.site;
         const up = this.site.http.request({ ...this.site.options(), host, port, method: q.method, path: q.url, headers: this.headersOf(q) }, (a) => {
             const headers = { ...a.headers };
