@@ -3,6 +3,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import net from "node:net";
+import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, line, quantile, withStreet } from "./lib.mjs";
@@ -35,10 +36,12 @@ const ticks = (pid) => {
 };
 const ROOM = tempFolder();
 const file = path.join(ROOM, "clip.h264");
-const made = spawnSync("ffmpeg", ["-v", "error", "-y", "-f", "lavfi", "-i", SOURCE, "-t", "4", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", ...BITRATE,
-    "-x264-params", `aud=1:keyint=${FPS}:min-keyint=${FPS}:scenecut=0`, "-f", "h264", file]);
-if (made.status !== 0)
-    throw new Error(`ffmpeg: ${made.stderr}`);
+for (const [format, to] of [["h264", file], ["mp4", `${file}.mp4`]]) {
+    const made = spawnSync("ffmpeg", ["-v", "error", "-y", "-f", "lavfi", "-i", SOURCE, "-t", "4", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "veryfast", "-tune", "zerolatency", ...BITRATE,
+        "-x264-params", `aud=1:keyint=${FPS}:min-keyint=${FPS}:scenecut=0`, "-f", format, to]);
+    if (made.status !== 0)
+        throw new Error(`ffmpeg: ${made.stderr}`);
+}
 
 async function drawn() {
     const rig = await Rig.start({}, [file]);
@@ -65,7 +68,7 @@ async function drawn() {
         await new Promise((r) => setTimeout(r, SECONDS * 1000));
         const proofs = await page.evaluate(() => globalThis.proofs);
         const ms = proofs.map(([exposed, at]) => at + offset - exposed);
-        const more = { frames: ms.length, of: SECONDS * FPS, clock_error_ms: Number((best / 2).toFixed(2)), kbit: KBIT };
+        const more = { frames: ms.length, of: SECONDS * FPS, load: Number(os.loadavg()[0].toFixed(1)), clock_error_ms: Number((best / 2).toFixed(2)), kbit: KBIT };
         line("720p30: exposure -> drawn in Chromium, beyond encoder delay, p50", Number(quantile(ms, 0.5).toFixed(1)), "ms", 150, more);
         line("720p30: exposure -> drawn in Chromium, beyond encoder delay, p95", Number(quantile(ms, 0.95).toFixed(1)), "ms", 250, more);
         line("720p30: frames drawn of those sent", Number((ms.length / (SECONDS * FPS)).toFixed(3)), "share", null, {});
@@ -205,7 +208,7 @@ async function fanOut() {
     await new Promise((r) => server.listen(0, "127.0.0.1", r));
     const { port } = server.address();
     const outs = Array.from({ length: VIEWERS }, () => `[f=mpegts]tcp://127.0.0.1:${port}`).join("|");
-    const p = spawn("ffmpeg", ["-v", "error", "-re", "-stream_loop", "-1", "-r", String(FPS), "-i", file, "-map", "0:v", "-c", "copy", "-f", "tee", outs], { stdio: "ignore" });
+    const p = spawn("ffmpeg", ["-v", "error", "-re", "-stream_loop", "-1", "-i", `${file}.mp4`, "-map", "0:v", "-c", "copy", "-f", "tee", outs], { stdio: "ignore" });
     await new Promise((r) => setTimeout(r, 2000));
     const [cpu] = await cpuOf([p.pid], SECONDS);
     const isOver = p.exitCode !== null;
