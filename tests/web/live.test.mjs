@@ -20,7 +20,10 @@ before(async () => {
   theirs = clip(`color=c=red:s=640x360:r=${FPS}`, FPS, 2);
   browser = await launch();
 });
-after(() => browser?.close());
+after(async () => {
+  setTimeout(() => process.exit(), 3000).unref(); // after a failure a stand-in may still run
+  await browser?.close();
+});
 
 async function openPage(t, { width = 390, height = 844, dark = false, worker = "", page: script = "", query = "", state = {}, reducedMotion = "no-preference", hub: given = null } = {}) {
   const hub = given ?? (await new FakeHub(await liveFiles(WATCH_DECODER + worker), ours).start());
