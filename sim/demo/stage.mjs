@@ -24,7 +24,7 @@ export class Stage {
     }
     async start(port = 0) {
         await this.invite();
-        const v = await this.street.hire("You");
+        const v = await this.street.hire("Sam");
         this.visitor = v;
         this.courierLink = (await this.street.agency.post(`/v1/visitors/${v.id}/invitations`)).link;
         this.job = await this.street.newJob(v);
@@ -38,7 +38,7 @@ export class Stage {
         return this;
     }
     async invite() {
-        const answer = await this.street.member.act("invite", { name: "You", role: "owner" });
+        const answer = await this.street.member.act("invite", { name: "Kim", role: "owner" });
         this.homeLink = answer.link;
         return this.homeLink;
     }

@@ -155,7 +155,7 @@ test("a visit and three attacks, through both apps", { timeout: 420000 }, async 
     await t.test("the household finds the visit in its history, with its recording", async () => {
         await home.page.evaluate(() => { location.hash = "#/visits"; });
         await title(home.page, "Visits");
-        const card = home.page.locator("article.card").filter({ hasText: "You" }).first();
+        const card = home.page.locator("article.card").filter({ hasText: "Sam" }).first();
         await card.waitFor();
         await keep(home, "visits");
         await card.getByRole("link").click();
