@@ -525,11 +525,19 @@ test("the service worker keeps the shell and nothing of the house; a push says w
     assert.equal(n.image, "", "never a picture");
     assert.match(n.url, /^\/#\//);
   }
-  // Without the house the app is there, and says that the house is not.
+});
+
+test("without the house the app is there, and says that the house is not", async (t) => {
+  const home = await newHome(t);
+  const { page } = await open(t, home, "#/today", { workers: "allow" });
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await until("the shell is kept", () => page.evaluate(async () => (await (await caches.open("doorward-home-1")).keys()).length >= 7));
+  await page.reload();
+  await until("locked", async () => (await doorWord(page)) === "Locked - confirmed");
   home.isDown = true;
   for (const s of home.screens) s.cut();
   await page.reload();
-  await page.waitForSelector("text=Not connected since");
+  await until("it says so", async () => /Not connected since/.test(await page.locator("body").innerText()));
   assert.equal(await doorWord(page), "Not confirmed");
   await keep(page, "offline");
   assert.deepEqual(await axe(page), []);
