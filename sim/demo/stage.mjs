@@ -94,7 +94,8 @@ export class Stage {
         while (!this.isOver) {
             await sleep(30);
             const w = this.street.world;
-            if (!this.isBusy && w.get("bolt_permille") === 0 && w.get("door_permille") === 0 && this.street.watch.state?.visit_state === "unlocked")
+            const state = this.street.watch.state, isMine = !this.isBusy || state?.visitor === this.visitor.name;
+            if (isMine && w.get("bolt_permille") === 0 && w.get("door_permille") === 0 && state?.visit_state === "unlocked")
                 await this.act().catch((e) => this.tell(`your hands did not come to an end: ${e.message}`));
             if (performance.now() - looked < LOOK_MS)
                 continue;
