@@ -1,5 +1,5 @@
 // The live view in Chromium against a stand-in for the hub. What is shown is judged by the pixels that the compositor
-// put out, not by what the page says. Screenshots of every state are kept as artefacts.
+// put out, not by what the page says. Screenshots of every state are kept as artefacts [I29, I31].
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test as plainTest, after, before } from "node:test";

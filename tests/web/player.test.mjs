@@ -1,5 +1,5 @@
 // What the player lets through to the decoder and onto the canvas, as a table of inputs; and for every check that it
-// makes, that leaving it out is noticed by this table.
+// makes, that leaving it out is noticed by this table [I29, I31].
 import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./load.mjs";

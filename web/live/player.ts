@@ -1,6 +1,6 @@
 // Verified pictures onto canvases, inside the worker. Authentic frames go to the decoder in order, old ones too (later
 // ones build on them); only pictures that are proven to be of now are drawn. What was changed, is foreign or had before
-// never reaches the decoder.
+// never reaches the decoder [I31].
 
 import { DARK_MS, Freshness } from "../shared/age";
 import { type Bytes, fromHex, toHex } from "../shared/bytes";
@@ -12,6 +12,8 @@ import type { Cannot, Changed, Measures } from "./messages";
 
 const BACKLOG_MAX = 45; // frames that wait to be verified
 const DECODING_MAX = 15; // frames that wait to be decoded: half a second; more would only be late
+const GIVEN_MS = 10000; // a decoder that was given frames for so long and never gave a picture has none to give
+const GIVEN_LEAST = 3;
 const DRAWING_MAX = 120; // frames that the decoder has taken and not given back
 /** The most that a household may let pass as unchanged [t_still_ms]; the hub may say so earlier. */
 const STILL_MS = 1500;
@@ -50,6 +52,9 @@ export class Player {
   private backlog = 0;
   private isSkipping = false;
   private stamp = 0;
+  private hasDecoded = false;
+  private given = 0;
+  private firstGivenAt: number | null = null;
   private readonly waiting = new Map<number, Waiting>();
   private drawnAt = -Infinity;
   private isBlank = true;
@@ -192,6 +197,7 @@ export class Player {
 
   private decode(data: Bytes, isKey: boolean, sps: Bytes | null, w: Waiting): void {
     if (!this.isWatched) {
+      this.firstGivenAt = null;
       this.needsKey = true;
       return;
     }
@@ -205,6 +211,10 @@ export class Player {
       this.needsKey = false;
     }
     if (!this.decoder) return;
+    if (!this.hasDecoded) {
+      this.firstGivenAt ??= this.clock.now();
+      if (++this.given > GIVEN_LEAST && this.clock.now() - this.firstGivenAt > GIVEN_MS) this.ev.cannot("webcodecs");
+    }
     if (this.decoder.decodeQueueSize > DECODING_MAX) {
       this.restart(); // this machine does not follow: on with the next key frame
       this.ev.wantsKey();
@@ -238,6 +248,7 @@ export class Player {
 
   private draw(from: VideoDecoder, picture: VideoFrame): void {
     const waiting = this.waiting.get(picture.timestamp);
+    this.hasDecoded = true;
     this.waiting.delete(picture.timestamp);
     try {
       if (from !== this.decoder || !waiting || waiting.exposedAt === null || waiting.exposedAt <= this.drawnAt) return;
