@@ -213,12 +213,6 @@ dw_err dw_push_seal(const struct dw_push_to *to, struct dw_view text, size_t pad
 
 /* ---- VAPID ---- */
 
-void dw_base64url(const void *bytes, size_t len, char *ret_text, size_t cap)
-{
-    DW_ASSERT(sodium_bin2base64(ret_text, cap, bytes, len,
-                                sodium_base64_VARIANT_URLSAFE_NO_PADDING) != NULL);
-}
-
 static dw_err sign_raw(const struct dw_p256 *key, const char *text, size_t len, uint8_t ret_sig[64])
 {
     uint8_t der[80];

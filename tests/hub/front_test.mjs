@@ -38,11 +38,11 @@ test("pages, headers and hosts", async (t) => {
   const again = await get(rig.port, "/", { headers: { "if-none-match": r.headers.etag } });
   assert.equal(again.status, 304);
   assert.equal(again.body.length, 0);
-  const head = await get(rig.port, "/watch.js", { method: "HEAD" });
+  const head = await get(rig.port, "/home.js", { method: "HEAD" });
   assert.equal(head.status, 200);
   assert.equal(head.body.length, 0);
   assert.ok(Number(head.headers["content-length"]) > 1000);
-  assert.equal((await get(rig.port, "/watch.js")).body.length, Number(head.headers["content-length"]));
+  assert.equal((await get(rig.port, "/home.js")).body.length, Number(head.headers["content-length"]));
 
   assert.equal((await get(rig.port, "/nothing")).status, 404);
   assert.equal((await get(rig.port, "/../../etc/passwd")).status, 404);

@@ -66,6 +66,7 @@ function App(): JSX.Element {
     };
     addEventListener("hashchange", follow);
     const off = house.onChange(() => setReady(isKnown()));
+    setReady(isKnown()); // it may have been told before anybody listened
     return () => {
       removeEventListener("hashchange", follow);
       off();
