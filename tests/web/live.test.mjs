@@ -354,7 +354,7 @@ test("a tab that sleeps and wakes, is hidden and comes back, a view that goes an
   await until("no pictures wanted", () => ![...hub.screens][0].wants);
   await page.locator("#toggle").click();
   await isPicture(page, "live");
-  assert.ok(isLit(await shot(page), part));
+  await until("the picture is on the screen again", async () => isLit(await shot(page), part));
 });
 
 test("two tabs at one hub: each proves for itself", async (t) => {
