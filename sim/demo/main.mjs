@@ -141,7 +141,7 @@ async function toTheNetwork() {
 const street = new Street({ build, folder, params: o.once ? drill.needs : SHORT, pace: o.once ? 1 : PACE, lock: o.lock, camera: o.camera, verbose: o.verbose,
     ...(o[2017] ? { params: undefined, lockSettings: DUEL_LOCK, pace: 1.5 } : {}),
     ...(plan ? await toTheNetwork() : { port: o.port ? Number(o.port) : (o.once ? undefined : await freeOr(8080)),
-        servicePort: o.once ? undefined : await freeOr(8400) }), progress: (t) => line(`start   ${t}`) });
+        servicePort: o.once || o.port ? undefined : await freeOr(8400) }), progress: (t) => line(`start   ${t}`) });
 
 let stopping = false;
 async function stop(code) {

@@ -6,7 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { Site } from "../../sim/demo/api.mjs";
 import { Person, tokenOf } from "../../sim/demo/people.mjs";
-import { childrenOf, until } from "../../sim/demo/procs.mjs";
+import { childrenOf, freePort, until } from "../../sim/demo/procs.mjs";
 import { root } from "../../sim/demo/street.mjs";
 import { World } from "../../sim/demo/world.mjs";
 import { artefacts } from "./browser.mjs";
@@ -18,8 +18,10 @@ export class Demo {
     lines = [];
     static async start(args = []) {
         const d = new Demo();
+        // Not the addresses that a person gets: another test's demo may be about to take them.
+        const port = args.includes("--lan") || args.includes("--2017") ? [] : ["--port", String(await freePort())];
         d.folder = mkdtempSync(path.join(os.tmpdir(), "doorward-street-"));
-        d.child = spawn(path.join(build, "doorward"), ["demo", "--keep", d.folder, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+        d.child = spawn(path.join(build, "doorward"), ["demo", "--keep", d.folder, ...port, ...args], { stdio: ["ignore", "pipe", "pipe"] });
         d.ended = new Promise((r) => d.child.once("exit", (code, signal) => r(code ?? signal)));
         let rest = "";
         d.child.stderr.on("data", (b) => {
