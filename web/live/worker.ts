@@ -10,7 +10,7 @@ import { Player } from "./player";
 
 const NONCE_EVERY_MS = 1000;
 const NONCE_QUICK_MS = 40; // between a nonce and the next that a move of the door asks for
-const NONCES_QUICK = 6; // in one second; then
+const NONCES_QUICK = 13; // in one second; then
 const NONCE_LEAST_MS = 200;
 const NONCES_KEPT = 20;
 const KEY_LEAST_MS = 1000;
@@ -90,7 +90,7 @@ function askOnChange(m: State): void {
   const now = `${m.bolt} ${m.contact} ${m.strike} ${m.secured} ${m.opening}`;
   if (now === lastSensed) return;
   lastSensed = now;
-  // The front closes on more than 12 messages a second: a few may follow closely, the rest wait their turn.
+  // The front closes on more than 20 messages a second: a few may follow closely, the rest wait their turn.
   const at = clock.now();
   recent = recent.filter((t) => at - t < 1000);
   const least = recent.length < NONCES_QUICK ? NONCE_QUICK_MS : NONCE_LEAST_MS;

@@ -6,7 +6,7 @@
 
 /* A page says a nonce a second and, rarely, a button: more than this in one second is not a page.
  */
-#define QUOTA_A_SECOND 12u
+#define QUOTA_A_SECOND 20u
 /* Silent for this long: the tab sleeps or the network is gone. It dials again when it wakes. */
 #define SILENT_MS       15000u
 #define CLOSE_TRY_LATER 1013u /* IANA's list; libwebsockets does not name it */
