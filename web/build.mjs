@@ -19,7 +19,7 @@ import { catalogue, stringsPlugin } from "./strings.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 // The first folder of a program that is there wins a path that two of them have.
-const programs = { household: ["household", "watch"], service: ["courier", "agency"] };
+const programs = { household: ["household"], service: ["courier", "agency"] };
 const types = {
   html: "text/html; charset=utf-8", js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8", svg: "image/svg+xml",
   png: "image/png", wasm: "application/wasm", webmanifest: "application/manifest+json", json: "application/json", txt: "text/plain; charset=utf-8",

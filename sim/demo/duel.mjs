@@ -135,9 +135,17 @@ export class Duel extends EventEmitter {
         this.show({ stage: "inside" });
         const isJammed = await Promise.race([pressed, sleep(WAITS_MS)]) === true;
         this.press = null;
-        this.show({ stage: "leaving", isJammed });
+        // A camera that this machine was too busy for has made an alarm of its own: no stage for another.
+        const isSpoilt = (s.watch.state?.alarms ?? []).length > 0;
+        this.show({ stage: isSpoilt ? "setting" : "leaving", isJammed });
         await both((c) => c.goOut());
         await both((c) => c.closeDoor());
+        if (isSpoilt) {
+            this.do("lock");
+            await ours.follow(isOver, 60000);
+            both((c) => c.walkAway());
+            throw new Error("this machine was too busy, and its camera late; it is played anew");
+        }
         const closedAt = performance.now();
         await sleep(CALM_MS);
         if (isJammed)
@@ -209,6 +217,10 @@ export class Duel extends EventEmitter {
                 this.tell(`this play did not come to its end: ${e.message}`);
                 this.street.calm();
                 this.do("clear");
+                if (!["inside", "leaving", "jammed"].includes(this.state.stage)) { // nobody has pressed anything yet
+                    await sleep(3000);
+                    continue;
+                }
                 this.show({ stage: "over", end: { why: e.message } });
             }
             await new Promise((r) => { this.press = r; });

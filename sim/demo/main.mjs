@@ -141,7 +141,7 @@ async function toTheNetwork() {
 const street = new Street({ build, folder, params: o.once ? drill.needs : SHORT, pace: o.once ? 1 : PACE, lock: o.lock, camera: o.camera, verbose: o.verbose,
     ...(o[2017] ? { params: undefined, lockSettings: DUEL_LOCK, pace: 1.5 } : {}),
     ...(plan ? await toTheNetwork() : { port: o.port ? Number(o.port) : (o.once ? undefined : await freeOr(8080)),
-        servicePort: o.once ? undefined : await freeOr(8400) }), progress: (t) => line(`start   ${t}`) });
+        servicePort: o.once || o.port ? undefined : await freeOr(8400) }), progress: (t) => line(`start   ${t}`) });
 
 let stopping = false;
 async function stop(code) {
@@ -162,6 +162,8 @@ async function stop(code) {
 }
 process.on("SIGINT", () => stop(0));
 process.on("SIGTERM", () => stop(0));
+process.on("SIGHUP", () => stop(0));
+err.on("error", () => stop(0)); // nobody reads any more: the programs are not left behind
 
 async function freeOr(port, host = "127.0.0.1") {
     return new Promise((r) => {
@@ -254,8 +256,6 @@ function attacked(name) {
 try {
     err.write(`\n  Doorward - a simulated street on this machine (${folder})\n\n`);
     await street.start();
-    if (!street.member)
-        line(`ready   watch page: http://127.0.0.1:${street.watchPort}/`);
     if (o.once) {
         const r = await playVisit(street, { drill: o.drill, phase: o.before ? "before" : "during",
             tell: people, onStory, onAttack: () => attacked(o.drill) });
@@ -276,10 +276,7 @@ try {
         await duel.run(() => stopping);
     } else {
         listen();
-        if (street.member)
-            await welcome();
-        else if (o.lan)
-            throw new Error("this build has no sign-in, and what has no sign-in is not shown to a network");
+        await welcome();
         err.write("\n  Deliveries go on until you press Ctrl-C. Open the household's page, and attack the house with its drills.\n" +
             `  So that no drill takes minutes, this hub calls a door held open after ${SHORT.t_dwell_ms / 1000} s.\n`);
         let n = 0;

@@ -38,6 +38,10 @@ export class Proxy {
             r.writeHead(303, { Location: path, "Set-Cookie": `${COOKIE}=${this.token}; HttpOnly; SameSite=Strict; Path=/` }).end();
             return;
         }
+        if (q.headers["service-worker"] === "script") { // the page's own would outlive the demo in this browser
+            r.writeHead(200, { "Content-Type": "text/javascript", "Cache-Control": "no-store" }).end("self.registration.unregister();\n");
+            return;
+        }
         if (!this.isOurs(q)) {
             r.writeHead(403, { "Content-Type": "text/plain" }).end("Open the link that the demo printed.\n");
             return;
@@ -53,21 +57,16 @@ export class Proxy {
         const headers = { ...q.headers, host: this.site.name };
         delete headers.cookie;
         delete headers.referer;
-        if (this.member)
-            headers.cookie = this.member.cookie();
+        headers.cookie = this.member.cookie();
         if (headers.origin)
             headers.origin = this.site.origin;
         return headers;
     }
     pass(q, r) {
-        if (q.headers["service-worker"] === "script") { // it would outlive the demo in this browser
-            r.writeHead(404).end();
-            return;
-        }
         const { host, port } = this.site;
         const up = this.site.http.request({ ...this.site.options(), host, port, method: q.method, path: q.url, headers: this.headersOf(q) }, (a) => {
             const headers = { ...a.headers };
-            this.member?.keep(headers);
+            this.member.keep(headers);
             delete headers["set-cookie"];
             delete headers["x-frame-options"];
             if (headers["content-security-policy"])

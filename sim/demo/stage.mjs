@@ -24,7 +24,7 @@ export class Stage {
     }
     async start(port = 0) {
         await this.invite();
-        const v = await this.street.hire("You");
+        const v = await this.street.hire("Sam");
         this.visitor = v;
         this.courierLink = (await this.street.agency.post(`/v1/visitors/${v.id}/invitations`)).link;
         this.job = await this.street.newJob(v);
@@ -38,7 +38,7 @@ export class Stage {
         return this;
     }
     async invite() {
-        const answer = await this.street.member.act("invite", { name: "You", role: "owner" });
+        const answer = await this.street.member.act("invite", { name: "Kim", role: "owner" });
         this.homeLink = answer.link;
         return this.homeLink;
     }
@@ -94,7 +94,8 @@ export class Stage {
         while (!this.isOver) {
             await sleep(30);
             const w = this.street.world;
-            if (!this.isBusy && w.get("bolt_permille") === 0 && w.get("door_permille") === 0 && this.street.watch.state?.visit_state === "unlocked")
+            const state = this.street.watch.state, isMine = !this.isBusy || state?.visitor === this.visitor.name;
+            if (isMine && w.get("bolt_permille") === 0 && w.get("door_permille") === 0 && state?.visit_state === "unlocked")
                 await this.act().catch((e) => this.tell(`your hands did not come to an end: ${e.message}`));
             if (performance.now() - looked < LOOK_MS)
                 continue;

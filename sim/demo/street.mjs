@@ -1,11 +1,10 @@
 // The street: every program of Doorward, real, on loopback, with the simulated home between them.
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Air } from "./air.mjs";
-import { Api, ApiError, Site } from "./api.mjs";
+import { Api, Site } from "./api.mjs";
 import { makeKey } from "./keys.mjs";
 import { Person, tokenOf } from "./people.mjs";
 import { Proc, childrenOf, freePort, portFrom, sleep, until } from "./procs.mjs";
@@ -40,15 +39,10 @@ export class Street {
         this.procs[name] = p;
         return p;
     }
-    // What a program offers, by its own word.
-    knows(name, option, text) {
-        const r = spawnSync(path.join(this.libexec, `doorward-${name}`), [option], { encoding: "utf8", timeout: 10000 });
-        return `${r.stdout}${r.stderr}`.includes(text);
-    }
     say(text) { this.o.progress?.(text); }
 
     async start() {
-        for (const d of ["log", "hub", "lock", "camera", "recordings", "service"])
+        for (const d of ["log", "hub", "front", "lock", "camera", "recordings", "service"])
             mkdirSync(this.at(d), { recursive: true, mode: 0o700 });
         for (const who of ["hub", "lock", "camera"])
             makeKey(this.at(`${who}.key`));
@@ -87,7 +81,7 @@ export class Street {
         this.servicePort = this.o.servicePort ?? await freePort();
         this.serviceSite = new Site({ origin: `http://service.localhost:${this.servicePort}`, ...this.o.lan?.service, base: "/v1" });
         const conf = this.conf("service", {
-            listen: `127.0.0.1:${this.servicePort}`, ...(this.knows("service", "--routes", "/v1/signin") ? { origin: this.serviceSite.origin } : {}),
+            listen: `127.0.0.1:${this.servicePort}`, origin: this.serviceSite.origin,
             port_file: this.at("service.port"),
             database: this.at("service/service.sqlite"),
             key_file: this.at("service.key"), admin_token_file: this.at("admin.token"),
@@ -154,14 +148,8 @@ export class Street {
             state: this.at("hub"), "record.folder": this.at("recordings"), zone: "Europe/Amsterdam",
             door_1: "Front door", trust_clock: "yes", pairing_code: this.pairing, ready_file: this.at("hub/ready"),
             "front.listen": `127.0.0.1:${this.watchPort}`, "front.drill_socket": this.at("drill.sock"),
-            "link.broker": `127.0.0.1:${this.wan.port}`, ...this.o.params };
-        if (this.knows("front", "--settings", "front.origin")) {
-            mkdirSync(this.at("front"), { recursive: true, mode: 0o700 });
-            settings["front.origin"] = this.hubSite.origin;
-            settings["front.state"] = this.at("front");
-            if (this.o.lan)
-                Object.assign(settings, this.o.lan.front);
-        }
+            "front.origin": this.hubSite.origin, "front.state": this.at("front"),
+            "link.broker": `127.0.0.1:${this.wan.port}`, ...this.o.lan?.front, ...this.o.params };
         if (this.camera === "k2") {
             settings.camera_key = this.at("camera.key.pub");
             settings["camera.class"] = "k2";
@@ -199,11 +187,7 @@ export class Street {
     // The first owner: with the link that the hub leaves for whoever sets it up, and two passkeys.
     async moveIn() {
         const person = new Person(this.hubSite);
-        const open = await person.me().then(() => true, (e) => e.status);
-        if (open === 404) // a hub without people: its page is open to this machine
-            return;
-        if (!await until("the invitation of the first owner", () => existsSync(this.at("hub/first-owner")), 2000).catch(() => false))
-            return; // a guard that keeps no people yet
+        await until("the invitation of the first owner", () => existsSync(this.at("hub/first-owner")), 5000);
         const token = readFileSync(this.at("hub/first-owner"), "utf8").trim();
         this.recoveryCode = (await person.join(tokenOf(token), "Alex's phone", "Alex")).recovery_code;
         const { link } = await person.act("add_passkey");
@@ -256,15 +240,9 @@ export class Street {
     // The visitor's phone: a passkey of its own, made with the agency's invitation.
     async signedIn(v) {
         const person = new Person(this.serviceSite);
-        try {
-            const { link } = await this.agency.post(`/v1/visitors/${v.id}/invitations`);
-            await person.join(tokenOf(link), "Courier's phone");
-            return person;
-        } catch (e) {
-            if (e instanceof ApiError && e.status === 404) // a service without sign-in
-                return new Api(this.serviceSite, v.token);
-            throw e;
-        }
+        const { link } = await this.agency.post(`/v1/visitors/${v.id}/invitations`);
+        await person.join(tokenOf(link), "Courier's phone");
+        return person;
     }
     // A job whose window is around now, in the home's own civil time.
     async newJob(visitor, { parcels, early = false, kind = "drop" } = {}) {

@@ -6,8 +6,8 @@ import WebSocket from "ws";
 const LEASE_MS_MAX = 5000; // T_show
 
 export class Watch extends EventEmitter {
-    // site: the hub's page; person: whose session it is, or null before anybody has one
-    constructor(site, person = null) {
+    // site: the hub's page; person: whose session it is
+    constructor(site, person) {
         super();
         this.site = site;
         this.person = person;
@@ -22,12 +22,11 @@ export class Watch extends EventEmitter {
     open() {
         if (this.isClosing)
             return;
-        const cookie = this.person?.cookie();
-        const { host, port, headers, ...tls } = this.site.options(cookie ? { Cookie: cookie } : {});
+        const { host, port, headers, ...tls } = this.site.options({ Cookie: this.person.cookie() });
         const ws = new WebSocket(`${this.site.isTls ? "wss" : "ws"}://${host}:${port}/watch`, "doorward-watch-1", {
             origin: this.site.origin, headers, perMessageDeflate: false, maxPayload: 8 << 20, ...tls });
         this.ws = ws;
-        ws.on("upgrade", (r) => this.person?.keep(r.headers));
+        ws.on("upgrade", (r) => this.person.keep(r.headers));
         ws.on("unexpected-response", (q, r) => {
             this.isRefused = r.statusCode === 401;
             q.destroy();
@@ -54,7 +53,7 @@ export class Watch extends EventEmitter {
     }
     // The session has ended: the same person signs in anew.
     async again() {
-        if (this.isRefused && this.person?.passkeys.length)
+        if (this.isRefused)
             await this.person.signIn().catch(() => {});
         this.isRefused = false;
         this.open();

@@ -296,3 +296,21 @@ dw_err dw_key_save(const char *path, const struct dw_key *key)
 {
     return make_key_file(path, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH, true, key->pub);
 }
+
+void dw_base64url(const void *bytes, size_t len, char *ret_text, size_t cap)
+{
+    DW_ASSERT(sodium_bin2base64(ret_text, cap, bytes, len,
+                                sodium_base64_VARIANT_URLSAFE_NO_PADDING) != NULL);
+}
+
+dw_err dw_unbase64url(const char *text, size_t len, void *ret_bytes, size_t cap, size_t *ret_len)
+{
+    /* libsodium 1.0.18 takes some bytes beyond ASCII for digits. */
+    for (size_t i = 0; i < len; i++)
+        if ((unsigned char)text[i] >= 0x80)
+            return dw_fail(DW_E_INVALID);
+    if (sodium_base642bin(ret_bytes, cap, text, len, NULL, ret_len, NULL,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
+        return dw_fail(DW_E_INVALID);
+    return DW_OK;
+}

@@ -74,4 +74,12 @@ DW_MUST_USE dw_err dw_verify(const struct dw_key *key, struct dw_view message,
 void dw_hex(const void *bytes, size_t len, char *ret_text);
 DW_MUST_USE dw_err dw_unhex(const char *text, void *ret_bytes, size_t len);
 
+/* base64url without padding [RFC 4648 5]. `cap` is at least DW_BASE64URL_CAP(len). */
+#define DW_BASE64URL_CAP(len) (((len) + 2) / 3 * 4 + 1)
+void dw_base64url(const void *bytes, size_t len, char *ret_text, size_t cap);
+/* Its one form only: no padding, no other characters, no bits left over. DW_E_INVALID also when
+ * there are more than `cap` bytes. `ret_bytes` may have been written to. */
+DW_MUST_USE dw_err dw_unbase64url(const char *text, size_t len, void *ret_bytes, size_t cap,
+                                  size_t *ret_len);
+
 #endif

@@ -62,7 +62,7 @@ static EVP_PKEY *make_key(const uint8_t *sec, const uint8_t pub[DW_P256_POINT_BY
     OSSL_PARAM_BLD *build = OSSL_PARAM_BLD_new();
     BIGNUM *n = sec ? BN_bin2bn(sec, 32, NULL) : NULL;
     OSSL_PARAM *params = NULL;
-    DW_ASSERT(ctx && build && (!sec || n));
+    DW_ASSERT(pub && ctx && build && (!sec || n));
     if (OSSL_PARAM_BLD_push_utf8_string(build, OSSL_PKEY_PARAM_GROUP_NAME, "prime256v1", 0) == 1 &&
         OSSL_PARAM_BLD_push_octet_string(build, OSSL_PKEY_PARAM_PUB_KEY, pub,
                                          DW_P256_POINT_BYTES) == 1 &&
@@ -212,12 +212,6 @@ dw_err dw_push_seal(const struct dw_push_to *to, struct dw_view text, size_t pad
 }
 
 /* ---- VAPID ---- */
-
-void dw_base64url(const void *bytes, size_t len, char *ret_text, size_t cap)
-{
-    DW_ASSERT(sodium_bin2base64(ret_text, cap, bytes, len,
-                                sodium_base64_VARIANT_URLSAFE_NO_PADDING) != NULL);
-}
 
 static dw_err sign_raw(const struct dw_p256 *key, const char *text, size_t len, uint8_t ret_sig[64])
 {

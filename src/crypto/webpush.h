@@ -56,8 +56,4 @@ DW_MUST_USE dw_err dw_push_seal_with(const struct dw_push_to *to, const struct d
 DW_MUST_USE dw_err dw_vapid_header(const struct dw_p256 *key, const char *audience,
                                    const char *subject, int64_t exp_s, char *ret_text, size_t cap);
 
-/* Base64 for URLs without padding. `ret_text` holds DW_BASE64URL_CAP(len). */
-#define DW_BASE64URL_CAP(len) (((len) + 2) / 3 * 4 + 1)
-void dw_base64url(const void *bytes, size_t len, char *ret_text, size_t cap);
-
 #endif

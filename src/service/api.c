@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "os/os.h"
-#include "service/base64.h"
 #include "service/civil.h"
 #include "service/people/people.h"
 #include "service/visits/visits.h"
@@ -740,10 +739,11 @@ struct dw_view dw_in_bytes(struct dw_call *c, const json_t *object, const char *
     if (!value)
         return none;
     size_t len = json_string_length(value);
-    struct dw_buf buf = dw_buf_of(dw_arena_take(&c->work.arena, max), max);
-    if (json_is_string(value) && len > 0 && len <= (max * 4 + 2) / 3 &&
-        !dw_failed(dw_base64url_read(json_string_value(value), len, &buf)))
-        return dw_view_of_buf(&buf);
+    size_t count = 0;
+    uint8_t *bytes = dw_arena_take(&c->work.arena, max);
+    if (json_is_string(value) && len > 0 && len < DW_BASE64URL_CAP(max) &&
+        !dw_failed(dw_unbase64url(json_string_value(value), len, bytes, max, &count)))
+        return dw_view_of(bytes, count);
     bad(c, name, "bytes in base64url without padding");
     return none;
 }
@@ -785,9 +785,8 @@ json_t *dw_json_visit(uint64_t visit)
 
 json_t *dw_json_bytes(const void *bytes, size_t len)
 {
-    char text[DW_BASE64URL_CHARS(4096) + 1];
-    DW_ASSERT(len <= 4096);
-    dw_base64url_write(dw_view_of(bytes, len), text);
+    char text[DW_BASE64URL_CAP(4096)];
+    dw_base64url(bytes, len, text, sizeof(text));
     return json_string(text);
 }
 

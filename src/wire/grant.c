@@ -179,7 +179,7 @@ bool dw_grant_holds(const struct dw_grant *grant, const struct dw_job *job, cons
         {"kind", grant->kind == job->kind},
         {"door", grant->door == job->door},
         {"time", job->nbf_s >= grant->nbf_s && job->exp_s <= grant->exp_s},
-        {"zone", strncmp(grant->zone, job->zone, sizeof grant->zone) == 0},
+        {"zone", memcmp(grant->zone, job->zone, sizeof grant->zone) == 0},
         {"window", is_in_week(grant, &job->window)},
         {"uses", job->openings <= grant->uses},
         {"dwell", job->dwell_ms <= grant->dwell_ms},

@@ -6,7 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { Site } from "../../sim/demo/api.mjs";
 import { Person, tokenOf } from "../../sim/demo/people.mjs";
-import { childrenOf, until } from "../../sim/demo/procs.mjs";
+import { childrenOf, freePort, until } from "../../sim/demo/procs.mjs";
 import { root } from "../../sim/demo/street.mjs";
 import { World } from "../../sim/demo/world.mjs";
 import { artefacts } from "./browser.mjs";
@@ -18,8 +18,10 @@ export class Demo {
     lines = [];
     static async start(args = []) {
         const d = new Demo();
+        // Not the addresses that a person gets: another test's demo may be about to take them.
+        const port = args.includes("--lan") || args.includes("--2017") ? [] : ["--port", String(await freePort())];
         d.folder = mkdtempSync(path.join(os.tmpdir(), "doorward-street-"));
-        d.child = spawn(path.join(build, "doorward"), ["demo", "--keep", d.folder, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+        d.child = spawn(path.join(build, "doorward"), ["demo", "--keep", d.folder, ...port, ...args], { stdio: ["ignore", "pipe", "pipe"] });
         d.ended = new Promise((r) => d.child.once("exit", (code, signal) => r(code ?? signal)));
         let rest = "";
         d.child.stderr.on("data", (b) => {
@@ -84,13 +86,17 @@ export class Demo {
     }
 }
 
-/** Written small, and only when asked for. */
-export function forReadme(name, png) {
+/** Written small, side by side, and only when asked for. */
+export function forReadme(name, ...pngs) {
     if (process.env.DW_UPDATE_DOCS !== "1")
         return;
-    const from = path.join(artefacts, `readme-${name}`);
-    writeFileSync(from, png);
-    const r = spawnSync("ffmpeg", ["-v", "error", "-y", "-i", from, "-vf", "split[a][b];[a]palettegen=stats_mode=full[p];[b][p]paletteuse=dither=none",
-        path.join(root, "docs/img", name)]);
+    const from = pngs.map((png, i) => {
+        const file = path.join(artefacts, `readme-${i}-${name}`);
+        writeFileSync(file, png);
+        return file;
+    });
+    const beside = from.length > 1 ? `${from.map((_, i) => `[${i}:v]pad=iw+24:ih:12:0:white[p${i}]`).join(";")};${from.map((_, i) => `[p${i}]`).join("")}hstack=inputs=${from.length}[all];[all]` : "[0:v]";
+    const r = spawnSync("ffmpeg", ["-v", "error", "-y", ...from.flatMap((f) => ["-i", f]), "-filter_complex",
+        `${beside}split[a][b];[a]palettegen=stats_mode=full[p];[b][p]paletteuse=dither=none`, path.join(root, "docs/img", name)]);
     assert.equal(r.status, 0, String(r.stderr));
 }

@@ -1,7 +1,7 @@
 // Firefox and WebKit for tests, as Debian ships them. Firefox is spoken to in Marionette's own protocol (what geckodriver
 // speaks, which Debian does not ship), WebKit through WebKitWebDriver and MiniBrowser on a virtual display. Both give the
 // same few verbs: goto, run, until, click, type, cookie, screenshot, close.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
@@ -58,8 +58,24 @@ class Browser {
     return until(`${this.name}: ${what}`, () => this.run(script, ...args));
   }
   /** The page has this text somewhere that is shown. */
-  text(wanted) {
-    return this.until(`the text "${wanted}"`, "return document.body && document.body.innerText.includes(arguments[0])", wanted);
+  text(wanted, ms) {
+    return until(`${this.name}: the text "${wanted}"`, () => this.run("return document.body && document.body.innerText.includes(arguments[0])", wanted), ms);
+  }
+  /** Presses the button or link that says so. */
+  async press(words) {
+    await this.pressThe(await this.byWords(words));
+  }
+  /** The same, held with the space bar. */
+  async hold(words, ms) {
+    const element = await this.byWords(words);
+    await this.run("arguments[0].focus()", { [ELEMENT]: element });
+    await this.actions([{ type: "key", id: "keys", actions: [{ type: "keyDown", value: " " }, { type: "pause", duration: ms }, { type: "keyUp", value: " " }] }]);
+  }
+  async byWords(words) {
+    const found = await until(`${this.name}: a button "${words}"`, () => this.run(`
+      const all = [...document.querySelectorAll("button, a[href], [role=button]")];
+      return all.find((e) => e.innerText.trim().startsWith(arguments[0]) && !e.disabled && e.getClientRects().length > 0) ?? null`, words));
+    return found[ELEMENT];
   }
   async close() {
     try {
@@ -163,7 +179,13 @@ export class Firefox extends Browser {
     return r.value?.[ELEMENT] ?? r[ELEMENT];
   }
   async click(selector) {
-    await this.ask("WebDriver:ElementClick", { id: await this.find(selector) });
+    await this.pressThe(await this.find(selector));
+  }
+  pressThe(id) {
+    return this.ask("WebDriver:ElementClick", { id });
+  }
+  actions(actions) {
+    return this.ask("WebDriver:PerformActions", { actions });
   }
   async type(selector, text) {
     await this.ask("WebDriver:ElementSendKeys", { id: await this.find(selector), text });
@@ -200,6 +222,8 @@ export class WebKit extends Browser {
           return existsSync(told) && readFileSync(told, "utf8").trim();
         })}`;
       }
+      b.display = display;
+      b.size = `${width}x${height + 80}`;
       const port = await freePort();
       const env = { DISPLAY: display, WEBKIT_DISABLE_COMPOSITING_MODE: "1", LIBGL_ALWAYS_SOFTWARE: "1", GDK_BACKEND: "x11", XDG_RUNTIME_DIR: b.folder,
         WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: "1", NO_AT_BRIDGE: "1", LC_ALL: "en_US.UTF-8", LANGUAGE: "en_US" };
@@ -236,7 +260,13 @@ export class WebKit extends Browser {
     return r[ELEMENT];
   }
   async click(selector) {
-    await this.ask("POST", `${this.session}/element/${await this.find(selector)}/click`, {});
+    await this.pressThe(await this.find(selector));
+  }
+  pressThe(id) {
+    return this.ask("POST", `${this.session}/element/${id}/click`, {});
+  }
+  actions(actions) {
+    return this.ask("POST", `${this.session}/actions`, { actions });
   }
   async type(selector, text) {
     await this.ask("POST", `${this.session}/element/${await this.find(selector)}/value`, { text });
@@ -244,8 +274,10 @@ export class WebKit extends Browser {
   cookie(c) {
     return this.ask("POST", `${this.session}/cookie`, { cookie: c });
   }
+  /** Of the display, not by the driver: MiniBrowser dies of a snapshot of a page with such canvases. */
   async screenshot(path) {
-    writeFileSync(path, Buffer.from(await this.ask("GET", `${this.session}/screenshot`), "base64"));
+    const r = spawnSync("ffmpeg", ["-v", "error", "-y", "-f", "x11grab", "-video_size", this.size, "-i", this.display, "-frames:v", "1", path]);
+    if (r.status !== 0) throw new Error(`webkit: no picture of the display: ${r.stderr}`);
   }
   async quit() {
     if (this.session) await this.ask("DELETE", this.session);

@@ -40,7 +40,7 @@ function differ(one, two, part) {
     return a.filter((c, i) => Math.abs(c[0] - b[i][0]) + Math.abs(c[1] - b[i][1]) + Math.abs(c[2] - b[i][2]) > 40).length / a.length;
 }
 
-test("the old pane stays calm while a thief walks in; ours goes dark, locks and counts", { timeout: 150000 }, async (t) => {
+test("the old pane stays calm while a thief walks in; ours goes dark, locks and counts", { timeout: 240000 }, async (t) => {
     const demo = await Demo.start(["--2017"]);
     const link = (await demo.line(/two homes: (\S+)/)).match[1];
     const old = World.look(path.join(demo.folder, "world2017")), ours = demo.world;
@@ -61,7 +61,7 @@ test("the old pane stays calm while a thief walks in; ours goes dark, locks and 
     page.on("console", (m) => m.type() === "error" && bad.push(m.text()));
     page.on("pageerror", (e) => bad.push(String(e)));
     await page.goto(link);
-    const stage = (word, ms = 60000) => page.waitForSelector(`body[data-stage="${word}"]`, { timeout: ms });
+    const stage = (word, ms = 90000) => page.waitForSelector(`body[data-stage="${word}"]`, { timeout: ms });
     const shoot = (name) => page.screenshot({ path: path.join(artefacts, `2017-${name}.png`) });
     await stage("inside");
     assert.equal(ours.get("person"), PERSON.inside);

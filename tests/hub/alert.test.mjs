@@ -5,6 +5,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { createECDH, createPublicKey, randomBytes, verify } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import http from "node:http";
+import https from "node:https";
 import { createRequire } from "node:module";
 import net from "node:net";
 import { tmpdir } from "node:os";
@@ -465,6 +466,34 @@ test("an answer without end, torn connections, a port where nobody listens", asy
   const m = rig.lines.length;
   rig.say(`set ${TEST} 0 1 0 -`);
   await rig.line(/^done 1 1 0 0 0 /, m);
+});
+
+test("TLS: only with a certificate that is trusted for that name", async (t) => {
+  const folder = mkdtempSync(join(process.env.TMPDIR ?? tmpdir(), "dw-alert-tls-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const made = spawnSync("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", join(folder, "key"),
+    "-out", join(folder, "cert"), "-days", "2", "-subj", "/CN=x", "-addext", "subjectAltName=IP:127.0.0.1"], { encoding: "utf8" });
+  assert.equal(made.status, 0, made.stderr);
+  let count = 0;
+  const tls = https.createServer({ key: readFileSync(join(folder, "key")), cert: readFileSync(join(folder, "cert")) }, (req, res) => {
+    count++;
+    req.resume();
+    res.writeHead(201).end();
+  });
+  await new Promise((r) => tls.listen(0, "127.0.0.1", r));
+  t.after(() => tls.closeAllConnections());
+  t.after(() => tls.close());
+  const port = tls.address().port;
+  for (const [ca, host, wants] of [["", "127.0.0.1", "0 0 0"], [join(folder, "cert"), "localhost", "0 0 0"], [join(folder, "cert"), "127.0.0.1", "1 0 201"]]) {
+    const origin = `https://${host}:${port}`;
+    const rig = await Rig.start({ "alert.own": origin, "alert.ca": ca });
+    rig.add(new Browser({ origin }, "one"));
+    rig.say("state");
+    rig.say(`set ${TEST} 0 1 0 -`);
+    assert.match(await rig.line(/^done /), new RegExp(`^done 1 1 ${wants} `), `${host} ${ca}`);
+    await rig.stop();
+  }
+  assert.equal(count, 1, "nothing is said before the certificate is checked");
 });
 
 test("only public https, or a server of our own", async (t) => {

@@ -38,11 +38,11 @@ test("pages, headers and hosts", async (t) => {
   const again = await get(rig.port, "/", { headers: { "if-none-match": r.headers.etag } });
   assert.equal(again.status, 304);
   assert.equal(again.body.length, 0);
-  const head = await get(rig.port, "/watch.js", { method: "HEAD" });
+  const head = await get(rig.port, "/home.js", { method: "HEAD" });
   assert.equal(head.status, 200);
   assert.equal(head.body.length, 0);
   assert.ok(Number(head.headers["content-length"]) > 1000);
-  assert.equal((await get(rig.port, "/watch.js")).body.length, Number(head.headers["content-length"]));
+  assert.equal((await get(rig.port, "/home.js")).body.length, Number(head.headers["content-length"]));
 
   assert.equal((await get(rig.port, "/nothing")).status, 404);
   assert.equal((await get(rig.port, "/../../etc/passwd")).status, 404);
@@ -348,6 +348,8 @@ test("drills: one line to the demo, its lines to the pages", async (t) => {
   await until("its end", () => ws.texts.find((m) => m.t === "drill" && m.name === "camera-cut" && m.over));
   const lines = ws.texts.filter((m) => m.t === "drill" && m.name === "camera-cut").map((m) => m.line);
   assert.deepEqual(lines, ['{"attack":true}', "SECURED_WITH_GAP; alarm after 2.1 s; door locked", ""]);
+  const [past] = JSON.parse((await get(rig.port, "/api/drills")).body).drills;
+  assert.deepEqual([past.name, past.result, past.seconds_to_alarm], ["camera-cut", "SECURED_WITH_GAP; alarm after 2.1 s; door locked", 2.1]);
   ws.end();
 });
 

@@ -5,7 +5,6 @@
 
 #include <cmocka.h>
 
-#include "service/base64.h"
 #include "service/civil.h"
 #include "service/embedded.h"
 #include "service/people/people.h"
@@ -240,33 +239,6 @@ static void civil_text_is_strict(void **state)
     assert_string_equal(utc, "2026-07-01T08:00:00.007Z");
 }
 
-static void base64url_is_strict(void **state)
-{
-    (void)state;
-    /* RFC 4648 10, without padding. */
-    static const char *const pairs[][2] = {
-        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},      {"foo", "Zm9v"},
-        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"\xfb\xff", "-_8"}};
-    uint8_t bytes[16];
-    char text[32];
-    for (size_t i = 0; i < DW_ARRAY_COUNT(pairs); i++) {
-        struct dw_buf buf = dw_buf_of(bytes, sizeof(bytes));
-        dw_base64url_write(dw_view_of(pairs[i][0], strlen(pairs[i][0])), text);
-        assert_string_equal(text, pairs[i][1]);
-        assert_false(dw_failed(dw_base64url_read(text, strlen(text), &buf)));
-        assert_int_equal(buf.len, strlen(pairs[i][0]));
-        assert_memory_equal(bytes, pairs[i][0], buf.len);
-    }
-    static const char *const bad[] = {
-        "Z", "Zg==", "Zh", "Zm9", "Zm9vYg=", "Zm 9", "Zm+v", "Zm/v", "Zm9v\n", "\xc3\xa9\xc3\xa9"};
-    for (size_t i = 0; i < DW_ARRAY_COUNT(bad); i++) {
-        struct dw_buf buf = dw_buf_of(bytes, sizeof(bytes));
-        assert_true(dw_failed(dw_base64url_read(bad[i], strlen(bad[i]), &buf)));
-    }
-    struct dw_buf small = dw_buf_of(bytes, 2);
-    assert_true(dw_is(dw_base64url_read("Zm9v", 4, &small), DW_E_NO_SPACE));
-}
-
 static void origins(void **state)
 {
     (void)state;
@@ -360,7 +332,6 @@ int main(void)
         cmocka_unit_test(civil_time_follows_the_zone),
         cmocka_unit_test(civil_time_goes_there_and_back),
         cmocka_unit_test(civil_text_is_strict),
-        cmocka_unit_test(base64url_is_strict),
         cmocka_unit_test(origins),
         cmocka_unit_test(what_is_over_is_forgotten),
     };

@@ -524,6 +524,24 @@ test("double taps ask once", async (t) => {
   assert.equal(s.posts(/visits$/).length, 2);
 });
 
+test("left while it was checked and asked again: the same visit, and its receipt counts", async (t) => {
+  const { s, page } = await phone(t);
+  await ask(page);
+  const v = await asking(s);
+  await press(page, "Stop");
+  await title(page, "Today's stops");
+  await page.getByRole("button", { name: /14 Linden Row/ }).first().click();
+  await press(page, "I am at the door");
+  await type(page, STICKER);
+  await type(page, BARCODE);
+  await until("asked again", () => s.posts(/visits$/).length === 2);
+  s.ready(v);
+  await title(page, "All 5 checked");
+  s.end(v, "OK");
+  await title(page, "Locked, thank you");
+  assert.equal(s.visits.length, 1);
+});
+
 test("two windows: one has the visit, the other can take it over, nothing is asked twice", async (t) => {
   const { s, page, context } = await phone(t);
   await ask(page);

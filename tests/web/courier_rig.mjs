@@ -212,6 +212,8 @@ export class Service {
     if (p[0] === "visits" && p.length === 1) {
       const job = this.jobs.find((j) => j.id === body.job);
       if (!job) return no(404, "not_found");
+      const same = this.visits.find((x) => x.job === job.id && x.barcode === body.barcode && x.outcome === null);
+      if (same) return answers(200, () => full(same)); // under way already
       const v = this.newVisit(job, { barcode: body.barcode, courier_nonce: body.courier_nonce ?? hex(32) });
       this.onAsk(v, body);
       return answers(201, () => full(v));

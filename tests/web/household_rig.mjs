@@ -35,6 +35,7 @@ export const today = () => {
 const bytes = (n) => randomBytes(n).toString("base64url");
 
 export class Home extends FakeHub {
+  sockets = new Set();
   requests = []; // { method, path, body, csrf }
   isSignedIn = true;
   isDown = false;
@@ -72,6 +73,10 @@ export class Home extends FakeHub {
   async start(port = 0) {
     this.server = http.createServer((q, a) => void this.serve(q, a));
     this.server.keepAliveTimeout = 1000;
+    this.server.on("connection", (s) => {
+      this.sockets.add(s);
+      s.on("close", () => this.sockets.delete(s));
+    });
     this.server.on("upgrade", (req, socket) => {
       if (!this.isSignedIn || this.isDown) socket.destroy();
       else this.upgrade(req, socket);
@@ -81,6 +86,13 @@ export class Home extends FakeHub {
     this.origin = `http://home1.localhost:${this.port}`;
     this.timer = setInterval(() => this.newNonce(), 500);
     return this;
+  }
+
+  /** Pages that are still open dial on and on: they find nobody. */
+  stop() {
+    this.isDown = true;
+    for (const s of this.sockets) s.destroy();
+    return super.stop();
   }
 
   async serve(q, a) {

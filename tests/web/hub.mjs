@@ -9,6 +9,7 @@ const toHex = (b) => Buffer.from(b).toString("hex");
 
 class Screen {
   nonce = null;
+  wants = true; // pictures
   asked = []; // what it said, but for nonces
   rest = Buffer.alloc(0);
   isEnded = false;
@@ -53,6 +54,7 @@ class Screen {
       this.say(this.hub.state);
       return;
     }
+    if (m.t === "pictures") this.wants = m.on;
     if (m.t === "key" && this.hub.givesKeys) this.hub.next = 0;
     this.asked.push({ ...m, at: performance.now() });
     this.hub.asked.push({ ...m, at: performance.now() });
@@ -75,6 +77,7 @@ class Screen {
   }
 
   frame(bytes) {
+    if (!this.wants) return;
     const torn = this.hub.torn;
     if (torn === "fragments") {
       // In pieces of odd sizes, each a frame of its own, some of them empty.

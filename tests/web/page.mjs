@@ -9,8 +9,10 @@ const web = join(here, "../../web");
 const esbuild = createRequire(join(web, "build.mjs"))("esbuild");
 const { stringsPlugin } = await import(pathToFileURL(join(web, "strings.mjs")));
 
-async function bundle(entry) {
-  const r = await esbuild.build({ entryPoints: [entry], bundle: true, format: "esm", target: "es2022", write: false, logLevel: "warning", jsx: "automatic", jsxImportSource: "preact",
+/** `what`: a path, or { contents: source as if in web/ }. */
+export async function bundle(what) {
+  const entry = typeof what === "string" ? { entryPoints: [what] } : { stdin: { contents: what.contents, resolveDir: web, loader: "ts" } };
+  const r = await esbuild.build({ ...entry, bundle: true, format: "esm", target: "es2022", write: false, logLevel: "warning", jsx: "automatic", jsxImportSource: "preact",
     nodePaths: [join(web, "node_modules")], plugins: [stringsPlugin(["live"])] });
   return r.outputFiles[0].text;
 }
@@ -49,4 +51,11 @@ export async function liveFiles(prelude = "") {
     ["/live-worker.js", { type: js, bytes: prelude + built.worker }],
     ["/live.css", { type: "text/css; charset=utf-8", bytes: css }],
   ]);
+}
+
+/** Puts the page beside the app of a real front, at its own origin: socket and worker are the front's. Gives its address. */
+export async function serveTrial(context, origin) {
+  for (const [path, f] of await liveFiles())
+    await context.route(`${origin}/trial${path}`, (r) => r.fulfill({ contentType: f.type, body: String(f.bytes).replaceAll('="/live.', '="/trial/live.').replace("/icon.svg", "/trial/icon.svg") }));
+  return `${origin}/trial/index.html`;
 }

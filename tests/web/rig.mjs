@@ -13,7 +13,7 @@ export function tempFolder() {
 }
 
 /** Waits until `probe` gives something true; never longer than `ms`. */
-export async function until(what, probe, ms = 8000) {
+export async function until(what, probe, ms = 25000) {
   const end = Date.now() + ms;
   for (;;) {
     const v = await probe();
@@ -85,7 +85,7 @@ export class Rig {
   }
 
   /** A line that matches and came after the `from`-th. */
-  line(pattern, from = 0, ms = 8000) {
+  line(pattern, from = 0, ms = 25000) {
     return until(String(pattern), () => this.lines.slice(from).find((l) => pattern.test(l)), ms);
   }
 
@@ -201,11 +201,11 @@ export class Ws {
     return n;
   }
 
-  text(t, ms = 8000) {
+  text(t, ms = 25000) {
     return until(`a message ${t}`, () => this.texts.find((m) => m.t === t), ms);
   }
 
-  closed(ms = 8000) {
+  closed(ms = 25000) {
     return until("the socket closes", () => this.close, ms);
   }
 

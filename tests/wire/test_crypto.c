@@ -236,12 +236,39 @@ static void key_files(void **state)
     assert_int_equal(rmdir(folder), 0); /* nothing else was left behind */
 }
 
+/* The library's strictness is part of what we promise: one text, one meaning. */
+static void base64url(void **state)
+{
+    (void)state;
+    /* RFC 4648 10, without padding. */
+    static const char *const pairs[][2] = {
+        {"", ""},           {"f", "Zg"},          {"fo", "Zm8"},      {"foo", "Zm9v"},
+        {"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"\xfb\xff", "-_8"}};
+    uint8_t bytes[16];
+    char text[32];
+    size_t len = 0;
+    for (size_t i = 0; i < DW_ARRAY_COUNT(pairs); i++) {
+        dw_base64url(pairs[i][0], strlen(pairs[i][0]), text, sizeof text);
+        assert_string_equal(text, pairs[i][1]);
+        assert_true(dw_is(dw_unbase64url(text, strlen(text), bytes, sizeof bytes, &len), DW_E_OK));
+        assert_int_equal(len, strlen(pairs[i][0]));
+        assert_memory_equal(bytes, pairs[i][0], len);
+    }
+    static const char *const bad[] = {
+        "Z", "Zg==", "Zh", "Zm9", "Zm9vYg=", "Zm 9", "Zm+v", "Zm/v", "Zm9v\n", "\xc3\xa9\xc3\xa9"};
+    for (size_t i = 0; i < DW_ARRAY_COUNT(bad); i++)
+        assert_true(
+            dw_is(dw_unbase64url(bad[i], strlen(bad[i]), bytes, sizeof bytes, &len), DW_E_INVALID));
+    assert_true(dw_is(dw_unbase64url("Zm9v", 4, bytes, 2, &len), DW_E_INVALID));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ed25519_vectors),       cmocka_unit_test(sha256_vectors),
-        cmocka_unit_test(thumbprints),           cmocka_unit_test(hexadecimal),
-        cmocka_unit_test(comparing_and_drawing), cmocka_unit_test(key_files),
+        cmocka_unit_test(ed25519_vectors), cmocka_unit_test(sha256_vectors),
+        cmocka_unit_test(thumbprints),     cmocka_unit_test(hexadecimal),
+        cmocka_unit_test(base64url),       cmocka_unit_test(comparing_and_drawing),
+        cmocka_unit_test(key_files),
     };
     return cmocka_run_group_tests_name("crypto", tests, set_up, NULL);
 }

@@ -233,8 +233,8 @@ static void what_browsers_write_is_read(void **state)
     static const char *const rests[] = {
         "",                       /* WebKit */
         ",\"crossOrigin\":false", /* Firefox, Chromium */
-        ",\"crossOrigin\":false,\"other_keys_can_be_added_here\":\"do not compare clientDataJSON "
-        "against a template. See https://goo.gl/yabPex\"", /* Chromium, at times */
+        (",\"crossOrigin\":false,\"other_keys_can_be_added_here\":\"do not compare clientDataJSON "
+         "against a template. See https://goo.gl/yabPex\""), /* Chromium, at times */
         ",\"androidPackageName\":\"com.android.chrome\"",
         ",\"crossOrigin\":false,\"extraData\":{\"a\":[1,-2.5e+3,null,true,{}],\"b\":[]}",
         ",\"crossOrigin\":false,\"x\":\"\\u00e9\\n\\\"\"",

@@ -29,6 +29,7 @@ const ASK_FRESH_MS = 120000;
 const PAUSES_MS = [500, 1000, 2000, 4000, 8000];
 const LIST_MS = 30000;
 const PAGES_MAX = 5;
+const MINE_MAX = 20;
 
 export class Engine {
   readonly api = new Api();
@@ -155,8 +156,11 @@ export class Engine {
     const answer = await this.persist(run, () => this.api.get<Page<Visit>>("/v1/visits?active=1", { signal: this.abort.signal })).catch(() => undefined);
     const v = answer?.items.find((x) => x.outcome === null && x.state !== "watch");
     if (!v) return;
-    const ask = this.kept.ask;
-    this.keep({ view: "visit", job: v.job, visit: v.id, barcode: v.barcode, nonce: ask && ask.nonce === v.courier_nonce ? ask.nonce : null, ask: null });
+    this.keep({ view: "visit", job: v.job, visit: v.id, barcode: v.barcode, nonce: this.ownNonce(v), ask: null });
+  }
+
+  private ownNonce(v: Visit): string | null {
+    return this.kept.mine.includes(v.courier_nonce) ? v.courier_nonce : null;
   }
 
   /** Where the courier was before the page went. */
@@ -290,7 +294,7 @@ export class Engine {
     this.visit = null;
     this.problem = null;
     this.proof = { state: "none" };
-    this.keep({ ...nothing(), offset: this.kept.offset, elsewhere: this.kept.elsewhere });
+    this.keep({ ...nothing(), offset: this.kept.offset, elsewhere: this.kept.elsewhere, mine: this.kept.mine });
     void this.list(this.run);
   }
   wentElsewhere(place: string): void {
@@ -306,7 +310,7 @@ export class Engine {
     this.visit = null;
     this.proof = { state: "none" };
     this.problem = null;
-    this.keep({ view: "visit", barcode, visit: null, nonce: null, openKey: null, ask: { key: crypto.randomUUID(), nonce, at: Date.now() } });
+    this.keep({ view: "visit", barcode, visit: null, nonce: null, openKey: null, mine: [nonce, ...this.kept.mine].slice(0, MINE_MAX), ask: { key: crypto.randomUUID(), nonce, at: Date.now() } });
     void this.sendAsk();
   }
 
@@ -332,7 +336,7 @@ export class Engine {
       const took = Date.now() - started;
       const skew = Date.parse(v.asked) - (started + took / 2);
       const isNew = started - ask.at < 3000 && took < 3000; // else `asked` may be the time of an earlier try
-      this.keep({ ask: null, visit: v.id, nonce: v.courier_nonce === ask.nonce ? ask.nonce : null, ...(isNew && Number.isFinite(skew) ? { offset: Math.abs(skew) < 3000 ? 0 : Math.round(skew) } : {}) });
+      this.keep({ ask: null, visit: v.id, nonce: this.ownNonce(v), ...(isNew && Number.isFinite(skew) ? { offset: Math.abs(skew) < 3000 ? 0 : Math.round(skew) } : {}) });
       this.take(v);
       void this.follow(v.id);
     } catch (e) {

@@ -37,7 +37,8 @@ const paths: Record<string, JSX.Element> = {
 export type IconName = keyof typeof paths;
 
 export function Icon({ name, size = "" }: { name: string; size?: string }): JSX.Element {
-  return <svg class={`i ${size}`.trim()} viewBox="0 0 24 24" aria-hidden="true">{paths[name] ?? paths.note}</svg>;
+  const flips = name === "arrow" || name === "back" ? " flips" : "";
+  return <svg class={`i ${size}`.trim() + flips} viewBox="0 0 24 24" aria-hidden="true">{paths[name] ?? paths.note}</svg>;
 }
 
 /** The shape says the state even without colour. */

@@ -12,6 +12,8 @@ export interface Kept {
   visit: string | null;
   /** Our own nonce in that visit; null when the question was not this phone's. */
   nonce: string | null;
+  /** The nonces that this phone drew lately: a question that was left and put again may be answered as the first one. */
+  mine: string[];
   openKey: string | null;
   /** The service's clock less this phone's, ms. */
   offset: number;
@@ -25,7 +27,7 @@ const RECEIPTS = "doorward.receipts";
 const RECEIPTS_MAX = 50;
 
 export const nothing = (): Kept => ({
-  view: "list", job: null, door: null, barcode: null, ask: null, visit: null, nonce: null, openKey: null, offset: 0, elsewhere: {}, place: null,
+  view: "list", job: null, door: null, barcode: null, ask: null, visit: null, nonce: null, mine: [], openKey: null, offset: 0, elsewhere: {}, place: null,
 });
 
 function read(name: string): unknown {

@@ -90,6 +90,12 @@ export function StopList({ engine }: { engine: Engine }): JSX.Element {
 
 const NOTE_ICONS: Record<string, string> = { pets: "paw", alarm: "bell", extra_lock: "extralock", other: "note" };
 
+/** A civil day in the reader's words. */
+function dayWords(day: string): string {
+  const ms = Date.parse(`${day.slice(0, 10)}T00:00:00Z`);
+  return Number.isNaN(ms) ? day : new Intl.DateTimeFormat(language(), { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" }).format(ms);
+}
+
 /** Notes that are past their day are never shown, whatever was sent. */
 export function notesOf(job: Job, nowMs: number): HouseNote[] {
   const today = dayIn(job.zone, nowMs);
@@ -130,13 +136,13 @@ export function StopView({ engine }: { engine: Engine }): JSX.Element {
       <p class="sub dim">{t(job.kind === "stay" ? "courier.stop.stay" : open === 1 ? "courier.stop.sub.one" : "courier.stop.sub", { window: windowOf(job), n: open })}</p>
       {job.state === "declined" || job.wished === "decline" ? <p class="callout is-notice">{t("courier.stop.declined")}</p> : null}
       {job.state === "recalled" ? <p class="callout is-notice">{t("courier.stop.recalled")}</p> : null}
-      {job.wished === "move" ? <p class="callout is-notice">{job.wished_window ? t("courier.stop.moved.to", { date: job.wished_window.date, window: `${job.wished_window.from}-${job.wished_window.to}` }) : t("courier.stop.moved")}</p> : null}
+      {job.wished === "move" ? <p class="callout is-notice">{job.wished_window ? t("courier.stop.moved.to", { date: dayWords(job.wished_window.date), window: `${job.wished_window.from}-${job.wished_window.to}` }) : t("courier.stop.moved")}</p> : null}
       {wish && !isShut ? <p class="callout is-notice">{t("courier.stop.wish", { place: t(`courier.place.${wish}`) })}</p> : null}
       <ul class="notes" aria-label={t("courier.notes")}>
         {notesOf(job, engine.now()).map((n) => (
           <li key={n.kind + n.text} class={n.kind === "extra_lock" || n.kind === "pets" ? "is-notice" : ""}>
             <Icon name={NOTE_ICONS[n.kind] ?? "note"} />
-            <span><b>{t(`courier.note.${NOTE_ICONS[n.kind] ? n.kind : "other"}`)}</b><span dir="auto">{n.text}</span>{n.until ? <span class="small">{t("courier.note.until", { date: n.until.slice(0, 10) })}</span> : null}</span>
+            <span><b>{t(`courier.note.${NOTE_ICONS[n.kind] ? n.kind : "other"}`)}</b><span dir="auto">{n.text}</span>{n.until ? <span class="small">{t("courier.note.until", { date: dayWords(n.until) })}</span> : null}</span>
           </li>
         ))}
         {job.notes ? <li><Icon name="note" /><span><b>{t("courier.note.agency")}</b><span dir="auto">{job.notes}</span></span></li> : null}

@@ -90,11 +90,16 @@ export interface Page<T> {
 
 /** The civil day in that zone, as windows and notes have it: 2026-10-25. */
 export function dayIn(zone: string | null, ms: number): string {
+  const o: Intl.DateTimeFormatOptions = { calendar: "gregory", numberingSystem: "latn", year: "numeric", month: "2-digit", day: "2-digit" };
+  let format: Intl.DateTimeFormat;
   try {
-    return new Intl.DateTimeFormat("en-CA", { year: "numeric", month: "2-digit", day: "2-digit", ...(zone ? { timeZone: zone } : {}) }).format(ms);
+    format = new Intl.DateTimeFormat("en", zone ? { ...o, timeZone: zone } : o);
   } catch {
-    return new Intl.DateTimeFormat("en-CA", { year: "numeric", month: "2-digit", day: "2-digit" }).format(ms);
+    format = new Intl.DateTimeFormat("en", o); // a zone that this phone does not know
   }
+  // In parts: how a whole date is written differs between browsers, for one and the same language.
+  const part = Object.fromEntries(format.formatToParts(ms).map((p) => [p.type, p.value]));
+  return `${part.year}-${part.month}-${part.day}`;
 }
 
 /** 12:10:42 in the home's zone: the numbers that are on the household's screen too. */

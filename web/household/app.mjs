@@ -64,7 +64,6 @@ export default {
   areas: ["shared", "live", "household", "alerts"],
   files: [
     { path: "/index.html", page: "household/index.html" },
-    { path: "/watch.html", page: "watch/index.html" },
     { path: "/home.js", entry: "household/main.tsx" },
     { path: "/home.css", css: ["shared/tokens.css", "shared/ui.css", "live/live.css", "household/household.css"] },
     { path: "/live-worker.js", entry: "live/worker.ts" },

@@ -184,6 +184,7 @@ export function useHouse(house: House, ...names: ListName[]): void {
   const [, set] = useState(0);
   useEffect(() => {
     const off = house.onChange(() => set((n) => n + 1));
+    set((n) => n + 1); // what changed since this was drawn
     for (const n of names) void house.load(n);
     return off;
   }, [house, names.join()]);

@@ -54,7 +54,9 @@ const scrolled = new Map<string, number>();
 function App(): JSX.Element {
   const [hash, setHash] = useState(location.hash);
   const [drawn, draw] = useState(0);
-  const [hasMe, setMe] = useState(house.lists.me !== undefined);
+  // Until it is known who asks there is nothing to show; when the house cannot be asked, it is shown that it cannot.
+  const isKnown = (): boolean => house.lists.me !== undefined || house.failed.me !== undefined;
+  const [isReady, setReady] = useState(isKnown);
   useEffect(() => {
     let before = location.hash;
     const follow = (): void => {
@@ -63,7 +65,8 @@ function App(): JSX.Element {
       setHash(location.hash);
     };
     addEventListener("hashchange", follow);
-    const off = house.onChange(() => setMe(house.lists.me !== undefined));
+    const off = house.onChange(() => setReady(isKnown()));
+    setReady(isKnown()); // it may have been told before anybody listened
     return () => {
       removeEventListener("hashchange", follow);
       off();
@@ -71,8 +74,6 @@ function App(): JSX.Element {
   }, []);
   const route = routeOf(hash);
   useEffect(() => scrollTo(0, scrolled.get(hash) ?? 0), [hash]);
-  // Until it is known who asks there is nothing to show; when the house cannot be asked, it is shown that it cannot.
-  const isReady = hasMe || house.failed.me !== undefined;
   return (
     <div key={drawn}>
       <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); document.querySelector<HTMLElement>("h1")?.focus(); }}>{t("ui.skip")}</a>

@@ -30,8 +30,10 @@ export class DeadMan {
         { opacity: 1, offset: at },
         { opacity: 1, offset: 1 },
       ],
-      { duration: left + AFTER_MS, fill: "forwards" },
+      { duration: left + AFTER_MS, fill: "both" },
     );
+    // From now on, not from when the compositor has taken it over: on a busy machine that is a tenth of a second later.
+    next.startTime = performance.now();
     this.running?.cancel();
     this.running = next;
     this.until = deadline;

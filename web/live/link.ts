@@ -34,6 +34,11 @@ export interface LinkEvents {
   dark: () => void;
 }
 
+export interface View {
+  detach(): void;
+  resize(width: number): void;
+}
+
 export interface LinkOptions {
   /** Default: /watch of this origin. */
   url?: string;
@@ -121,16 +126,19 @@ export class Link {
     this.send({ k: "dial" });
   }
 
-  /** Draws onto this canvas until the function that is given back is called. A canvas can be given once. */
-  attach(canvas: HTMLCanvasElement): () => void {
-    if (!("transferControlToOffscreen" in canvas)) return () => undefined;
+  /** Draws onto this canvas until it is detached. A canvas can be given once. `resize`: how many pixels wide it is seen. */
+  attach(canvas: HTMLCanvasElement): View {
+    if (!("transferControlToOffscreen" in canvas)) return { detach: () => undefined, resize: () => undefined };
     const id = this.nextId++;
     const off = canvas.transferControlToOffscreen();
     if (this.views++ === 0) this.picture.forget();
     this.send({ k: "attach", id, canvas: off }, [off]);
-    return () => {
-      this.views--;
-      this.send({ k: "detach", id });
+    return {
+      detach: () => {
+        this.views--;
+        this.send({ k: "detach", id });
+      },
+      resize: (width) => this.send({ k: "resize", id, width }),
     };
   }
 

@@ -95,7 +95,10 @@ export function LiveView({ link, size, head, children }: LiveViewProps) {
     canvas.width = 16;
     canvas.height = 9;
     holder.current!.append(canvas);
-    const detach = link.attach(canvas);
+    const view = link.attach(canvas);
+    // No more pixels are drawn than the screen has: on a small computer that is most of the work.
+    const watch = new ResizeObserver(() => view.resize(Math.ceil(canvas.clientWidth * devicePixelRatio)));
+    watch.observe(canvas);
     const men = [
       { man: new DeadMan(stale.current!, LIVE_MS), ms: LIVE_MS },
       { man: new DeadMan(dark.current!, DARK_MS), ms: DARK_MS },
@@ -107,7 +110,8 @@ export function LiveView({ link, size, head, children }: LiveViewProps) {
     ];
     return () => {
       for (const off of offs) off();
-      detach();
+      watch.disconnect();
+      view.detach();
       canvas.remove();
     };
   }, [link]);

@@ -115,6 +115,7 @@ export type ToWorker =
   | { k: "start"; url: string }
   | { k: "clock"; page: number; slept: number }
   | { k: "attach"; id: number; canvas: OffscreenCanvas }
+  | { k: "resize"; id: number; width: number }
   | { k: "detach"; id: number }
   | { k: "visible"; on: boolean }
   | { k: "dial" }

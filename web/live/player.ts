@@ -1,6 +1,6 @@
 // Verified pictures onto canvases, inside the worker. Authentic frames go to the decoder in order, old ones too (later
 // ones build on them); only pictures that are proven to be of now are drawn. What was changed, is foreign or had before
-// never reaches the decoder.
+// never reaches the decoder [I31].
 
 import { DARK_MS, Freshness } from "../shared/age";
 import { type Bytes, fromHex, toHex } from "../shared/bytes";
@@ -12,6 +12,8 @@ import type { Cannot, Changed, Measures } from "./messages";
 
 const BACKLOG_MAX = 45; // frames that wait to be verified
 const DECODING_MAX = 15; // frames that wait to be decoded: half a second; more would only be late
+const GIVEN_MS = 10000; // a decoder that was given frames for so long and never gave a picture has none to give
+const GIVEN_LEAST = 3;
 const DRAWING_MAX = 120; // frames that the decoder has taken and not given back
 /** The most that a household may let pass as unchanged [t_still_ms]; the hub may say so earlier. */
 const STILL_MS = 1500;
@@ -38,7 +40,7 @@ interface Waiting {
 export class Player {
   readonly freshness = new Freshness();
   readonly hubNonces = new HubNonces();
-  private readonly views = new Map<number, OffscreenCanvas>();
+  private readonly views = new Map<number, { canvas: OffscreenCanvas; most: number }>();
   private isVisible = true;
   private judge: FrameJudge | null = null;
   private cameraPub: string | null = null;
@@ -50,6 +52,9 @@ export class Player {
   private backlog = 0;
   private isSkipping = false;
   private stamp = 0;
+  private hasDecoded = false;
+  private given = 0;
+  private firstGivenAt: number | null = null;
   private readonly waiting = new Map<number, Waiting>();
   private drawnAt = -Infinity;
   private isBlank = true;
@@ -68,9 +73,14 @@ export class Player {
 
   attach(id: number, canvas: OffscreenCanvas): void {
     if (this.views.size === 0) this.restart();
-    this.views.set(id, canvas);
+    this.views.set(id, { canvas, most: Infinity });
     if (this.width > 0) this.ev.size(this.width, this.height);
-    this.ev.wantsKey();
+  }
+
+  /** It is seen this many pixels wide: more are not drawn. */
+  resize(id: number, width: number): void {
+    const v = this.views.get(id);
+    if (v && width > 0) v.most = width;
   }
 
   detach(id: number): void {
@@ -78,13 +88,12 @@ export class Player {
     if (this.views.size === 0) this.restart();
   }
 
-  /** Nobody looks: frames are still verified, so that the chain goes on, but not decoded. */
+  /** Nobody looks: what comes all the same is verified, and not decoded. */
   setVisible(on: boolean): void {
     if (on === this.isVisible) return;
     this.isVisible = on;
     this.wipe();
     this.restart();
-    if (on) this.ev.wantsKey();
   }
 
   /** The enrolled camera, as the hub names it. */
@@ -145,10 +154,11 @@ export class Player {
 
   private wipe(): void {
     this.isBlank = true;
-    for (const c of this.views.values()) c.getContext("2d")?.clearRect(0, 0, c.width, c.height);
+    for (const { canvas: c } of this.views.values()) c.getContext("2d")?.clearRect(0, 0, c.width, c.height);
   }
 
-  private get isWatched(): boolean {
+  /** Somebody looks at a view. */
+  get isWatched(): boolean {
     return this.isVisible && this.views.size > 0;
   }
 
@@ -187,6 +197,7 @@ export class Player {
 
   private decode(data: Bytes, isKey: boolean, sps: Bytes | null, w: Waiting): void {
     if (!this.isWatched) {
+      this.firstGivenAt = null;
       this.needsKey = true;
       return;
     }
@@ -200,6 +211,10 @@ export class Player {
       this.needsKey = false;
     }
     if (!this.decoder) return;
+    if (!this.hasDecoded) {
+      this.firstGivenAt ??= this.clock.now();
+      if (++this.given > GIVEN_LEAST && this.clock.now() - this.firstGivenAt > GIVEN_MS) this.ev.cannot("webcodecs");
+    }
     if (this.decoder.decodeQueueSize > DECODING_MAX) {
       this.restart(); // this machine does not follow: on with the next key frame
       this.ev.wantsKey();
@@ -232,18 +247,22 @@ export class Player {
   }
 
   private draw(from: VideoDecoder, picture: VideoFrame): void {
-    const w = this.waiting.get(picture.timestamp);
+    const waiting = this.waiting.get(picture.timestamp);
+    this.hasDecoded = true;
     this.waiting.delete(picture.timestamp);
     try {
-      if (from !== this.decoder || !w || w.exposedAt === null || w.exposedAt <= this.drawnAt) return;
-      if (!this.isWatched || this.clock.now() - w.exposedAt > DARK_MS) return; // authentic, but of before
+      if (from !== this.decoder || !waiting || waiting.exposedAt === null || waiting.exposedAt <= this.drawnAt) return;
+      if (!this.isWatched || this.clock.now() - waiting.exposedAt > DARK_MS) return; // authentic, but of before
       const { displayWidth: width, displayHeight: height } = picture;
-      for (const canvas of this.views.values()) {
-        if (canvas.width !== width || canvas.height !== height) {
-          canvas.width = width;
-          canvas.height = height;
+      for (const { canvas, most } of this.views.values()) {
+        const scale = Math.min(1, most / width);
+        const w = Math.max(1, Math.round(width * scale));
+        const h = Math.max(1, Math.round(height * scale));
+        if (canvas.width !== w || canvas.height !== h) {
+          canvas.width = w;
+          canvas.height = h;
         }
-        canvas.getContext("2d")?.drawImage(picture, 0, 0);
+        canvas.getContext("2d")?.drawImage(picture, 0, 0, w, h);
       }
       if (width !== this.width || height !== this.height) {
         this.width = width;
@@ -251,9 +270,9 @@ export class Player {
         this.ev.size(width, height);
       }
       this.isBlank = false;
-      this.drawnAt = w.exposedAt;
-      if (w.proof) this.ev.proven(w.exposedAt, w.proof.tExpUs, w.proof.measures);
-      else this.ev.unproven(w.exposedAt);
+      this.drawnAt = waiting.exposedAt;
+      if (waiting.proof) this.ev.proven(waiting.exposedAt, waiting.proof.tExpUs, waiting.proof.measures);
+      else this.ev.unproven(waiting.exposedAt);
     } finally {
       picture.close();
     }

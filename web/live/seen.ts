@@ -1,5 +1,5 @@
 // What this screen may show at a moment: the word of the picture and the line about the door. Pure: times come in as
-// milliseconds of the page's clock. Nothing here believes an old thing because nothing newer came.
+// milliseconds of the page's clock. Nothing here believes an old thing because nothing newer came [I29, I31].
 
 import { DARK_MS, livenessOf } from "../shared/age";
 import type { Display } from "../shared/display";

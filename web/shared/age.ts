@@ -1,4 +1,4 @@
-// The proven age of a picture.
+// The proven age of a picture [I31].
 //
 // This screen sends a new random nonce each second. The camera signs the nonces it has into each frame,
 // together with its own exposure time. The first frame that carries a nonce was exposed after the nonce

@@ -1,5 +1,5 @@
 // What the hub lets one screen say about the door, and for how long. Signed by the hub and bound to the
-// nonce that this screen sent, so that neither a delay nor a relay can make an old statement look new.
+// nonce that this screen sent, so that neither a delay nor a relay can make an old statement look new [I29].
 
 import { type Bytes, toHex } from "./bytes";
 import { Fields, asUint, decode } from "./cbor";

@@ -164,7 +164,7 @@ function Join({ o, token }: { o: SignInOptions; token: string }): JSX.Element {
       <Title text={look.name ? t("join.title.name", { name: look.name }) : t("join.title")} page="join.page" />
       <p class="lead">{look.is_first ? t("join.first") : lead} {has(`join.role.${look.role}`) ? t(`join.role.${look.role}`) : ""}</p>
       <Cannot />
-      <form onSubmit={(e) => { e.preventDefault(); go(); }}>
+      <form noValidate onSubmit={(e) => { e.preventDefault(); go(); }}>
         {needsName ? <Field id="name" label={t("join.name")} value={name} onInput={setName} max={40} autocomplete="name" required /> : null}
         {isNameless ? <p class="problem" role="alert"><Icon name="info" /><span>{t("join.name.missing")}</span></p> : null}
         <Field id="label" label={t("join.label")} hint={t("join.label.hint")} value={label} onInput={setLabel} max={40} />

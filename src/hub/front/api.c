@@ -199,36 +199,13 @@ bool dw_front_text(struct dw_front_call *c, const char *key, char *ret_text, siz
     return true;
 }
 
-/* base64url without padding, in its one form [RFC 4648 5]. */
-static bool read_base64(const char *text, uint8_t *ret_bytes, size_t cap, size_t *ret_len)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    uint32_t bits = 0, have = 0;
-    size_t len = 0;
-    for (; *text; text++) {
-        const char *d = strchr(digits, *text);
-        if (!d)
-            return false;
-        bits = bits << 6 | (uint32_t)(d - digits);
-        have += 6;
-        if (have < 8)
-            continue;
-        have -= 8;
-        if (len == cap)
-            return false;
-        ret_bytes[len++] = (uint8_t)(bits >> have);
-        bits &= (UINT32_C(1) << have) - 1;
-    }
-    *ret_len = len;
-    return have < 6 && bits == 0;
-}
-
 bool dw_front_bytes(struct dw_front_call *c, const char *key, uint8_t *ret_bytes, size_t cap,
                     uint16_t *ret_len)
 {
     const char *text = json_string_value(json_object_get(c->in, key));
     size_t len = 0;
-    if (!text || !read_base64(text, ret_bytes, cap, &len) || len == 0 || len > UINT16_MAX)
+    if (!text || dw_failed(dw_unbase64url(text, strlen(text), ret_bytes, cap, &len)) || len == 0 ||
+        len > UINT16_MAX)
         return bad(c);
     *ret_len = (uint16_t)len;
     return true;
@@ -253,21 +230,11 @@ bool dw_front_uint(struct dw_front_call *c, const char *key, uint64_t max, uint6
 
 json_t *dw_front_base64(const void *bytes, size_t len)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    const uint8_t *p = bytes;
-    char text[512];
-    size_t n = 0;
-    uint32_t bits = 0, have = 0;
-    if (len * 4 / 3 + 2 > sizeof(text))
+    char text[DW_BASE64URL_CAP(384)];
+    if (DW_BASE64URL_CAP(len) > sizeof(text))
         return json_null();
-    for (size_t i = 0; i < len; i++) {
-        bits = bits << 8 | p[i];
-        for (have += 8; have >= 6; have -= 6)
-            text[n++] = digits[bits >> (have - 6) & 63];
-    }
-    if (have > 0)
-        text[n++] = digits[bits << (6 - have) & 63];
-    return json_stringn(text, n);
+    dw_base64url(bytes, len, text, sizeof(text));
+    return json_string(text);
 }
 
 void dw_front_call_run(struct dw_front_call *c)

@@ -431,9 +431,10 @@ static json_t *visit_json(int64_t visit)
     return visit ? json_string(text) : json_null();
 }
 
-void dw_book_view(struct dw_book *b, uint32_t member, enum dw_view_kind what, uint64_t visit)
+void dw_book_view(struct dw_book *b, uint32_t member, enum dw_view_kind what, uint64_t visit,
+                  uint64_t ago_ms)
 {
-    int64_t now = dw_book_now_ms();
+    int64_t now = dw_book_now_ms() - (int64_t)ago_ms;
     int64_t id =
         number_of(b,
                   ask(b,

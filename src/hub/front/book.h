@@ -64,9 +64,10 @@ void dw_book_tidy(struct dw_book *b, const struct dw_ipc_people *people);
 
 enum dw_view_kind { DW_VIEW_LIVE = 0, DW_VIEW_RECORDING };
 
-/* Says that `member` looks now. A look that goes on, or came back within a minute, stays one row.
- */
-void dw_book_view(struct dw_book *b, uint32_t member, enum dw_view_kind what, uint64_t visit);
+/* Says that `member` looked until `ago_ms` ago. A look that goes on, or came back within a minute,
+ * stays one row. */
+void dw_book_view(struct dw_book *b, uint32_t member, enum dw_view_kind what, uint64_t visit,
+                  uint64_t ago_ms);
 /* Newest first, at most `limit`; of one visit when it is not 0. {member, what, visit, from, to} */
 json_t *dw_book_views(struct dw_book *b, uint64_t visit, unsigned limit);
 

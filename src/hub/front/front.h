@@ -26,12 +26,6 @@
 #define DW_FRONT_ASKS_MAX      64u /* open questions to the guard */
 #define DW_CLOSE_SIGNED_OUT    4401u
 
-/* Whether pages, recordings and /watch need a session too, beside the API. A constant of the build
- * until the demo's clients sign in, then it goes. */
-#ifndef DW_FRONT_IS_GATED
-#define DW_FRONT_IS_GATED false
-#endif
-
 struct dw_front_conf {
     char listen[64];
     char name[128];
@@ -61,6 +55,7 @@ struct dw_page {
     uint32_t member;
     bool is_without_pictures; /* it said that it shows none */
     uint64_t looked_ms;       /* when the viewer log last heard of it; 0: shows nothing */
+    uint64_t pictured_ms;     /* its newest picture */
     uint64_t looked_visit;
     bool needs_key;      /* frames were dropped: wait for the next key frame */
     bool is_asking;      /* its nonce went to the guard */
@@ -210,6 +205,8 @@ void dw_front_page_push(struct dw_front *f, struct dw_page *p, struct dw_note *n
 void dw_front_pages_push(struct dw_front *f, struct dw_note *n);
 void dw_front_pages_tick(struct dw_front *f, uint64_t now_ms);
 uint32_t dw_front_pages_count(const struct dw_front *f);
+/* Brings the viewer log up to now. */
+void dw_front_pages_looks(struct dw_front *f);
 /* Closes the pages whose session has ended with DW_CLOSE_SIGNED_OUT. */
 void dw_front_pages_check(struct dw_front *f);
 

@@ -259,12 +259,14 @@ void dw_api_visit(struct dw_front_call *c)
         dw_front_refuse(c, DW_FRONT_PROBLEM_NOT_FOUND);
         return;
     }
+    dw_front_pages_looks(c->front);
     json_object_set_new(j, "viewers", dw_book_views(c->front->book, visit, VIEWS_SHOWN));
     dw_front_answer(c, 200, j);
 }
 
 void dw_api_viewers(struct dw_front_call *c)
 {
+    dw_front_pages_looks(c->front);
     json_t *list = dw_book_views(c->front->book, 0, VIEWS_SHOWN);
     size_t i;
     json_t *row;

@@ -540,7 +540,7 @@ static int serve_recordings(struct dw_front *f, struct lws *wsi, struct answer *
     }
     if (member && !is_head)
         dw_book_view(f->book, member, DW_VIEW_RECORDING,
-                     strtoull(a->folder + strlen(a->folder) - 16, NULL, 16));
+                     strtoull(a->folder + strlen(a->folder) - 16, NULL, 16), 0);
     for (uint32_t i = 1; i < a->part_count; i++) {
         a->parts[i].skip = init_bytes(a->folder, &a->parts[i]);
         a->parts[i].size -= a->parts[i].skip;
@@ -846,7 +846,7 @@ static int on_request(struct lws *wsi, struct answer *a, const char *path)
     bool is_page = is_read && !is_api && strncmp(path, "/recordings/", 12) != 0 &&
                    lws_hdr_copy(wsi, accept, sizeof(accept), WSI_TOKEN_HTTP_ACCEPT) > 0 &&
                    strstr(accept, "text/html");
-    if (!is_signed_in && !is_open && (is_api || DW_FRONT_IS_GATED))
+    if (!is_signed_in && !is_open)
         return refuse_stranger(wsi, a, is_page, is_head);
     if (is_signed_in)
         renew(f, &session, a->cookie, sizeof(a->cookie));

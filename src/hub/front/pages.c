@@ -6,7 +6,7 @@
 
 /* A page says a nonce a second and, rarely, a button: more than this in one second is not a page.
  */
-#define QUOTA_A_SECOND 12u
+#define QUOTA_A_SECOND 20u
 /* Silent for this long: the tab sleeps or the network is gone. It dials again when it wakes. */
 #define SILENT_MS       15000u
 #define CLOSE_TRY_LATER 1013u /* IANA's list; libwebsockets does not name it */
@@ -87,15 +87,36 @@ static void close_page(struct dw_page *p, uint16_t code, const char *why)
     lws_callback_on_writable(p->wsi);
 }
 
+/* What the viewer log does not have yet: until when this page was sent pictures. */
+static void close_look(struct dw_front *f, struct dw_page *p, uint64_t now)
+{
+    if (p->looked_ms)
+        dw_book_view(f->book, p->member, DW_VIEW_LIVE, p->looked_visit, now - p->pictured_ms);
+}
+
 /* A picture goes to this page: into the viewer log. */
 static void note_look(struct dw_front *f, struct dw_page *p)
 {
     uint64_t now = dw_now().ms;
-    if (!p->member || (p->looked_ms && now - p->looked_ms < LOOK_MS && p->looked_visit == f->visit))
+    bool is_same = p->looked_ms && p->looked_visit == f->visit && now - p->pictured_ms < LOOK_MS;
+    if (!p->member || (is_same && now - p->looked_ms < LOOK_MS)) {
+        p->pictured_ms = now;
         return;
-    p->looked_ms = now;
+    }
+    if (!is_same)
+        close_look(f, p, now);
+    p->looked_ms = p->pictured_ms = now;
     p->looked_visit = f->visit;
-    dw_book_view(f->book, p->member, DW_VIEW_LIVE, f->visit);
+    dw_book_view(f->book, p->member, DW_VIEW_LIVE, f->visit, 0);
+}
+
+void dw_front_pages_looks(struct dw_front *f)
+{
+    uint64_t now = dw_now().ms;
+    for (uint32_t i = 0; i < DW_VIEWERS_MAX; i++) {
+        if (f->page[i].wsi)
+            close_look(f, &f->page[i], now);
+    }
 }
 
 void dw_front_page_push(struct dw_front *f, struct dw_page *p, struct dw_note *n)
@@ -334,7 +355,7 @@ static void on_open(struct dw_front *f, struct lws *wsi, struct session *s)
     if (dw_front_session(f, wsi, &row)) {
         p->session = row.id;
         p->member = row.member;
-    } else if (DW_FRONT_IS_GATED) { /* it ended between handshake and now */
+    } else { /* it ended between handshake and now */
         close_page(p, DW_CLOSE_SIGNED_OUT, "signed out");
         return;
     }
@@ -359,8 +380,7 @@ static void on_closed(struct dw_front *f, struct session *s)
         return;
     s->page = NULL;
     clear(p);
-    if (p->looked_ms)
-        dw_book_view(f->book, p->member, DW_VIEW_LIVE, p->looked_visit);
+    close_look(f, p, dw_now().ms);
     p->wsi = NULL;
     if (!f->is_ending)
         dw_front_guard_viewer(f, p->slot, DW_VIEWER_GONE, NULL);
@@ -380,7 +400,7 @@ static int on_filter(struct dw_front *f, struct lws *wsi)
         return -1;
     }
     struct dw_session_row row;
-    if (DW_FRONT_IS_GATED && !dw_front_session(f, wsi, &row)) {
+    if (!dw_front_session(f, wsi, &row)) {
         (void)dw_front_refuse_signed_out(wsi);
         return -1;
     }
@@ -424,8 +444,10 @@ void dw_front_pages_tick(struct dw_front *f, uint64_t now_ms)
         if (p->wsi && !p->close_code && now_ms - p->heard_ms > SILENT_MS)
             close_page(p, LWS_CLOSE_STATUS_GOINGAWAY, "not heard");
         /* What is no longer shown is no longer looked at. */
-        if (p->wsi && p->looked_ms && now_ms - p->looked_ms > 2 * LOOK_MS)
+        if (p->wsi && p->looked_ms && now_ms - p->pictured_ms > LOOK_MS) {
+            close_look(f, p, now_ms);
             p->looked_ms = 0;
+        }
     }
     if (now_ms - f->tidied_ms < TIDY_MS || !f->has_people)
         return;

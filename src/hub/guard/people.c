@@ -163,16 +163,10 @@ static bool take_name(char ret[DW_NAME_MAX], const char *text, size_t cap)
 
 static void token_new(char ret_token[48], uint8_t ret_hash[32])
 {
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    uint8_t bytes[33] = {0};
-    dw_random(bytes, 32);
+    uint8_t bytes[32];
+    dw_random(bytes, sizeof bytes);
     memset(ret_token, 0, 48);
-    for (size_t i = 0; i < TOKEN_CHARS; i++) { /* base64url without padding */
-        size_t bit = i * 6, at = bit / 8;
-        uint32_t two = (uint32_t)bytes[at] << 8 | bytes[at + 1];
-        ret_token[i] = letters[(two >> (10 - bit % 8)) & 63];
-    }
+    dw_base64url(bytes, sizeof bytes, ret_token, 48);
     static const char context[] = "doorward/token/1";
     dw_sha256_2(dw_view_of(context, sizeof context), dw_view_of(ret_token, TOKEN_CHARS), ret_hash);
 }
