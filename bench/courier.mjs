@@ -3,11 +3,10 @@
 // the whole house with both apps and the camera running; then with a processor six times slower, a round trip of 400 ms
 // and 5 % loss.
 import { mkdtempSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { until } from "../sim/demo/procs.mjs";
-import { root } from "../sim/demo/street.mjs";
+import { launch } from "../tests/e2e/browser.mjs";
 import { film } from "../tests/web/courier_codes.mjs";
 import { Service, buildPages } from "../tests/web/courier_rig.mjs";
 import { line, quantile, withStreet } from "./lib.mjs";
@@ -17,15 +16,10 @@ const VISITS = Number(process.env.DW_BENCH_VISITS ?? 20);
 const SLOW_VISITS = Math.ceil(VISITS / 2);
 const only = process.env.DW_BENCH_PART; // alone, house or slow
 
-const require = createRequire(path.join(root, "tests/e2e/x.js"));
-const { chromium } = require("playwright-core");
 const folder = mkdtempSync(path.join(os.tmpdir(), "doorward-bench-cam-"));
 const cam = path.join(folder, "cam.mjpeg");
 
-const launch = (more = []) => chromium.launch({
-    executablePath: process.env.DW_CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
-        "--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${cam}`, ...more] });
+const withWebcam = (more = []) => launch(["--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${cam}`, ...more]);
 
 // Counts to the frame after the one in which the answer was drawn: then it is on the screen.
 function watchAnswers() {
@@ -85,7 +79,7 @@ async function phone(browser, origin, cookies = []) {
 
 async function alone() {
     const service = await Service.start(buildPages());
-    const browser = await launch();
+    const browser = await withWebcam();
     try {
         service.onAsk = (v) => service.ready(v);
         service.addJob();
@@ -109,7 +103,7 @@ async function house({ slow }) {
         const origin = street.serviceSite.origin;
         const link = slow ? new SlowLink({ host: "127.0.0.1", port: Number(new URL(origin).port) }, { rttMs: 400, loss: 0.05, seed: 7 }) : null;
         const more = link ? [`--host-resolver-rules=MAP ${new URL(origin).hostname} 127.0.0.1:${await link.open()}`] : [];
-        const browser = await launch(more);
+        const browser = await withWebcam(more);
         try {
             const cookies = (person, url) => [...(person?.cookies ?? [])].map(([name, value]) => ({ name, value, url }));
             const home = await browser.newPage();

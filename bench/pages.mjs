@@ -1,15 +1,11 @@
 // From a change that the hub tells its screens to the frame of the household's page that shows it: the door opens, and is
 // locked again (which takes a statement signed for this screen). The hub's time is when another reader of the same hub,
 // in this process, was told; both clocks are this machine's.
-import { createRequire } from "node:module";
-import path from "node:path";
 import { sleep } from "../sim/demo/procs.mjs";
-import { root } from "../sim/demo/street.mjs";
+import { launch } from "../tests/e2e/browser.mjs";
 import { line, quantile, quickVisit, withStreet } from "./lib.mjs";
 
 const VISITS = Number(process.env.DW_BENCH_VISITS ?? 20);
-const require = createRequire(path.join(root, "tests/e2e/x.js"));
-const { chromium } = require("playwright-core");
 
 // In the page: each kind of word about the door, with the time of the frame after the one that drew it.
 function notes() {
@@ -29,8 +25,7 @@ function notes() {
 
 await withStreet({ cameraSettings: { fps: 30 }, params: { t_watch_ms: 1000 } }, async (street) => {
     await street.settled();
-    const browser = await chromium.launch({ executablePath: process.env.DW_CHROMIUM ?? "/usr/bin/chromium",
-        args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update"] });
+    const browser = await launch();
     try {
         const context = await browser.newContext({ viewport: { width: 390, height: 844 }, locale: "en-GB", serviceWorkers: "block" });
         await context.addCookies([...street.member.cookies].map(([name, value]) => ({ name, value, url: street.hubSite.origin })));

@@ -2,26 +2,11 @@
 // key for one host, made for an invitation, asked over a challenge, with the person verified. Values go in
 // and out as base64url, as docs/design/people.md has them.
 import { createHash, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { cbor } from "./cbor.mjs";
 
 const UP = 0x01, UV = 0x04, AT = 0x40; // present, verified, with a new key [WebAuthn L3 6.1]
 
 const sha256 = (b) => createHash("sha256").update(b).digest();
-
-// Deterministic CBOR of the few shapes that are needed; maps are lists of pairs, already in order.
-function head(major, n) {
-    if (n < 24)
-        return Buffer.from([major << 5 | n]);
-    return n < 256 ? Buffer.from([major << 5 | 24, n]) : Buffer.from([major << 5 | 25, n >> 8, n & 255]);
-}
-function cbor(v) {
-    if (typeof v === "number")
-        return v < 0 ? head(1, -1 - v) : head(0, v);
-    if (typeof v === "string")
-        return Buffer.concat([head(3, Buffer.byteLength(v)), Buffer.from(v)]);
-    if (Buffer.isBuffer(v))
-        return Buffer.concat([head(2, v.length), v]);
-    return Buffer.concat([head(5, v.length), ...v.flat().map(cbor)]);
-}
 
 export class Passkey {
     // origin: exactly as the page has it, "http://home1.localhost:8080"; rpId: its host, if not told otherwise
@@ -44,13 +29,13 @@ export class Passkey {
     // options: { challenge }
     register({ challenge }) {
         const { x, y } = this.pair.publicKey.export({ format: "jwk" });
-        const key = cbor([[1, 2], [3, -7], [-1, 1], [-2, Buffer.from(x, "base64url")], [-3, Buffer.from(y, "base64url")]]);
+        const key = cbor(new Map([[1, 2], [3, -7], [-1, 1], [-2, Buffer.from(x, "base64url")], [-3, Buffer.from(y, "base64url")]]));
         const len = Buffer.from([this.id.length >> 8, this.id.length & 255]);
         const auth = this.authData(UP | UV | AT, Buffer.concat([Buffer.alloc(16), len, this.id, key]));
         return {
             id: this.id.toString("base64url"),
             client_data: this.clientData("create", challenge).toString("base64url"),
-            attestation: cbor([["fmt", "none"], ["attStmt", []], ["authData", auth]]).toString("base64url"),
+            attestation: cbor(new Map([["fmt", "none"], ["attStmt", new Map()], ["authData", auth]])).toString("base64url"),
         };
     }
     // options: { challenge }

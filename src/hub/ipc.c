@@ -195,3 +195,44 @@ const char *dw_people_no_code(enum dw_people_no no)
     };
     return (size_t)no < DW_ARRAY_COUNT(codes) ? codes[no] : "?";
 }
+
+const char *dw_camera_mode_word(uint32_t mode)
+{
+    static const char *const words[DW_MODE_COUNT] = {"unknown", "on", "visits", "off", "away"};
+    return words[mode < DW_MODE_COUNT ? mode : DW_MODE_UNKNOWN];
+}
+
+const char *dw_story_value_word(enum dw_story kind, uint32_t value)
+{
+    switch (kind) {
+    case DW_STORY_CAMERA_STATE: return dw_camera_state_word((enum dw_camera_state)value);
+    case DW_STORY_VISIT_STATE: return dw_visit_state_word((enum dw_visit_state)value);
+    case DW_STORY_VISIT_ENDED:
+    case DW_STORY_CONFIRMED_LATE: return dw_outcome_word((enum dw_outcome)value);
+    case DW_STORY_VISIT_REFUSED: return dw_check_code((enum dw_check)value);
+    case DW_STORY_ALARM:
+    case DW_STORY_ALARM_OVER:
+    case DW_STORY_DEGRADED: return dw_alarm_code((enum dw_alarm)value);
+    case DW_STORY_LOCK_STATE: return dw_bolt_word((enum dw_bolt)(value & 0xff));
+    case DW_STORY_OPENING: return dw_cause_word((enum dw_cause)value);
+    case DW_STORY_LINK: return value ? "up" : "down";
+    case DW_STORY_CAMERA_MODE: return dw_camera_mode_word(value);
+    case DW_STORY_NONE:
+    case DW_STORY_HUB_STARTED:
+    case DW_STORY_CHILD_LOST:
+    case DW_STORY_JOB_STORED:
+    case DW_STORY_JOB_RECALLED:
+    case DW_STORY_VISIT_ASKED:
+    case DW_STORY_UNLOCK_INTENT:
+    case DW_STORY_EGRESS:
+    case DW_STORY_SECURED:
+    case DW_STORY_SEGMENT:
+    case DW_STORY_OWNER_ACT:
+    case DW_STORY_PEOPLE:
+    case DW_STORY_SETTING:
+    case DW_STORY_WISH:
+    case DW_STORY_GRANT:
+    case DW_STORY_COUNT: break;
+    }
+    return NULL;
+}

@@ -337,5 +337,9 @@ DW_MUST_USE dw_err dw_ipc_receive(int fd, void *ret_message, size_t cap, enum dw
                                   int *ret_fd);
 
 const char *dw_story_word(enum dw_story s);
+/* The word for the `value` of a line of that kind; NULL when the kind says all. */
+const char *dw_story_value_word(enum dw_story kind, uint32_t value);
+/* Of enum dw_camera_mode; what is not one is "unknown". */
+const char *dw_camera_mode_word(uint32_t mode);
 
 #endif

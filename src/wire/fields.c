@@ -49,6 +49,22 @@ void dw_rd_day(struct dw_rd *r, int32_t *ret_day)
     *ret_day = (int32_t)day;
 }
 
+void dw_wr_window(struct dw_wr *w, const struct dw_civil_window *window)
+{
+    dw_wr_array(w, 3);
+    dw_wr_int(w, window->day);
+    dw_wr_uint(w, window->from_min);
+    dw_wr_uint(w, window->to_min);
+}
+
+void dw_rd_window(struct dw_rd *r, struct dw_civil_window *ret_window)
+{
+    dw_rd_array(r, 3);
+    dw_rd_day(r, &ret_window->day);
+    dw_rd_u16(r, &ret_window->from_min);
+    dw_rd_u16(r, &ret_window->to_min);
+}
+
 void dw_wr_bits(struct dw_wr *w, unsigned count, uint64_t bits)
 {
     DW_ASSERT(count > 0 && count <= 64);

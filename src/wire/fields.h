@@ -4,6 +4,7 @@
 
 #include "wire/cbor.h"
 #include "wire/claims.h"
+#include "wire/visit.h"
 
 /* Unix seconds up to the end of the year 9999, so that no sum with them overflows. */
 #define DW_UNIX_S_MAX INT64_C(253402300799)
@@ -19,6 +20,10 @@ void dw_rd_utc(struct dw_rd *r, struct dw_utc *ret_at);
 /* A day of the civil calendar, counted from 1970-01-01; not before it, not after the year 9999. */
 void dw_rd_day(struct dw_rd *r, int32_t *ret_day);
 bool dw_day_is_sound(int32_t day);
+
+/* [day, from, to]: a civil window as one array. Its limits are the message's own. */
+void dw_wr_window(struct dw_wr *w, const struct dw_civil_window *window);
+void dw_rd_window(struct dw_rd *r, struct dw_civil_window *ret_window);
 
 /* The numbers of the bits set in `bits`, ascending, as an array; each 0 < number < `count` <= 64.
  */

@@ -57,10 +57,7 @@ dw_err dw_job_write(const struct dw_job *in, struct dw_buf *out)
     dw_wr_key(&w, DW_CLAIM_DOOR);
     dw_wr_uint(&w, in->door);
     dw_wr_key(&w, DW_CLAIM_WINDOW);
-    dw_wr_array(&w, 3);
-    dw_wr_int(&w, in->window.day);
-    dw_wr_uint(&w, in->window.from_min);
-    dw_wr_uint(&w, in->window.to_min);
+    dw_wr_window(&w, &in->window);
     dw_wr_key(&w, DW_CLAIM_DWELL);
     dw_wr_uint(&w, in->dwell_ms);
     dw_wr_key(&w, DW_CLAIM_REVISION);
@@ -115,10 +112,7 @@ dw_err dw_job_read(struct dw_view in, struct dw_job *ret_job)
     dw_rd_key(&r, DW_CLAIM_DOOR);
     dw_rd_u8(&r, &m.door);
     dw_rd_key(&r, DW_CLAIM_WINDOW);
-    dw_rd_array(&r, 3);
-    dw_rd_day(&r, &m.window.day);
-    dw_rd_u16(&r, &m.window.from_min);
-    dw_rd_u16(&r, &m.window.to_min);
+    dw_rd_window(&r, &m.window);
     dw_rd_key(&r, DW_CLAIM_DWELL);
     dw_rd_u32(&r, &m.dwell_ms);
     dw_rd_key(&r, DW_CLAIM_REVISION);

@@ -54,10 +54,7 @@ dw_err dw_wish_write(const struct dw_wish *in, struct dw_buf *out)
     dw_wr_key(&w, DW_CLAIM_JOB);
     dw_wr_bytes(&w, in->id, sizeof in->id);
     dw_wr_key(&w, DW_CLAIM_WINDOW);
-    dw_wr_array(&w, 3);
-    dw_wr_int(&w, in->window.day);
-    dw_wr_uint(&w, in->window.from_min);
-    dw_wr_uint(&w, in->window.to_min);
+    dw_wr_window(&w, &in->window);
     dw_wr_key(&w, DW_CLAIM_AT);
     dw_wr_array(&w, 2);
     dw_wr_utc(&w, in->at);
@@ -84,10 +81,7 @@ dw_err dw_wish_read(struct dw_view in, struct dw_wish *ret_wish)
     dw_rd_key(&r, DW_CLAIM_JOB);
     dw_rd_bytes(&r, m.id, sizeof m.id);
     dw_rd_key(&r, DW_CLAIM_WINDOW);
-    dw_rd_array(&r, 3);
-    dw_rd_day(&r, &m.window.day);
-    dw_rd_u16(&r, &m.window.from_min);
-    dw_rd_u16(&r, &m.window.to_min);
+    dw_rd_window(&r, &m.window);
     dw_rd_key(&r, DW_CLAIM_AT);
     dw_rd_array(&r, 2);
     dw_rd_utc(&r, &m.at);

@@ -2,17 +2,13 @@
 // that signs receipts as a hub does.
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import test, { after, before } from "node:test";
-import { fileURLToPath } from "node:url";
-import { artefacts, axe } from "../e2e/browser.mjs";
+import { artefacts, axe, launch } from "../e2e/browser.mjs";
 import { film, wall } from "./courier_codes.mjs";
 import { ALL_CHECKS, HubKey, Service, buildPages } from "./courier_rig.mjs";
 
-const require = createRequire(join(dirname(fileURLToPath(import.meta.url)), "../e2e/x.js"));
-const { chromium } = require("playwright-core");
 const BARCODE = "ACM4471092813";
 const STICKER = "DW-DOOR-7";
 let browser;
@@ -23,11 +19,7 @@ before(async () => {
   files = buildPages();
   cam = join(mkdtempSync(join(process.env.TMPDIR ?? tmpdir(), "dw-cam-")), "cam.mjpeg");
   await film(cam, STICKER, { format: "QRCode", width: 320 });
-  browser = await chromium.launch({
-    executablePath: process.env.DW_CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-      "--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${cam}`],
-  });
+  browser = await launch(["--use-fake-device-for-media-stream", `--use-file-for-fake-video-capture=${cam}`]);
 });
 after(() => browser?.close());
 

@@ -7,6 +7,7 @@ import http from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cbor } from "../../sim/demo/cbor.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const web = process.env.DW_WEB ?? join(here, "../../web");
@@ -16,35 +17,6 @@ export function buildPages() {
   const folder = mkdtempSync(join(process.env.TMPDIR ?? tmpdir(), "dw-pages-"));
   execFileSync(process.execPath, [join(web, "build.mjs"), "service", join(folder, "assets.c"), "--folder", join(folder, "files")]);
   return join(folder, "files");
-}
-
-// ---- CBOR as wire/ writes it ----
-
-function head(major, n) {
-  const m = major << 5;
-  if (n < 24n) return Buffer.from([m | Number(n)]);
-  for (const [bits, size] of [[24, 1], [25, 2], [26, 4], [27, 8]]) {
-    if (n < 1n << BigInt(8 * size)) {
-      const b = Buffer.alloc(1 + size);
-      b[0] = m | bits;
-      for (let i = 0; i < size; i++) b[size - i] = Number((n >> BigInt(8 * i)) & 255n);
-      return b;
-    }
-  }
-  throw new Error("too large");
-}
-
-export function cbor(v) {
-  if (typeof v === "boolean") return Buffer.from([v ? 0xf5 : 0xf4]);
-  if (typeof v === "number" || typeof v === "bigint") {
-    const n = BigInt(v);
-    return n >= 0n ? head(0, n) : head(1, -1n - n);
-  }
-  if (typeof v === "string") return Buffer.concat([head(3, BigInt(Buffer.byteLength(v))), Buffer.from(v)]);
-  if (v instanceof Uint8Array) return Buffer.concat([head(2, BigInt(v.length)), v]);
-  if (Array.isArray(v)) return Buffer.concat([head(4, BigInt(v.length)), ...v.map(cbor)]);
-  const rows = [...v].map(([k, x]) => [cbor(k), cbor(x)]).sort((a, b) => Buffer.compare(a[0], b[0]));
-  return Buffer.concat([head(5, BigInt(rows.length)), ...rows.flat()]);
 }
 
 const PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");

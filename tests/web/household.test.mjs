@@ -443,7 +443,7 @@ test("the keyboard: skip link, tabs, focus at the title of each page; the back b
   await page.keyboard.press("Tab");
   assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the content");
   await page.keyboard.press("Enter");
-  assert.equal(await page.evaluate(() => document.activeElement.tagName), "H1");
+  await until("the title has the focus", () => page.evaluate(() => document.activeElement.tagName === "H1"));
   const seen = [];
   for (let i = 0; i < 60; i++) {
     await page.keyboard.press("Tab");
@@ -460,7 +460,7 @@ test("the keyboard: skip link, tabs, focus at the title of each page; the back b
   assert.ok(seen.includes("Unlock my door") && seen.includes("Change") && seen.at(-1) === "People");
   await page.keyboard.press("Enter");
   await until("people", async () => (await heading(page)) === "People");
-  assert.equal(await page.evaluate(() => document.activeElement.tagName), "H1");
+  await until("the title has the focus", () => page.evaluate(() => document.activeElement.tagName === "H1"));
   await page.goBack();
   await until("today", async () => (await heading(page)) === "Today");
   await page.goForward();

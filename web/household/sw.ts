@@ -1,14 +1,7 @@
-// The shell of the app only: page, script, style, pictures of the app itself. Nothing of the API, no picture of the home
-// and no recording is ever kept here. And what is pushed: words with their time, never a picture.
+// The shell of the household's app: no picture of the home and no recording is ever kept here. And what is pushed: words with
+// their time, never a picture.
+import { type ShellWorker, type Waiting, keepShell } from "../shared/shell";
 
-// The library of types has either pages or workers; this is all that is used here.
-interface Waiting {
-  waitUntil(p: Promise<unknown>): void;
-}
-interface Asked extends Waiting {
-  readonly request: Request;
-  respondWith(r: Promise<Response>): void;
-}
 interface Pushed extends Waiting {
   readonly data: { json(): unknown } | null;
 }
@@ -20,64 +13,16 @@ interface Page {
   focus(): Promise<unknown>;
   postMessage(m: unknown): void;
 }
-interface Worker {
-  addEventListener(type: "install" | "activate", f: (e: Waiting) => void): void;
-  addEventListener(type: "fetch", f: (e: Asked) => void): void;
+interface PushWorker {
   addEventListener(type: "push", f: (e: Pushed) => void): void;
   addEventListener(type: "notificationclick", f: (e: Clicked) => void): void;
-  skipWaiting(): Promise<void>;
-  readonly clients: { claim(): Promise<void>; matchAll(o: { type: "window"; includeUncontrolled: boolean }): Promise<Page[]>; openWindow(url: string): Promise<unknown> };
+  readonly clients: { matchAll(o: { type: "window"; includeUncontrolled: boolean }): Promise<Page[]>; openWindow(url: string): Promise<unknown> };
   readonly registration: { showNotification(title: string, o: NotificationOptions & { timestamp?: number; renotify?: boolean }): Promise<void> };
 }
-const sw = self as unknown as Worker;
-const CACHE = "doorward-home-1";
+const sw = self as unknown as PushWorker;
 const SHELL = ["/", "/home.js", "/home.css", "/live-worker.js", "/icon.svg", "/icon-192.png", "/manifest.webmanifest"];
-const LIMIT_MS = 3000;
 
-sw.addEventListener("install", (e) => {
-  e.waitUntil(
-    caches.open(CACHE).then(async (c) => {
-      await Promise.allSettled(SHELL.map(async (path) => {
-        const r = await fetch(path, { cache: "no-cache" });
-        if (r.ok && !r.redirected) await c.put(path, r);
-      }));
-      await sw.skipWaiting();
-    }),
-  );
-});
-
-sw.addEventListener("activate", (e) => {
-  e.waitUntil(
-    caches.keys().then(async (names) => {
-      await Promise.all(names.filter((n) => n !== CACHE).map((n) => caches.delete(n)));
-      await sw.clients.claim();
-    }),
-  );
-});
-
-/** The house first; what is kept only when the house does not answer, and then the app itself says so. */
-async function answer(request: Request, path: string): Promise<Response> {
-  const c = await caches.open(CACHE);
-  const kept = await c.match(path);
-  try {
-    const r = await fetch(path, {
-      credentials: "same-origin",
-      redirect: request.mode === "navigate" ? "manual" : "follow", // to the sign-in: the browser's own business
-      ...(kept ? { signal: AbortSignal.timeout(LIMIT_MS) } : {}),
-    });
-    if (r.ok && !r.redirected && r.type === "basic") void c.put(path, r.clone()).catch(() => undefined);
-    return r;
-  } catch (err) {
-    if (kept) return kept;
-    throw err;
-  }
-}
-
-sw.addEventListener("fetch", (e) => {
-  const url = new URL(e.request.url);
-  if (e.request.method !== "GET" || url.origin !== location.origin || !SHELL.includes(url.pathname)) return;
-  e.respondWith(answer(e.request, url.pathname));
-});
+keepShell(self as unknown as ShellWorker, "doorward-home-1", SHELL);
 
 function textOf(v: unknown, max: number): string {
   return typeof v === "string" ? v.slice(0, max) : "";
@@ -120,4 +65,3 @@ sw.addEventListener("notificationclick", (e) => {
     }),
   );
 });
-export {};

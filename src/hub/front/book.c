@@ -749,41 +749,6 @@ static json_t *sum_json(struct dw_book *b, int64_t visit, const struct sum *v, b
     return j;
 }
 
-static const char *line_word(enum dw_story kind, uint32_t value)
-{
-    switch (kind) {
-    case DW_STORY_CAMERA_STATE: return dw_camera_state_word((enum dw_camera_state)value);
-    case DW_STORY_VISIT_STATE: return dw_visit_state_word((enum dw_visit_state)value);
-    case DW_STORY_VISIT_ENDED:
-    case DW_STORY_CONFIRMED_LATE: return dw_outcome_word((enum dw_outcome)value);
-    case DW_STORY_VISIT_REFUSED: return dw_check_code((enum dw_check)value);
-    case DW_STORY_ALARM:
-    case DW_STORY_ALARM_OVER:
-    case DW_STORY_DEGRADED: return dw_alarm_code((enum dw_alarm)value);
-    case DW_STORY_LOCK_STATE: return dw_bolt_word((enum dw_bolt)(value & 0xff));
-    case DW_STORY_OPENING: return dw_cause_word((enum dw_cause)value);
-    case DW_STORY_NONE:
-    case DW_STORY_HUB_STARTED:
-    case DW_STORY_CHILD_LOST:
-    case DW_STORY_JOB_STORED:
-    case DW_STORY_JOB_RECALLED:
-    case DW_STORY_VISIT_ASKED:
-    case DW_STORY_UNLOCK_INTENT:
-    case DW_STORY_EGRESS:
-    case DW_STORY_SECURED:
-    case DW_STORY_SEGMENT:
-    case DW_STORY_OWNER_ACT:
-    case DW_STORY_LINK:
-    case DW_STORY_PEOPLE:
-    case DW_STORY_CAMERA_MODE:
-    case DW_STORY_SETTING:
-    case DW_STORY_WISH:
-    case DW_STORY_GRANT:
-    case DW_STORY_COUNT: break;
-    }
-    return NULL;
-}
-
 /* Reads the lines of a visit; `lines` (may be NULL) gets them. */
 static struct sum add_up(struct dw_book *b, int64_t visit, json_t *lines)
 {
@@ -803,7 +768,7 @@ static struct sum add_up(struct dw_book *b, int64_t visit, json_t *lines)
         add_line(&v, utc, kind, value, value2, member);
         if (!lines)
             continue;
-        const char *word = line_word(kind, value);
+        const char *word = dw_story_value_word(kind, value);
         json_array_append_new(
             lines, json_pack("{s:I, s:o, s:I, s:s, s:I, s:I, s:o, s:s*}", "number",
                              (json_int_t)sqlite3_column_int64(s, 0), "at", dw_time_json(utc), "utc",

@@ -175,7 +175,6 @@ struct dw_note *dw_note_new(size_t len);
 struct dw_note *dw_note_of_json(json_t *taken);
 struct dw_note *dw_note_keep(struct dw_note *n);
 void dw_note_drop(struct dw_note *n);              /* NULL is fine */
-const char *dw_say_mode(uint32_t mode);            /* enum dw_camera_mode */
 json_t *dw_say_name(const char name[DW_NAME_MAX]); /* never trusted to be UTF-8 or to end */
 json_t *dw_say_hex(const void *bytes, size_t len);
 struct dw_note *dw_say_hello(const struct dw_front *f);

@@ -304,7 +304,7 @@ void dw_api_settings(struct dw_front_call *c)
     }
     dw_front_answer(c, 200,
                     json_pack("{s:o, s:s, s:o}", "params", params, "camera_mode",
-                              dw_say_mode(f->people.camera_mode), "door_names", doors));
+                              dw_camera_mode_word(f->people.camera_mode), "door_names", doors));
 }
 
 void dw_api_mode(struct dw_front_call *c)
@@ -314,7 +314,7 @@ void dw_api_mode(struct dw_front_call *c)
     if (!dw_front_text(c, "mode", word, sizeof(word)))
         return;
     for (uint32_t i = DW_MODE_ON; i < DW_MODE_COUNT; i++) {
-        if (strcmp(word, dw_say_mode(i)) == 0)
+        if (strcmp(word, dw_camera_mode_word(i)) == 0)
             m.value = i;
     }
     if (m.value == DW_MODE_UNKNOWN)

@@ -197,7 +197,7 @@ void dw_api_me(struct dw_front_call *c)
                     json_pack("{s:o, s:s, s:o, s:b, s:s, s:b, s:o}", "member",
                               dw_front_member_json(f, c->member->id), "csrf", c->session.csrf,
                               "home", dw_say_name(f->params.home), "needs_second_passkey", needs,
-                              "camera_mode", dw_say_mode(f->people.camera_mode), "is_demo",
+                              "camera_mode", dw_camera_mode_word(f->people.camera_mode), "is_demo",
                               f->conf.drill_socket[0] != '\0', "recovery_until",
                               dw_time_json(f->people.recovery_utc_ms)));
 }

@@ -93,12 +93,6 @@ static json_t *check_json(enum dw_check c)
                      dw_check_next(c));
 }
 
-const char *dw_say_mode(uint32_t mode)
-{
-    static const char *const words[DW_MODE_COUNT] = {"unknown", "on", "visits", "off", "away"};
-    return words[mode < DW_MODE_COUNT ? mode : DW_MODE_UNKNOWN];
-}
-
 struct dw_note *dw_say_hello(const struct dw_front *f)
 {
     json_t *nonces = json_array();
@@ -136,7 +130,7 @@ struct dw_note *dw_say_state(const struct dw_ipc_state *s)
     json_object_set_new(j, "camera",
                         json_string(dw_camera_state_word((enum dw_camera_state)s->camera)));
     json_object_set_new(j, "camera_class", json_integer(s->camera_class));
-    json_object_set_new(j, "camera_mode", json_string(dw_say_mode(s->camera_mode)));
+    json_object_set_new(j, "camera_mode", json_string(dw_camera_mode_word(s->camera_mode)));
     json_object_set_new(j, "opening", json_boolean(s->is_opening != 0));
     json_object_set_new(j, "battery",
                         s->battery_pct > 100 ? json_null() : json_integer(s->battery_pct));
@@ -163,43 +157,13 @@ struct dw_note *dw_say_state(const struct dw_ipc_state *s)
 /* What `value` means depends on the kind; the page gets the core's own word and sentence. */
 static void story_value(json_t *j, const struct dw_ipc_story *s)
 {
-    const char *word = NULL, *text = NULL, *next = NULL;
-    switch ((enum dw_story)s->kind) {
-    case DW_STORY_CAMERA_STATE: word = dw_camera_state_word((enum dw_camera_state)s->value); break;
-    case DW_STORY_VISIT_STATE: word = dw_visit_state_word((enum dw_visit_state)s->value); break;
-    case DW_STORY_VISIT_ENDED:
-    case DW_STORY_CONFIRMED_LATE: word = dw_outcome_word((enum dw_outcome)s->value); break;
-    case DW_STORY_VISIT_REFUSED:
-        word = dw_check_code((enum dw_check)s->value);
+    const char *word = dw_story_value_word((enum dw_story)s->kind, s->value), *text = NULL,
+               *next = NULL;
+    if (s->kind == DW_STORY_VISIT_REFUSED) {
         text = dw_check_text((enum dw_check)s->value);
         next = dw_check_next((enum dw_check)s->value);
-        break;
-    case DW_STORY_ALARM:
-    case DW_STORY_ALARM_OVER:
-        word = dw_alarm_code((enum dw_alarm)s->value);
+    } else if (s->kind == DW_STORY_ALARM || s->kind == DW_STORY_ALARM_OVER) {
         text = dw_alarm_text((enum dw_alarm)s->value);
-        break;
-    case DW_STORY_LINK: word = s->value ? "up" : "down"; break;
-    case DW_STORY_LOCK_STATE: word = dw_bolt_word((enum dw_bolt)(s->value & 0xff)); break;
-    case DW_STORY_CAMERA_MODE: word = dw_say_mode(s->value); break;
-    case DW_STORY_NONE:
-    case DW_STORY_HUB_STARTED:
-    case DW_STORY_CHILD_LOST:
-    case DW_STORY_JOB_STORED:
-    case DW_STORY_JOB_RECALLED:
-    case DW_STORY_VISIT_ASKED:
-    case DW_STORY_UNLOCK_INTENT:
-    case DW_STORY_DEGRADED:
-    case DW_STORY_EGRESS:
-    case DW_STORY_OPENING:
-    case DW_STORY_SECURED:
-    case DW_STORY_SEGMENT:
-    case DW_STORY_OWNER_ACT:
-    case DW_STORY_PEOPLE:
-    case DW_STORY_SETTING:
-    case DW_STORY_WISH:
-    case DW_STORY_GRANT:
-    case DW_STORY_COUNT: break;
     }
     if (word)
         json_object_set_new(j, "word", json_string(word));

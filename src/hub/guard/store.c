@@ -428,16 +428,15 @@ dw_err store_write(struct store *s, const struct store_write *w)
 /* ---- start and end ------------------------------------------------------------------------------
  */
 
-static int64_t newest_body(struct store *s)
+/* The one number that `sql` asks for; 0 when it cannot be had. */
+static int64_t number_of(sqlite3 *db, const char *sql)
 {
     sqlite3_stmt *st = NULL;
-    int64_t leaf = 0;
-    if (sqlite3_prepare_v2(s->db, "SELECT COALESCE(MAX(leaf),0) FROM body", -1, &st, NULL) ==
-            SQLITE_OK &&
-        sqlite3_step(st) == SQLITE_ROW)
-        leaf = sqlite3_column_int64(st, 0);
+    int64_t number = 0;
+    if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW)
+        number = sqlite3_column_int64(st, 0);
     sqlite3_finalize(st);
-    return leaf;
+    return number;
 }
 
 dw_err store_open(const char *folder, uv_loop_t *loop, const struct dw_secret *secret,
@@ -482,7 +481,7 @@ dw_err store_open(const char *folder, uv_loop_t *loop, const struct dw_secret *s
         }
     }
     e = dw_path(path, sizeof path, record, "leaves");
-    int64_t known = newest_body(s);
+    int64_t known = number_of(s->db, "SELECT COALESCE(MAX(leaf),0) FROM body");
     struct dw_leaves_found found = {0};
     if (!dw_failed(e))
         e = dw_leaves_open(path, known > 0 ? (uint64_t)known + 1 : 0, &s->leaves, &found);
@@ -661,13 +660,7 @@ void store_each_line(struct store *s, uint64_t from, store_row *row, void *ctx)
 
 uint64_t store_newest_line(struct store *s)
 {
-    sqlite3_stmt *st = NULL;
-    int64_t newest = 0;
-    if (sqlite3_prepare_v2(s->reader, "SELECT COALESCE(MAX(story),0) FROM line", -1, &st, NULL) ==
-            SQLITE_OK &&
-        sqlite3_step(st) == SQLITE_ROW)
-        newest = sqlite3_column_int64(st, 0);
-    sqlite3_finalize(st);
+    int64_t newest = number_of(s->reader, "SELECT COALESCE(MAX(story),0) FROM line");
     return newest > 0 ? (uint64_t)newest : 0;
 }
 
