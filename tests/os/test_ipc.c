@@ -12,7 +12,7 @@
 
 #include "hub/ipc.h"
 
-static _Alignas(8) uint8_t room[8192];
+static _Alignas(8) uint8_t room[65536];
 static int ends[2];
 
 static int open_pair(void **state)
@@ -43,7 +43,7 @@ static void every_type_has_a_size_and_comes_through(void **state)
     assert_int_equal(dw_ipc_size(DW_IPC_TYPE_COUNT), 0);
     assert_int_equal(dw_ipc_size((enum dw_ipc_type)70000), 0);
     for (unsigned t = DW_IPC_NONE + 1; t < DW_IPC_TYPE_COUNT; t++) {
-        static _Alignas(8) uint8_t message[8192];
+        static _Alignas(8) uint8_t message[65536];
         size_t size = dw_ipc_size((enum dw_ipc_type)t);
         assert_true(size >= sizeof(struct dw_ipc_head) && size <= sizeof(message));
         if (t == DW_IPC_PIPE)

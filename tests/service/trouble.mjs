@@ -187,6 +187,8 @@ test('malformed, oversized, truncated, foreign messages are dropped, counted, an
   const v = await settle(service, s, await ask(service, s, await order(service, s, 'A'), 'A'), 'ready');
   const out = `doorward/v1/${s.hub.events[0].id}/out`;
   const before = (await health(service)).messages_dropped;
+  const acks = () => s.hub.all('ack').length + t.hub.all('ack').length;
+  const acked = acks(); // the grants of both homes
   const lines = ['-', '00', 'ff', '05', '0584', '08d28443a10127a0', `08${'ff'.repeat(3399)}`, `08${'00'.repeat(3400)}`, `08${'9b'.repeat(60)}`, `08${'aa'.repeat(30000)}`,
     '08d2845f', '07', '0a', '63', '0118', '02d284'].map((h) => `raw ${out} ${h}`);
   lines.push(`raw doorward/v1/enrol ${'01' + 'd284'.repeat(40)}`, 'raw doorward/v1/enrol 02', `raw doorward/v1/${'0'.repeat(16)}/out 0801`, `raw doorward/v1/zzz/out 0801`);
@@ -201,7 +203,7 @@ test('malformed, oversized, truncated, foreign messages are dropped, counted, an
   const now = ok(await service.get(`/v1/visits/${v.id}`, s.visitor.token), 200);
   assert.equal(now.state, 'ready');
   assert.equal(now.story.length, 2);
-  assert.equal(s.hub.all('ack').length + t.hub.all('ack').length, 0);
+  assert.equal(acks(), acked);
   s.hub.say(`receipt ${v.id} OK none ${Date.now() - 1000} ${Date.now()} 1 0`);
   await settle(service, s, v, 'ended');
   await s.hub.close();
