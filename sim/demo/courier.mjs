@@ -1,4 +1,6 @@
 // A courier's phone and hands, scripted: the same API that the courier's app uses, and a body in the hall.
+import { randomBytes } from "node:crypto";
+import { openBody } from "./authority.mjs";
 import { PERSON } from "./world.mjs";
 import { sleep, until } from "./procs.mjs";
 
@@ -11,7 +13,8 @@ export class Courier {
     async scan(job, barcode, extra = {}) {
         this.s.world.set("person", PERSON.outside);
         this.scannedAt = performance.now();
-        this.visit = await this.v.api.post("/v1/visits", { job: job.id, barcode, door_code: this.s.doorCode, ...extra });
+        this.nonce = randomBytes(32).toString("hex"); // the phone's own: an answer to another question is none
+        this.visit = await this.v.api.post("/v1/visits", { job: job.id, barcode, nonce: this.nonce, door_code: this.s.doorCode, ...extra });
         this.told(this.visit);
         return this.follow((v) => v.state !== "checking" && v.state !== "asked");
     }
@@ -35,9 +38,13 @@ export class Courier {
         }
         return this.visit;
     }
-    async slide() {
+    // What the passkey signs for this stop, once the hub has proven itself. more: for whoever attacks.
+    proof(more, passkey = this.v.api.passkeys[0]) {
+        return openBody(passkey, { ...this.visit, courier_nonce: this.nonce }, more);
+    }
+    async slide(body = this.proof()) {
         this.slidAt = performance.now();
-        this.told(await this.v.api.post(`/v1/visits/${this.visit.id}/open`));
+        this.told(await this.v.api.post(`/v1/visits/${this.visit.id}/open`, body));
     }
     // Waits at the door until the bolt really is back, as a hand on the handle would feel it.
     async boltBack(ms = 8000) {

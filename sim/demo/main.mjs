@@ -94,11 +94,17 @@ const ENDED = {
     SECURED_UNCONFIRMED: "ended, and the lock has not been heard", NOT_SECURED: "ended, and the door is not locked",
     NOT_OPENED: "nobody opened; locked again", ABORTED: "ended by a restart", REFUSED: "not let in",
 };
+const KEYS = {
+    refused: "an agency asked for more than its key allows; nothing of it counts",
+    revoked: "a key was taken back", vetoed: "somebody at home said no to a new key",
+    restored: "the lock remembers more than this hub: no visitors until an owner has looked",
+};
 const WORDS = {
+    grant: (m) => (KEYS[m.word] ? `hub     ${KEYS[m.word]}` : null),
     visit_asked: () => "hub     somebody asks at the door; person, parcel, door, time, lock and camera are checked",
     visit_state: (m) => (STATES[m.word] ? `hub     ${STATES[m.word]}` : null),
     visit_refused: (m) => `hub     REFUSED ${m.word}: ${m.text}`,
-    unlock_intent: () => "record  the intent to unlock is written and safe",
+    unlock_intent: () => "record  key, visit, shift and stop are signed and hold; the intent to unlock is written and safe",
     opening: () => "lock    the door is sensed open",
     egress: () => "lock    opened from inside",
     secured: () => "lock    LOCKED, sensed: bolt in the frame, door closed",

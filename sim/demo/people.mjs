@@ -65,10 +65,12 @@ export class Person {
         await this.post(`${this.site.base}/signin/finish`, { challenge: begun.challenge, ...key.assert(begun) });
         return this.me();
     }
-    // What needs a passkey each time: the household's acts.
-    async act(act, fields = {}, key = this.passkeys[0]) {
+    // What needs a passkey each time: the household's acts. look(begun): what a person reads before signing.
+    async act(act, fields = {}, { key, look } = {}) {
         const begun = await this.post(`${this.site.base}/acts/begin`, { act, ...fields });
-        return this.post(`${this.site.base}/acts/finish`, { challenge: begun.challenge, ...key.assert(begun) });
+        look?.(begun);
+        const own = key ?? this.passkeys.find((k) => begun.allow.includes(k.id.toString("base64url"))) ?? this.passkeys[0];
+        return this.post(`${this.site.base}/acts/finish`, { challenge: begun.challenge, ...own.assert(begun) });
     }
 }
 

@@ -1,15 +1,20 @@
 // The street: every program of Doorward, real, on loopback, with the simulated home between them.
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Air } from "./air.mjs";
 import { Api, Site } from "./api.mjs";
+import { shownGrant, thumbOf } from "./authority.mjs";
 import { makeKey } from "./keys.mjs";
 import { Person, tokenOf } from "./people.mjs";
 import { Proc, childrenOf, freePort, portFrom, sleep, until } from "./procs.mjs";
 import { Watch } from "./watch.mjs";
 import { World } from "./world.mjs";
+
+// What the demo's household gives the agency: any hour of the week, so that the demo plays at any.
+export const KEY_OF_ALL_WEEK = { windows: [{ from: 0, minutes: 10080 }], days: 30, uses: 1000, per_day: 200, dwell_ms: 180000 };
 
 const here = path.dirname(fileURLToPath(import.meta.url));
 export const root = path.resolve(here, "../..");
@@ -31,12 +36,15 @@ export class Street {
         writeFileSync(this.at(`${name}.conf`), text, { mode: 0o600 });
         return this.at(`${name}.conf`);
     }
-    run(name, args = []) {
+    exe(name) {
         const exe = path.join(this.libexec, `doorward-${name}`);
         if (!existsSync(exe))
             throw new Error(`${exe} is missing: run ./dw build`);
-        const p = new Proc(name, exe, args, this.at("log", `${name}.log`));
-        this.procs[name] = p;
+        return exe;
+    }
+    run(name, args = [], as = name) {
+        const p = new Proc(as, this.exe(name), args, this.at("log", `${as}.log`));
+        this.procs[as] = p;
         return p;
     }
     say(text) { this.o.progress?.(text); }
@@ -149,7 +157,7 @@ export class Street {
             door_1: "Front door", trust_clock: "yes", pairing_code: this.pairing, ready_file: this.at("hub/ready"),
             "front.listen": `127.0.0.1:${this.watchPort}`, "front.drill_socket": this.at("drill.sock"),
             "front.origin": this.hubSite.origin, "front.state": this.at("front"),
-            "link.broker": `127.0.0.1:${this.wan.port}`, ...this.o.lan?.front, ...this.o.params };
+            "link.broker": `127.0.0.1:${this.wan.port}`, grant_wait_ms: 0, ...this.o.lan?.front, ...this.o.params };
         if (this.camera === "k2") {
             settings.camera_key = this.at("camera.key.pub");
             settings["camera.class"] = "k2";
@@ -194,20 +202,58 @@ export class Street {
         await person.join(tokenOf(link), "Alex's key");
         this.member = person;
     }
-    // Agencies, visitors, the home and its permission.
+    // The home, an agency, its courier, and the key that the household gives.
     async settleIn() {
         this.home = await this.admin.post("/v1/homes", { name: "Oak Lane 7", pairing_code: this.pairing });
         await until("the pairing", async () =>
             (await this.admin.get(`/v1/homes/${this.home.id}`)).state === "enrolled", 15000, 50);
         this.owner = new Api(this.serviceSite, this.home.token);
-        const agency = await this.admin.post("/v1/agencies", { name: "Acme Parcels" });
+        const agency = await this.startAgency("Acme Parcels");
         this.agencyId = agency.id;
-        this.agency = new Api(this.serviceSite, agency.token);
+        this.agency = agency.api;
+        this.agencyKey = agency.key;
+        await this.introduced(agency);
+        await this.giveKey(agency);
+        this.say("Stewart, the courier, makes a passkey on the own phone");
         this.courier = await this.newVisitor("Stewart");
-        await this.owner.put(`/v1/homes/${this.home.id}/permissions/${agency.id}`, { active: true });
         this.doorCode = (await this.owner.get(`/v1/homes/${this.home.id}`)).doors[0].code;
         // The hub is ready for visitors when camera and lock have been heard.
         await until("the camera and the lock", () => this.isReady(), 20000);
+    }
+    // An agency that hosts with the operator: a key of its own, and a process of its own that signs with it.
+    async startAgency(name, as = "agency", { hosted = true } = {}) {
+        const file = (what) => this.at(`${as}.${what}`);
+        const key = execFileSync(this.exe("agency"), ["key", file("key")], { encoding: "utf8" }).trim();
+        const { id, token } = await this.admin.post("/v1/agencies", { name, key, hosted });
+        writeFileSync(file("token"), token, { mode: 0o600 });
+        this.run("agency", ["run", "--config", this.conf(as, { service: `http://127.0.0.1:${this.servicePort}`, agency: id, name,
+            token_file: file("token"), key_file: file("key"), origin: this.serviceSite.origin, hosted: hosted ? "yes" : "no" })], as);
+        this.say(`${name} has a key of its own and signs what it plans in a process of its own${hosted ? " (hosted)" : ""}`);
+        return { id, name, key, hosted, api: new Api(this.serviceSite, token) };
+    }
+    // The agency asks for a key; the household sees a card, and nothing else follows.
+    async introduced(agency) {
+        await agency.api.post(`/v1/homes/${this.home.id}/introductions`);
+        await until("the agency's card at the hub", async () =>
+            (await this.member.get("/api/grants")).agencies.some((a) => a.id === agency.id), 15000, 50);
+        this.say(`${agency.name} asks for a key: its introduction is signed by the agency, and the hub shows a card`);
+    }
+    // An owner reads what the hub has written and signs it; live when the hub and the service know it.
+    async giveKey(agency, more = {}) {
+        const wanted = { agency: agency.id, kind: "drop", mode: "notify", ...KEY_OF_ALL_WEEK, ...more };
+        const thumb = thumbOf(Buffer.from(agency.key, "hex"));
+        const { grant } = await this.member.act("grant", wanted, { look: (begun) => {
+            const g = shownGrant(begun);
+            if (!g.grantee.equals(thumb) || g.name !== agency.name || g.uses !== wanted.uses || g.isHosted !== agency.hosted)
+                throw new Error("the hub shows another grant than was chosen");
+        } });
+        this.say("Alex gives it: read on the hub's page, signed by Alex's passkey, checked and kept by the hub");
+        await until("the key to be live", async () => {
+            const own = (await this.member.get("/api/grants")).grants.find((g) => g.id === grant);
+            const theirs = await agency.api.get(`/v1/homes/${this.home.id}`).catch(() => null);
+            return own?.state === "live" && theirs?.grant;
+        }, 15000, 50);
+        return grant;
     }
     // Would the hub let an honest visitor in, as far as camera and lock are concerned?
     isReady() {
@@ -255,13 +301,18 @@ export class Street {
         }
         const hhmm = (m) => `${String(Math.floor(m / 60)).padStart(2, "0")}:${String(m % 60).padStart(2, "0")}`;
         const stored = () => this.watch.story.filter((s) => s.kind === "job_stored").length, before = stored();
-        const job = await this.agency.post("/v1/jobs", {
+        const { id } = await this.agency.post("/v1/jobs", {
             home: this.home.id, door: 0, kind, parcels: parcels ?? [`3S${randomBytes(6).toString("hex").toUpperCase()}`],
             window: { date: day, from: hhmm(from), to: hhmm(to) }, notes: "Mind the cat.",
             places: ["hall", "garage", "doorstep"], visitor: visitor.id });
+        const job = await until("the agency to sign the job", async () => {
+            const j = await this.agency.get(`/v1/jobs/${id}`);
+            return j.state !== "unsigned" && j;
+        }, 8000, 10);
         await until("the job at the hub", () => stored() > before, 8000);
         return job;
     }
+    signers() { return Object.keys(this.procs).filter((n) => n.startsWith("agency")); }
     guardPid() { return childrenOf(this.procs.guard.pid).find((c) => c.name.startsWith("doorward-guard"))?.pid; }
     hubPids() { return childrenOf(this.procs.guard.pid); }
 
@@ -274,7 +325,7 @@ export class Street {
     }
     async stop() {
         this.watch?.close();
-        await Promise.all(["guard", "camera", "lock", "service"].map((n) => this.procs[n]?.end()));
+        await Promise.all(["guard", "camera", "lock", ...this.signers(), "service"].map((n) => this.procs[n]?.end()));
         await this.bridge?.stop();
         for (const a of [this.wan, this.cameraAir, this.lockAir])
             a?.close();

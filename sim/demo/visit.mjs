@@ -46,6 +46,7 @@ export async function playVisit(street, options = {}) {
     const visitor = drill.visitor ? await street.newVisitor("Robin", drill.visitor) : street.courier;
     d.job = await street.newJob(visitor, drill.job);
     d.barcode = d.job.parcels[0].barcode ?? d.job.parcels[0];
+    tell("the agency's own key has signed this visit and the courier's shift; the hub checked both");
     if (drill.deliversFirst) {
         tell("first, the honest delivery");
         await honest(street, new Courier(street, visitor), d.job, d.barcode);
@@ -68,7 +69,7 @@ export async function playVisit(street, options = {}) {
     await scanning;
     if (!isOver(d.courier.visit) && d.courier.visit.state !== "refused") {
         await sleep(600 * ((street.o.pace ?? 1) - 1)); // the phone is read first
-        tell("the courier slides to open");
+        tell("the hub's signed offer holds; the courier slides to open, and the courier's passkey signs this one stop");
         if (drill.record && !before)
             await sleep(200);
         await d.courier.slide();
