@@ -45,6 +45,8 @@ static const size_t sizes[DW_IPC_TYPE_COUNT] = {
     [DW_IPC_KEY_WANTED] = sizeof(struct dw_ipc_key_wanted),
     [DW_IPC_PARAMS] = sizeof(struct dw_ipc_params),
     [DW_IPC_GRANTS] = sizeof(struct dw_ipc_grants),
+    [DW_IPC_LINK_KEY] = sizeof(struct dw_ipc_link_key),
+    [DW_IPC_LINK_PROOF] = sizeof(struct dw_ipc_link_proof),
 };
 
 size_t dw_ipc_size(enum dw_ipc_type type)
@@ -202,6 +204,17 @@ const char *dw_camera_mode_word(uint32_t mode)
     return words[mode < DW_MODE_COUNT ? mode : DW_MODE_UNKNOWN];
 }
 
+const char *dw_grant_change_word(uint32_t change)
+{
+    static const char *const words[DW_GRANT_CHANGE_COUNT] = {
+        [DW_GRANT_CHANGE_NONE] = "none",       [DW_GRANT_CHANGE_ASKED] = "asked",
+        [DW_GRANT_CHANGE_SIGNED] = "given",    [DW_GRANT_CHANGE_LIVE] = "live",
+        [DW_GRANT_CHANGE_VETOED] = "vetoed",   [DW_GRANT_CHANGE_REVOKED] = "revoked",
+        [DW_GRANT_CHANGE_REFUSED] = "refused", [DW_GRANT_CHANGE_RESTORED] = "restored",
+    };
+    return words[change < DW_GRANT_CHANGE_COUNT ? change : DW_GRANT_CHANGE_NONE];
+}
+
 const char *dw_story_value_word(enum dw_story kind, uint32_t value)
 {
     switch (kind) {
@@ -217,6 +230,7 @@ const char *dw_story_value_word(enum dw_story kind, uint32_t value)
     case DW_STORY_OPENING: return dw_cause_word((enum dw_cause)value);
     case DW_STORY_LINK: return value ? "up" : "down";
     case DW_STORY_CAMERA_MODE: return dw_camera_mode_word(value);
+    case DW_STORY_GRANT: return dw_grant_change_word(value);
     case DW_STORY_NONE:
     case DW_STORY_HUB_STARTED:
     case DW_STORY_CHILD_LOST:
@@ -231,7 +245,6 @@ const char *dw_story_value_word(enum dw_story kind, uint32_t value)
     case DW_STORY_PEOPLE:
     case DW_STORY_SETTING:
     case DW_STORY_WISH:
-    case DW_STORY_GRANT:
     case DW_STORY_COUNT: break;
     }
     return NULL;

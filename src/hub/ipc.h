@@ -66,6 +66,8 @@ enum dw_ipc_type {
     DW_IPC_KEY_WANTED,    /* front -> guard: a screen fell behind; ask the camera for a key frame */
     DW_IPC_PARAMS,        /* guard -> front: the rules' numbers in force, names of home and doors */
     DW_IPC_GRANTS,        /* guard -> front: agencies and grants, after each change */
+    DW_IPC_LINK_KEY,      /* camera -> guard: the key that this process dials with */
+    DW_IPC_LINK_PROOF,    /* guard -> camera: what the hub says of that key, and whom to dial */
     DW_IPC_TYPE_COUNT
 };
 
@@ -121,9 +123,23 @@ struct dw_ipc_frame_bad { /* FRAME_BAD, FRAME_UNPROVEN (fault NONE) */
 struct dw_ipc_camera_link {
     struct dw_ipc_head head;
     uint32_t is_up;
-    uint16_t hello_len; /* COSE_Sign1 camera-hello, class K2; 0 with K0 */
-    uint16_t pad;
+    uint16_t hello_len;   /* COSE_Sign1 camera-hello, class K2; 0 with K0 */
+    uint16_t session_len; /* COSE_Sign1 camera-session, from the camera's certificate */
     uint8_t hello[512];
+    uint8_t session[DW_SESSION_BYTES_MAX];
+};
+
+struct dw_ipc_link_key {
+    struct dw_ipc_head head;
+    uint8_t pub[32];
+};
+
+struct dw_ipc_link_proof {
+    struct dw_ipc_head head;
+    uint8_t camera_pub[32]; /* device key of the enrolled camera */
+    uint16_t len;
+    uint8_t pad[6];
+    uint8_t proof[DW_SESSION_BYTES_MAX]; /* COSE_Sign1 hub-link */
 };
 
 struct dw_ipc_segment {
@@ -339,6 +355,8 @@ DW_MUST_USE dw_err dw_ipc_receive(int fd, void *ret_message, size_t cap, enum dw
 const char *dw_story_word(enum dw_story s);
 /* The word for the `value` of a line of that kind; NULL when the kind says all. */
 const char *dw_story_value_word(enum dw_story kind, uint32_t value);
+/* Of enum dw_grant_change: "asked", "given", "live", "vetoed", "revoked", "refused", "restored". */
+const char *dw_grant_change_word(uint32_t change);
 /* Of enum dw_camera_mode; what is not one is "unknown". */
 const char *dw_camera_mode_word(uint32_t mode);
 

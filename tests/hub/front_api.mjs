@@ -14,6 +14,10 @@ const VISIT = "00000000000000ab";
 const b64 = (text) => Buffer.from(text).toString("base64url");
 const assertion = (member, challenge) => ({ challenge, id: b64(`member-${member}-1`), client_data: b64("{}"), auth_data: b64("a"), signature: b64("s") });
 
+const idOf = (n) => n.toString(16).padStart(32, "0");
+/** What an owner chooses for an agency. */
+const grant = (more = {}) => ({ act: "grant", agency: idOf(1), kind: "stay", windows: [{ from: 540, minutes: 120 }, { from: 9960, minutes: 240 }], days: 30, uses: 12, per_day: 2, dwell_ms: 90000, mode: "notify", ...more });
+
 /** A browser tab: cookie, CSRF word, origin. */
 class Tab {
   constructor(rig, cookie) {
@@ -275,6 +279,38 @@ test("bad bodies change nothing and are told so", async (t) => {
     ["/api/acts/begin", { act: "set_param", field: "t_dwell_ms", value: 4294967296 }],
     ["/api/acts/begin", { act: "allow_agency", id: "00" }],
     ["/api/acts/begin", { act: "allow_agency", id: "A".repeat(32) }],
+    ...[
+      { agency: "00" },
+      { agency: undefined },
+      { kind: "burglary" },
+      { kind: 0 },
+      { mode: "never" },
+      { windows: [] },
+      { windows: {} },
+      { windows: [[540, 60]] },
+      { windows: [{ from: 540 }] },
+      { windows: [{ from: 540, minutes: 60, more: 1 }] },
+      { windows: [{ from: -1, minutes: 60 }] },
+      { windows: [{ from: 10080, minutes: 60 }] },
+      { windows: [{ from: 540, minutes: 0 }] },
+      { windows: [{ from: 540, minutes: 10081 }] },
+      { windows: [{ from: 540.5, minutes: 60 }] },
+      { windows: Array.from({ length: 15 }, (_, i) => ({ from: i, minutes: 1 })) },
+      { days: 91 },
+      { days: "30" },
+      { uses: 65536 },
+      { uses: -1 },
+      { per_day: 256 },
+      { dwell_ms: 4294967296 },
+      { door: 1 },
+      { epoch: 7 },
+      { passkey: "member-1-2" },
+    ].map((wrong) => ["/api/acts/begin", { ...grant(), ...wrong }]),
+    ["/api/grants/revoke", {}],
+    ["/api/grants/revoke", { id: "00" }],
+    ["/api/grants/revoke", { id: "G".repeat(32) }],
+    ["/api/grants/veto", { id: 1 }],
+    ["/api/grants/veto", { id: "0".repeat(32), epoch: 1 }],
     ["/api/acts/finish", assertion(1, b64("x".repeat(31)))],
     ["/api/acts/finish", assertion(1, b64("x".repeat(33)))],
     ["/api/acts/finish", { ...assertion(1, c), id: b64("x".repeat(129)) }],
@@ -356,6 +392,104 @@ test("acts, invitations and recovery pass to the guard and back", async (t) => {
   assert.deepEqual(p.members.map((m) => m.name), ["Ada", "Ben", "Cleo"]);
   assert.equal(p.passkeys.length, 4);
   assert.ok(!JSON.stringify(p).includes("member-1"), "ids of credentials are not listed");
+});
+
+test("permissions: the list, signed with the passkey that is named, revoked, objected to, pushed", async (t) => {
+  const rig = await Rig.start();
+  t.after(() => rig.stop());
+  const origin = `http://127.0.0.1:${rig.port}`;
+  const ada = await Tab.open(rig);
+  const ben = await Tab.open(rig, 2);
+  assert.deepEqual((await ada.get("/api/grants")).json, { agencies: [], grants: [], epoch: 0, restored: false });
+  const screens = [await Ws.open(rig.port, { cookie: ada.cookie, origin }), await Ws.open(rig.port, { cookie: ben.cookie, origin })];
+  for (const s of screens) await s.text("hello");
+  rig.say("params");
+  rig.say("agency 1 1 Parcels");
+  for (const s of screens) assert.deepEqual(await s.text("grants"), { t: "grants", epoch: 7, waiting: 1, restored: false });
+  rig.say("grant 5 1 Parcels");
+  rig.say("grant 6 2 Parcels");
+  const list = await until("two permissions", async () => {
+    const r = (await ben.get("/api/grants")).json; // everybody who lives here sees all of them [I47]
+    return r.grants.length === 2 && r;
+  });
+  assert.deepEqual(list.agencies, [{ id: idOf(1), name: "Parcels", hosted: true, key: "0101010101010101", waiting: true, asked_at: "2030-03-17T17:46:40.000Z" }]);
+  assert.deepEqual(list.grants[0], { id: idOf(5), agency: idOf(1), name: "Parcels", hosted: false, kind: "drop", mode: "veto", state: "waiting", windows: [{ from: 540, minutes: 120 }, { from: 1980, minutes: 60 }], zone: "Europe/Amsterdam", from: "2026-09-21T14:13:20.000Z", to: "2026-10-21T14:13:20.000Z", door: "Front door", door_number: 0, uses: 30, used: 3, per_day: 2, dwell_ms: 60000, camera: "k2", live_at: "2026-09-21T14:23:20.000Z", over_at: null, signed_by: 1, signed_at: "2026-09-21T14:13:20.000Z" });
+  assert.equal(list.grants[1].state, "live");
+
+  // What is signed, over exactly the passkey that it names.
+  const begun = (await ada.post("/api/acts/begin", grant())).json;
+  await rig.line(/^grant 0+1 kind=1 mode=2 days=30 uses=12 per_day=2 dwell=90000 windows=540\+120,9960\+240, by=-$/);
+  assert.equal(begun.credential, b64("member-1-2"));
+  assert.deepEqual(begun.allow, [b64("member-1-2")], "the page has no other to ask");
+  assert.deepEqual(Buffer.from(begun.bytes, "base64url"), Buffer.alloc(1024, 0xa5));
+  assert.deepEqual(Object.keys(begun).sort(), ["allow", "bytes", "challenge", "credential", "rp_id"]);
+  const other = await ada.post("/api/acts/finish", { ...assertion(1, begun.challenge), id: b64("member-1-1") });
+  assert.deepEqual([other.status, other.json.code], [403, "passkey"]);
+  const again = (await ada.post("/api/acts/begin", grant())).json;
+  assert.deepEqual((await ada.post("/api/acts/finish", { ...assertion(1, again.challenge), id: again.credential })).json, { grant: idOf(99) });
+  const number = (await ada.get("/api/people")).json.passkeys.find((k) => k.member === 1 && k.label === "key 1").number;
+  const named = (await ada.post("/api/acts/begin", grant({ passkey: number }))).json;
+  assert.equal(named.credential, b64("member-1-1"));
+  const foreign = (await ada.get("/api/people")).json.passkeys.find((k) => k.member === 2).number;
+  assert.equal((await ada.post("/api/acts/begin", grant({ passkey: foreign }))).json.code, "no_such", "not somebody else's");
+  assert.ok(!("credential" in (await ada.post("/api/acts/begin", { act: "unlock" })).json));
+
+  // Roles and foreign objects.
+  const from = rig.lines.length;
+  assert.deepEqual([(await ben.post("/api/acts/begin", grant())).json.code, (await ben.post("/api/grants/revoke", { id: idOf(6) })).json.code], ["role", "role"]);
+  assert.deepEqual(rig.lines.slice(from), [], "the guard was not asked");
+  for (const path of ["/api/grants/revoke", "/api/grants/veto"]) {
+    const none = await ada.post(path, { id: idOf(77) });
+    assert.deepEqual([none.status, none.json.code], [404, "no_such"]);
+  }
+  const late = await ben.post("/api/grants/veto", { id: idOf(6) });
+  assert.deepEqual([late.status, late.json.code], [409, "not_waiting"]);
+  assert.equal((await ada.get("/api/grants")).json.epoch, 7, "nothing has changed");
+  assert.deepEqual((await ben.post("/api/grants/veto", { id: idOf(5) })).json, { epoch: 8, at: "2030-03-17T17:46:40.000Z" });
+  assert.deepEqual((await ada.post("/api/grants/revoke", { id: idOf(6) })).json, { epoch: 9, at: "2030-03-17T17:46:40.000Z" });
+  assert.deepEqual((await ben.get("/api/grants")).json.grants.map((g) => [g.state, g.over_at]), [["vetoed", "2030-03-17T17:46:40.000Z"], ["revoked", "2030-03-17T17:46:40.000Z"]]);
+  for (const s of screens) await until("told of both", () => s.texts.some((m) => m.t === "grants" && m.epoch === 9));
+
+  // The hub does not answer, or cannot store: never a yes.
+  rig.say("no 16"); // storage
+  const full = await until("storage", async () => {
+    const r = await ada.post("/api/grants/revoke", { id: idOf(6) });
+    return r.status !== 200 && r;
+  });
+  assert.deepEqual([full.status, full.json.code], [503, "storage"]);
+  // Told once more without news: no page hears of it.
+  const heard = screens[0].texts.length;
+  rig.say("grants");
+  rig.say("restored 1");
+  await until("restored", () => screens[0].texts.slice(heard).some((m) => m.t === "grants" && m.restored));
+  assert.equal(screens[0].texts.slice(heard).filter((m) => m.t === "grants").length, 1);
+  assert.equal((await ada.get("/api/grants")).json.restored, true);
+  // Words of the story: asked, given, refused with its reason, restored, acknowledged.
+  for (const line of ["26 1 1 0 0", "26 2 1 0 1", "26 6 16 0 0", "26 7 0 0 0", "26 7 1 0 1"]) rig.say(`story ${line}`);
+  await until("five lines", () => screens[0].texts.filter((m) => m.kind === "grant").length === 5);
+  assert.deepEqual(screens[0].texts.filter((m) => m.kind === "grant").map((m) => m.reason ?? m.word), ["asked", "given", "manifest_scope", "restored", "acknowledged"]);
+  for (const s of screens) s.end();
+});
+
+test("every refusal of the guard has a code and words of its own", async (t) => {
+  const rig = await Rig.start();
+  t.after(() => rig.stop());
+  const ada = await Tab.open(rig);
+  const codes = /DW_PEOPLE_NO_LIST\(X\)[\s\S]*?enum dw_people_no/.exec(readFileSync(new URL("../../src/hub/people.h", import.meta.url), "utf8"))[0].match(/X\([A-Z_]+,\s*"[a-z_]+"\)/g).map((x) => /"(.*)"/.exec(x)[1]);
+  assert.ok(codes.length > 20 && codes.includes("not_waiting"));
+  const titles = new Set();
+  for (const [i, code] of codes.entries()) {
+    rig.say(`no ${i + 1}`);
+    const r = await until(code, async () => {
+      const a = await ada.post("/api/acts/begin", { act: "unlock" });
+      return a.status !== 200 && a;
+    });
+    assert.equal(r.json.code, code);
+    assert.ok(r.status >= 400 && r.status < 600 && r.json.detail && r.json.next, code);
+    assert.notEqual(r.json.title, "Not now", code);
+    titles.add(r.json.title);
+  }
+  assert.equal(titles.size, codes.length);
 });
 
 test("deliveries, settings, mode, alerts", async (t) => {

@@ -17,8 +17,10 @@
  * written as "ask OP ACT MEMBER TARGET VALUE NAME TEXT ID" and answered: a passkey whose id is the
  * bytes "member-N" is N's; the token "good" invites. Commands: member ID ROLE NAME   gone ID
  * people   mute 0|1 (no answers)   no N (the next answer refuses)   life (the story begins anew)
- * who VISIT KIND IS_OWNER MEMBER VISITOR AGENCY   job N STATE AGENCY   params   vapid
- * alert_done STATUS GONE ENDPOINT
+ * agency N WAITING NAME   grant N STATE NAME   restored 0|1 (ids: N in the last byte; a grant that
+ * is being given is 99, and member-N-2 must sign it; written as "grant ...") who VISIT KIND
+ * IS_OWNER MEMBER VISITOR AGENCY   job N STATE AGENCY   params   vapid alert_done STATUS GONE
+ * ENDPOINT
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,6 +54,8 @@ static struct dw_ipc_state state;
 static uint64_t story_number;
 static struct dw_ipc_story told[4096];
 static struct dw_ipc_people people = {.count = 2, .credential_count = 3, .epoch = 1};
+static struct dw_ipc_grants grants = {.epoch = 7};
+static char signer[DW_CRED_ID_MAX];
 static bool is_mute;
 static uint8_t next_no;
 static struct {
@@ -338,6 +342,71 @@ static void set_member(uint32_t id, uint8_t role, const char *name, uint32_t pas
     }
 }
 
+static void send_grants(void)
+{
+    struct dw_ipc_grants copy = grants;
+    send_front(DW_IPC_GRANTS, &copy);
+}
+
+static struct dw_ipc_grant *grant_of(const uint8_t id[16])
+{
+    for (uint32_t i = 0; i < grants.grant_count; i++) {
+        if (memcmp(grants.grant[i].id, id, 16) == 0)
+            return &grants.grant[i];
+    }
+    return NULL;
+}
+
+static uint8_t role_of(uint32_t member)
+{
+    for (uint32_t i = 0; i < DW_MEMBERS_MAX; i++) {
+        if (member && people.member[i].id == member)
+            return people.member[i].role;
+    }
+    return DW_MEMBER_NONE;
+}
+
+static void begin_grant(const struct dw_ipc_people_ask *m, struct dw_ipc_people_answer *a)
+{
+    const struct dw_people_grant *g = &m->grant;
+    char id[33];
+    dw_hex(m->id, sizeof(m->id), id);
+    printf("grant %s kind=%u mode=%u days=%u uses=%u per_day=%u dwell=%u windows=", id, g->kind,
+           g->mode, g->days, g->uses, g->per_day, g->dwell_ms);
+    for (uint32_t i = 0; i < g->window_count; i++)
+        printf("%u+%u,", g->window[i].from, g->window[i].minutes);
+    printf(" by=%s\n", m->credential_len ? (const char *)m->credential : "-");
+    snprintf((char *)a->credential, sizeof(a->credential), "member-%u-2", m->member);
+    if (m->credential_len)
+        memcpy(a->credential, m->credential, sizeof(a->credential));
+    a->credential_len = (uint16_t)strlen((const char *)a->credential);
+    memcpy(signer, a->credential, sizeof(signer));
+    memset(a->bytes, 0xa5, sizeof(a->bytes));
+    a->bytes_len = sizeof(a->bytes);
+}
+
+/* Revoked or vetoed. */
+static void end_grant(const struct dw_ipc_people_ask *m, struct dw_ipc_people_answer *a)
+{
+    struct dw_ipc_grant *g = grant_of(m->id);
+    uint8_t role = role_of(m->member);
+    bool is_veto = m->op == DW_PEOPLE_VETO;
+    a->no = is_veto                   ? role == DW_MEMBER_NONE               ? DW_PEOPLE_NO_ROLE
+                                        : !g                                 ? DW_PEOPLE_NO_NO_SUCH
+                                        : g->state != DW_GRANT_STATE_WAITING ? DW_PEOPLE_NO_NOT_WAITING
+                                                                             : 0
+            : role != DW_MEMBER_OWNER ? DW_PEOPLE_NO_ROLE
+            : !g                      ? DW_PEOPLE_NO_NO_SUCH
+                                      : 0;
+    if (a->no)
+        return;
+    g->state = is_veto ? DW_GRANT_STATE_VETOED : DW_GRANT_STATE_REVOKED;
+    g->over_at_ms = 1900000000000;
+    a->value = ++grants.epoch;
+    a->until_utc_ms = 1900000000000;
+    send_grants();
+}
+
 static void remove_member(uint32_t id)
 {
     for (uint32_t i = 0; i < DW_MEMBERS_MAX; i++) {
@@ -372,6 +441,8 @@ static void begin(const struct dw_ipc_people_ask *m, struct dw_ipc_people_answer
     dw_random(a->challenge, 32);
     memcpy(given[given_count % 64].challenge, a->challenge, 32);
     given[given_count++ % 64].act = m->act;
+    if (m->act == DW_ACT_GRANT)
+        begin_grant(m, a);
     if (m->act == DW_ACT_JOIN) {
         a->role = DW_MEMBER_OWNER;
         snprintf(a->name, sizeof(a->name), "Cleo");
@@ -421,10 +492,17 @@ static void answer(const struct dw_ipc_people_ask *m)
                : is == 0          ? DW_PEOPLE_NO_PASSKEY
                : is != m->member  ? DW_PEOPLE_NO_PASSKEY
                                   : 0;
+        if (act == DW_ACT_GRANT && strcmp((const char *)m->credential, signer) != 0)
+            a.no = DW_PEOPLE_NO_PASSKEY;
+        if (act == DW_ACT_GRANT)
+            a.id[15] = 99;
         if (act == DW_ACT_INVITE)
             a.until_utc_ms = 1900000000000;
         if (act == DW_ACT_INVITE || act == DW_ACT_NEW_RECOVERY)
             snprintf(a.text, sizeof(a.text), "TEXT");
+    } else if (m->op == DW_PEOPLE_REVOKE || m->op == DW_PEOPLE_VETO) {
+        if (!next_no)
+            end_grant(m, &a);
     } else if (m->op == DW_PEOPLE_STORY) {
         send_story(m, &a);
     } else if (m->op == DW_PEOPLE_RECOVER) {
@@ -603,6 +681,41 @@ static bool household(const char *word, char *arg[6])
         snprintf(m.agency_name, sizeof(m.agency_name), "%s", arg[2]);
         snprintf(m.zone, sizeof(m.zone), "Europe/Amsterdam");
         send_front(DW_IPC_JOB, &m);
+    } else if (strcmp(word, "agency") == 0 && arg[2] && grants.agency_count < DW_AGENCIES_MAX) {
+        struct dw_ipc_agency *a = &grants.agency[grants.agency_count++];
+        a->id[15] = (uint8_t)number(arg[0]);
+        memset(a->key, (int)number(arg[0]), sizeof(a->key));
+        a->is_waiting = (uint8_t)number(arg[1]);
+        a->is_hosted = a->is_waiting;
+        a->asked_utc_ms = 1900000000000;
+        snprintf(a->name, sizeof(a->name), "%s", arg[2]);
+        send_grants();
+    } else if (strcmp(word, "grant") == 0 && arg[2] && grants.grant_count < DW_GRANTS_MAX) {
+        struct dw_ipc_grant *g = &grants.grant[grants.grant_count++];
+        *g = (struct dw_ipc_grant){.state = (uint8_t)number(arg[1]),
+                                   .mode = DW_GRANT_VETO,
+                                   .per_day = 2,
+                                   .window_count = 2,
+                                   .window = {{540, 120}, {1980, 60}},
+                                   .camera_class = DW_CAMERA_K2,
+                                   .uses = 30,
+                                   .used = 3,
+                                   .dwell_ms = 60000,
+                                   .signed_by = 1,
+                                   .nbf_s = 1790000000,
+                                   .exp_s = 1792592000,
+                                   .live_at_ms = 1790000600000,
+                                   .signed_at_ms = 1790000000000};
+        g->id[15] = (uint8_t)number(arg[0]);
+        g->agency[15] = 1;
+        snprintf(g->name, sizeof(g->name), "%s", arg[2]);
+        snprintf(g->zone, sizeof(g->zone), "Europe/Amsterdam");
+        send_grants();
+    } else if (strcmp(word, "grants") == 0) {
+        send_grants();
+    } else if (strcmp(word, "restored") == 0) {
+        grants.is_restored = number(arg[0]) != 0;
+        send_grants();
     } else if (strcmp(word, "vapid") == 0) {
         struct dw_ipc_alert_done m = {.vapid_pub = {4, 1, 2, 3}};
         send_front(DW_IPC_ALERT_DONE, &m);

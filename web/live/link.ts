@@ -3,7 +3,7 @@
 
 import { SleepClock } from "../shared/clock";
 import { LEASE_MAX_MS } from "../shared/display";
-import type { DrillLine, FromWorker, Hello, OwnerWord, State, Story, ToWorker } from "./messages";
+import type { DrillLine, FromWorker, GrantsChanged, Hello, OwnerWord, State, Story, ToWorker } from "./messages";
 import { type DoorSeen, type Lease, Picture, type PictureWord } from "./seen";
 import { Sync } from "./sync";
 
@@ -21,6 +21,7 @@ export interface LinkEvents {
   /** The hub is about to withdraw the bolt: SECURED comes down everywhere, now. */
   takedown: () => void;
   drill: (m: DrillLine) => void;
+  grants: (m: GrantsChanged) => void;
   refused: (why: string) => void;
   link: (up: boolean) => void;
   /** The word of the picture has changed. */
@@ -270,7 +271,7 @@ export class Link {
     if (code === 4401) this.onSignedOut?.();
   }
 
-  private onText(m: State | Story | Hello | DrillLine | { t: "refused"; why: string }, at: number): void {
+  private onText(m: State | Story | Hello | DrillLine | GrantsChanged | { t: "refused"; why: string }, at: number): void {
     switch (m.t) {
       case "state": {
         const wasOpening = this.door.isOpening;
@@ -292,6 +293,9 @@ export class Link {
         return;
       case "drill":
         this.emit("drill", m);
+        return;
+      case "grants":
+        this.emit("grants", m);
         return;
       case "refused":
         this.refused = m.why;

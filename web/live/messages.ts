@@ -81,7 +81,17 @@ export interface Refused {
   why: string;
 }
 
-export type FrontText = State | Story | Hello | DrillLine | Refused | { t: "display"; cose: string } | { t: "hub_nonce"; n: string };
+/** Agencies or permissions are not as they were: the list is worth asking for again. */
+export interface GrantsChanged {
+  t: "grants";
+  epoch: number;
+  /** Agencies that ask and have none. */
+  waiting: number;
+  /** No visitors until an owner acknowledges. */
+  restored: boolean;
+}
+
+export type FrontText = State | Story | Hello | DrillLine | Refused | GrantsChanged | { t: "display"; cose: string } | { t: "hub_nonce"; n: string };
 
 export type Cannot = "ed25519" | "webcodecs";
 /** What was wrong: it does not fit its seal, or the camera itself signs that somebody handles it. */
@@ -99,7 +109,7 @@ export interface Measures {
 export type FromWorker =
   | { k: "clock"; page: number; worker: number; slept: string }
   | { k: "link"; up: boolean; code: number; why: string }
-  | { k: "text"; m: State | Story | Hello | DrillLine | Refused; at: number }
+  | { k: "text"; m: State | Story | Hello | DrillLine | Refused | GrantsChanged; at: number }
   | { k: "door"; d: Display; sentAt: number; until: number }
   | { k: "proof"; exposedAt: number; tExpUs: number; measures: Measures }
   | { k: "unproven"; at: number }

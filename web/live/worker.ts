@@ -141,6 +141,7 @@ async function onText(text: string): Promise<void> {
       return;
     case "story":
     case "drill":
+    case "grants":
       tell({ k: "text", m, at: clock.now() });
   }
 }

@@ -67,6 +67,23 @@ static const struct words noes[DW_PEOPLE_NO_COUNT] = {
                               "Try again."},
     [DW_PEOPLE_NO_TOO_MANY] = {429, "", "Too many tries", "There were too many tries.",
                                "Wait a minute and try again."},
+    [DW_PEOPLE_NO_DOOR_OPEN] = {409, "", "Not locked", "The door is not locked.",
+                                "Push it, or lock it first."},
+    [DW_PEOPLE_NO_RECOVERY] =
+        {409, "", "A recovery is under way",
+         "Nothing opens while somebody becomes an owner by the recovery code.",
+         "Stop the recovery if it is not yours."},
+    [DW_PEOPLE_NO_SCOPE] =
+        {422, "", "This cannot be given",
+         "Days, times, uses or minutes are outside of what a permission may say.",
+         "Choose 1 to 90 days, times that do not begin twice, at least one use."},
+    [DW_PEOPLE_NO_CLOCK] = {409, "", "The time is not known",
+                            "The hub does not know what time it is, so nothing with days and times"
+                            " can be signed.",
+                            "Wait until the hub has its time again, then begin again."},
+    [DW_PEOPLE_NO_NOT_WAITING] = {409, "", "Too late to object",
+                                  "This permission does not wait any more.",
+                                  "Look at it again; an owner can revoke it."},
 };
 
 /* ---- answers ---- */
@@ -230,7 +247,7 @@ bool dw_front_uint(struct dw_front_call *c, const char *key, uint64_t max, uint6
 
 json_t *dw_front_base64(const void *bytes, size_t len)
 {
-    char text[DW_BASE64URL_CAP(384)];
+    char text[DW_BASE64URL_CAP(1024)];
     if (DW_BASE64URL_CAP(len) > sizeof(text))
         return json_null();
     dw_base64url(bytes, len, text, sizeof(text));

@@ -129,6 +129,12 @@ void dw_api_signout_everywhere(struct dw_front_call *c);
 void dw_api_acts_begin(struct dw_front_call *c);
 void dw_api_acts_finish(struct dw_front_call *c);
 void dw_api_people(struct dw_front_call *c);
+/* grants.c */
+void dw_api_grants(struct dw_front_call *c);
+void dw_api_grants_revoke(struct dw_front_call *c);
+void dw_api_grants_veto(struct dw_front_call *c);
+/* The fields of the act `grant`; false: refused. */
+bool dw_api_act_grant(struct dw_front_call *c, struct dw_ipc_people_ask *m);
 /* house.c */
 void dw_api_jobs(struct dw_front_call *c);
 void dw_api_wish(struct dw_front_call *c);

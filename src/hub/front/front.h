@@ -180,6 +180,8 @@ json_t *dw_say_hex(const void *bytes, size_t len);
 struct dw_note *dw_say_hello(const struct dw_front *f);
 struct dw_note *dw_say_state(const struct dw_ipc_state *s);
 struct dw_note *dw_say_story(const struct dw_ipc_story *s, bool is_past);
+/* That agencies or grants are not as they were; the page asks for the list. */
+struct dw_note *dw_say_grants(const struct dw_ipc_grants *g);
 struct dw_note *dw_say_display(const struct dw_ipc_display *d);
 struct dw_note *dw_say_hub_nonce(const uint8_t nonce[32]);
 struct dw_note *dw_say_drill(const char *name, const char *line, bool is_over);

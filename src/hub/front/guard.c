@@ -144,6 +144,17 @@ static void on_people(struct dw_front *f, const struct dw_ipc_people *p)
         ask_story(f);
 }
 
+static void on_grants(struct dw_front *f, const struct dw_ipc_grants *g)
+{
+    if (memcmp(&f->grants, g, sizeof(*g)) == 0)
+        return; /* told with something else that changed */
+    f->grants = *g;
+    struct dw_note *n = dw_say_grants(g);
+    if (n)
+        dw_front_pages_push(f, n);
+    dw_note_drop(n);
+}
+
 static void on_job(struct dw_front *f, const struct dw_ipc_job *job)
 {
     uint32_t at = 0, oldest = 0;
@@ -263,7 +274,7 @@ static void on_guard(uv_poll_t *poll, int status, int events)
         else if (type == DW_IPC_PARAMS)
             f->params = in.params;
         else if (type == DW_IPC_GRANTS)
-            f->grants = in.grants;
+            on_grants(f, &in.grants);
         else if (type == DW_IPC_JOB)
             on_job(f, &in.job);
         else if (type == DW_IPC_WHO)

@@ -296,21 +296,34 @@ static const struct {
     {"set_param", "act field value", DW_ACT_SET_PARAM, act_param},
     {"allow_agency", "act id", DW_ACT_ALLOW_AGENCY, act_agency},
     {"new_recovery", "act", DW_ACT_NEW_RECOVERY, NULL},
+    {"grant", "act agency kind windows days uses per_day dwell_ms mode ? passkey", DW_ACT_GRANT,
+     dw_api_act_grant},
 };
 
+/* A page may ask the passkeys of `allow` and no other. What is signed shows one by its thumbprint
+ * (a grant): then that one alone is allowed, and is `credential` too. */
 static void act_began(struct dw_front_call *c, const struct dw_ipc_people_answer *a)
 {
     struct dw_front *f = c->front;
     json_t *j = challenge_json(f, a), *allow = json_array();
-    for (uint32_t i = 0; i < DW_CREDENTIALS_MAX; i++) {
+    bool is_one = a->credential_len > 0 && a->credential_len <= sizeof(a->credential);
+    if (is_one)
+        json_array_append_new(allow, dw_front_base64(a->credential, a->credential_len));
+    for (uint32_t i = 0; !is_one && i < DW_CREDENTIALS_MAX; i++) {
         const struct dw_ipc_credential *k = &f->people.credential[i];
         if (k->member == c->session.member && k->id_len <= sizeof(k->id))
             json_array_append_new(allow, dw_front_base64(k->id, k->id_len));
     }
-    if (j)
-        json_object_set_new(j, "allow", allow);
-    else
+    if (!j) {
         json_decref(allow);
+        dw_front_answer(c, 200, NULL);
+        return;
+    }
+    json_object_set_new(j, "allow", allow);
+    if (is_one)
+        json_object_set_new(j, "credential", dw_front_base64(a->credential, a->credential_len));
+    if (a->bytes_len > 0 && a->bytes_len <= sizeof(a->bytes))
+        json_object_set_new(j, "bytes", dw_front_base64(a->bytes, a->bytes_len));
     dw_front_answer(c, 200, j);
 }
 
@@ -332,7 +345,10 @@ void dw_api_acts_begin(struct dw_front_call *c)
  * next to join has a time, a recovery code has none. */
 static void acted(struct dw_front_call *c, const struct dw_ipc_people_answer *a)
 {
+    static const uint8_t none[sizeof(a->id)];
     json_t *j = json_object();
+    if (j && memcmp(a->id, none, sizeof(none)) != 0)
+        json_object_set_new(j, "grant", dw_say_hex(a->id, sizeof(a->id)));
     if (j && a->text[0] && a->until_utc_ms > 0) {
         json_object_set_new(j, "link", link_json(c->front, a));
         json_object_set_new(j, "until", dw_time_json(a->until_utc_ms));

@@ -2,6 +2,7 @@
 
 #define OPEN      DW_ACCESS_OPEN
 #define MEMBER    DW_ACCESS_MEMBER
+#define OWNER     DW_ACCESS_OWNER
 #define ASSERTION "challenge id client_data auth_data signature"
 
 /* clang-format off */
@@ -19,6 +20,9 @@ const struct dw_front_route dw_front_routes[] = {
     {"POST", "/api/acts/begin",         MEMBER, "*",       dw_api_acts_begin},
     {"POST", "/api/acts/finish",        MEMBER, ASSERTION, dw_api_acts_finish},
     {"GET",  "/api/people",             MEMBER, NULL,      dw_api_people},
+    {"GET",  "/api/grants",             MEMBER, NULL,      dw_api_grants},
+    {"POST", "/api/grants/revoke",      OWNER,  "id",      dw_api_grants_revoke},
+    {"POST", "/api/grants/veto",        MEMBER, "id",      dw_api_grants_veto},
     {"GET",  "/api/jobs",               MEMBER, NULL,      dw_api_jobs},
     {"POST", "/api/wish",               MEMBER, "*",       dw_api_wish},
     {"GET",  "/api/history",            MEMBER, NULL,      dw_api_history},

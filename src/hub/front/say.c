@@ -1,7 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "crypto/crypto.h"
+#include "crypto/chain.h"
 #include "hub/front/front.h"
 #include "os/os.h"
 
@@ -104,6 +104,16 @@ struct dw_note *dw_say_hello(const struct dw_front *f)
                                      f->conf.record_folder[0] != '\0', "hub_nonces", nonces));
 }
 
+struct dw_note *dw_say_grants(const struct dw_ipc_grants *g)
+{
+    uint32_t waiting = 0;
+    for (uint32_t i = 0; i < g->agency_count && i < DW_AGENCIES_MAX; i++)
+        waiting += g->agency[i].is_waiting == 1;
+    return dw_note_of_json(json_pack("{s:s, s:I, s:I, s:b}", "t", "grants", "epoch",
+                                     (json_int_t)g->epoch, "waiting", (json_int_t)waiting,
+                                     "restored", g->is_restored != 0));
+}
+
 struct dw_note *dw_say_state(const struct dw_ipc_state *s)
 {
     static const char *const classes[] = {"C", "B", "A"};
@@ -162,9 +172,17 @@ static void story_value(json_t *j, const struct dw_ipc_story *s)
     if (s->kind == DW_STORY_VISIT_REFUSED) {
         text = dw_check_text((enum dw_check)s->value);
         next = dw_check_next((enum dw_check)s->value);
+        if (s->value2 > 0 && s->value2 < DW_CHAIN_NO_COUNT) /* what of the signatures it was */
+            json_object_set_new(j, "reason",
+                                json_string(dw_chain_no_code((enum dw_chain_no)s->value2)));
     } else if (s->kind == DW_STORY_ALARM || s->kind == DW_STORY_ALARM_OVER) {
         text = dw_alarm_text((enum dw_alarm)s->value);
     }
+    if (s->kind == DW_STORY_GRANT && s->value == DW_GRANT_CHANGE_RESTORED && s->value2 == 1)
+        word = "acknowledged";
+    if (s->kind == DW_STORY_GRANT && s->value == DW_GRANT_CHANGE_REFUSED)
+        json_object_set_new(j, "reason",
+                            json_string(dw_chain_no_code((enum dw_chain_no)s->value2)));
     if (word)
         json_object_set_new(j, "word", json_string(word));
     if (text)
