@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "crypto/signed.h"
+#include "crypto/tls.h"
 #include "media/h264.h"
 #include "os/os.h"
 #include "os/stream.h"
@@ -47,11 +48,15 @@ struct link {
     struct dw_stream *stream; /* NULL: free */
     uint64_t since_ms;
     uint64_t left_out; /* frames not sent because it does not read */
+    bool is_open;      /* it is the hub's: TLS says so */
     bool has_asked, awaits_key;
 };
 
 struct dw_agent {
     struct dw_agent_settings settings;
+    uint8_t thumb[DW_THUMB_BYTES]; /* of the device key */
+    struct dw_secret session;
+    struct dw_tls_end *tls;
     struct dw_listener *listener;
     struct link links[LINKS_MAX];
     uv_timer_t tidy;
@@ -161,7 +166,7 @@ static dw_err sign_frame(struct dw_agent *a, const struct pair *p, const struct 
     uint8_t payload[DW_FRAME_RECORD_MAX];
     struct dw_buf out = dw_buf_of(payload, sizeof payload);
     DW_TRY(dw_frame_record_write(&r, &out));
-    DW_TRY(dw_signed_make(a->settings.secret, DW_CONTEXT_FRAME, dw_view_of_buf(&out), ret_record));
+    DW_TRY(dw_signed_make(&a->session, DW_CONTEXT_FRAME, dw_view_of_buf(&out), ret_record));
     a->seq++;
     dw_sha256(dw_view_of_buf(ret_record), a->chain);
     return DW_OK;
@@ -312,8 +317,8 @@ static bool send_hello(struct link *l, const struct dw_camera_ask *ask)
     uint8_t payload[256], bytes[512];
     struct dw_buf in = dw_buf_of(payload, sizeof payload), out = dw_buf_of(bytes, sizeof bytes);
     return !dw_failed(dw_camera_hello_write(&hello, &in)) &&
-           !dw_failed(dw_signed_make(a->settings.secret, DW_CONTEXT_CAMERA_HELLO,
-                                     dw_view_of_buf(&in), &out)) &&
+           !dw_failed(
+               dw_signed_make(&a->session, DW_CONTEXT_CAMERA_HELLO, dw_view_of_buf(&in), &out)) &&
            !dw_failed(dw_stream_send(l->stream, DW_CAMERA_KIND_HELLO, dw_view_of_buf(&out),
                                      dw_view_of(NULL, 0), false));
 }
@@ -395,7 +400,14 @@ static void on_closed(void *ctx, struct dw_stream *s, const char *why)
     *l = (struct link){.agent = l->agent};
 }
 
-static const struct dw_stream_events link_events = {.message = on_message, .closed = on_closed};
+static void on_open(void *ctx, struct dw_stream *s)
+{
+    struct link *l = ctx;
+    (void)s;
+    l->is_open = true;
+}
+
+static const struct dw_stream_events link_events = {on_message, on_closed, on_open};
 
 static bool on_accepted(void *ctx, struct dw_stream *s, const struct dw_stream_events **ret_ev,
                         void **ret_ctx)
@@ -406,8 +418,10 @@ static bool on_accepted(void *ctx, struct dw_stream *s, const struct dw_stream_e
         struct link *l = &a->links[i];
         if (!l->stream)
             free_link = l;
-        else if (!l->has_asked && (!oldest || l->since_ms < oldest->since_ms))
-            oldest = l;
+        else if (!l->has_asked &&
+                 (!oldest || l->is_open < oldest->is_open ||
+                  (l->is_open == oldest->is_open && l->since_ms < oldest->since_ms)))
+            oldest = l; /* one that has shown no key, before one that has */
     }
     if (!free_link) { /* strangers make room: the one that says nothing for longest goes */
         a->refused_links++;
@@ -433,6 +447,41 @@ static void on_tidy(uv_timer_t *timer)
 
 /* ---- life ---------------------------------------------------------------------------------- */
 
+/* Is it a process of our hub, that dials this camera? */
+static bool is_hub(void *ctx, const uint8_t pub[DW_KEY_BYTES], struct dw_view proof)
+{
+    struct dw_agent *a = ctx;
+    struct dw_view payload;
+    struct dw_hub_link said;
+    return !dw_failed(dw_signed_open(a->settings.hub, DW_CONTEXT_HUB_LINK, proof, &payload)) &&
+           !dw_failed(dw_hub_link_read(payload, &said)) &&
+           dw_same(said.camera, a->thumb, sizeof a->thumb) && dw_same(said.pub, pub, DW_KEY_BYTES);
+}
+
+static dw_err make_session(struct dw_agent *a)
+{
+    struct dw_camera_session session = {.boot_count = a->settings.boot_count};
+    uint8_t payload[128], bytes[DW_SESSION_BYTES_MAX];
+    struct dw_buf in = dw_buf_of(payload, sizeof payload), out = dw_buf_of(bytes, sizeof bytes);
+    memcpy(a->thumb, a->settings.secret->key.thumb, sizeof a->thumb);
+    dw_random(a->boot_seed, sizeof a->boot_seed);
+    dw_sha256(dw_view_of(a->boot_seed, sizeof a->boot_seed), a->chain);
+    dw_secret_new(&a->session);
+    memcpy(session.boot_seed, a->boot_seed, sizeof session.boot_seed);
+    memcpy(session.pub, a->session.key.pub, sizeof session.pub);
+    DW_TRY(dw_camera_session_write(&session, &in));
+    DW_TRY(
+        dw_signed_make(a->settings.secret, DW_CONTEXT_CAMERA_SESSION, dw_view_of_buf(&in), &out));
+    a->settings.secret = NULL;
+    struct dw_tls_conf tls = {.secret = &a->session,
+                              .proof = dw_view_of_buf(&out),
+                              .alpn = DW_CAMERA_ALPN,
+                              .check = is_hub,
+                              .ctx = a};
+    DW_TRY(dw_tls_init());
+    return dw_tls_end_new(&tls, &a->tls);
+}
+
 dw_err dw_agent_new(uv_loop_t *loop, const struct dw_agent_settings *settings,
                     struct dw_agent **ret_agent, uint16_t *ret_port)
 {
@@ -445,17 +494,20 @@ dw_err dw_agent_new(uv_loop_t *loop, const struct dw_agent_settings *settings,
         free(a);
         return dw_fail(DW_E_NO_SPACE);
     }
-    dw_random(a->boot_seed, sizeof a->boot_seed);
-    dw_sha256(dw_view_of(a->boot_seed, sizeof a->boot_seed), a->chain);
     for (size_t i = 0; i < LINKS_MAX; i++)
         a->links[i].agent = a;
-    dw_err e = dw_stream_listen(loop, settings->listen, DW_CAMERA_LINK_MAX, on_accepted, a,
-                                &a->listener, ret_port);
+    dw_err e = make_session(a);
+    if (!dw_failed(e))
+        e = dw_stream_listen(loop, settings->listen, DW_CAMERA_LINK_MAX, on_accepted, a,
+                             &a->listener, ret_port);
     if (dw_failed(e)) {
+        dw_tls_end_free(a->tls);
         free(a->seen_asks);
         free(a);
         return e;
     }
+    struct dw_seal seal = dw_tls_seal(a->tls);
+    dw_listener_seal(a->listener, &seal);
     (void)pthread_mutex_init(&a->lock, NULL);
     a->wake.data = a->tidy.data = a;
     DW_ASSERT(uv_async_init(loop, &a->wake, on_wake) == 0 && uv_timer_init(loop, &a->tidy) == 0 &&
@@ -479,6 +531,8 @@ void dw_agent_free(struct dw_agent *a)
     for (size_t i = 0; i < a->queue_len; i++)
         free(a->queue[(a->queue_head + i) % QUEUE_UNITS].bytes);
     (void)pthread_mutex_destroy(&a->lock);
+    dw_tls_end_free(a->tls);
+    dw_secret_wipe(&a->session);
     free(a->seen_asks);
     free(a);
 }

@@ -3,6 +3,9 @@
  * Lives on one libuv loop. Access units come in from the encoder's thread through a bounded queue
  * (dw_agent_unit); everything else happens on the loop.
  *
+ * The link is TLS 1.3 with the enrolled hub and nobody else. The device key signs once, at the
+ * start: that this boot's frames, hellos and end of the link are signed with the session key.
+ *
  * A frame is signed with the nonces that were in force when its exposure began, never with newer
  * ones: a picture taken before a question cannot answer it.
  */
@@ -20,8 +23,8 @@ struct dw_agent;
 
 struct dw_agent_settings {
     const char *listen;
-    const struct dw_secret *secret; /* borrowed for the agent's life, as is `hub` */
-    const struct dw_key *hub;
+    const struct dw_secret *secret; /* device key; used by dw_agent_new only */
+    const struct dw_key *hub;       /* borrowed for the agent's life */
     uint32_t boot_count;
     uint16_t width_px, height_px, fps;
     uint32_t bitrate_kbit;

@@ -273,6 +273,7 @@ static bool listen_for_hub(uv_loop_t *loop, uint32_t boot_count)
     (void)snprintf(s.software, sizeof s.software, "%s %.8s", SOFTWARE, conf.source);
     uint16_t port;
     dw_err e = dw_agent_new(loop, &s, &agent, &port);
+    dw_secret_wipe(&secret); /* it has said whose frames these are */
     char text[16];
     int n = snprintf(text, sizeof text, "%u\n", dw_failed(e) ? 0u : port);
     if (!dw_failed(e) && conf.port_file[0])
@@ -359,6 +360,5 @@ int main(int argc, char **argv)
     (void)uv_signal_start(&on_int, on_signal, SIGINT);
     (void)uv_run(loop, UV_RUN_DEFAULT);
     dw_agent_free(agent);
-    dw_secret_wipe(&secret);
     return exit_code;
 }

@@ -12,6 +12,7 @@
 #define KEEPALIVE_S     15u
 #define LISTEN_BACKLOG  128
 #define STREAMS_MAX     4096u /* of one listener */
+#define WIRE_BYTES      65536u
 
 struct dw_listener {
     uv_tcp_t tcp;
@@ -20,6 +21,7 @@ struct dw_listener {
     bool is_closed;
     dw_accepted *accepted;
     void *ctx;
+    struct dw_seal seal; /* begin NULL: clear */
 };
 
 struct dw_stream {
@@ -35,6 +37,9 @@ struct dw_stream {
     int handles; /* open libuv handles; freed at 0 */
     bool is_up, is_closing, is_told;
     char why[64];
+    struct dw_seal seal; /* begin NULL: clear */
+    void *session;
+    bool is_greeted;
 };
 
 struct sending {
@@ -96,6 +101,8 @@ static void on_handle_closed(uv_handle_t *handle)
         s->from->streams--;
         release_listener(s->from);
     }
+    if (s->session)
+        s->seal.drop(s->session);
     free(s->in);
     free(s);
 }
@@ -131,10 +138,8 @@ static uint32_t length_of(const uint8_t *head)
 }
 
 /* Memory follows what has come in, not what the other side announces: at most double of it. */
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
+static void make_room(struct dw_stream *s)
 {
-    (void)suggested;
-    struct dw_stream *s = handle->data;
     if (s->in_cap - s->in_len < READ_BYTES_MIN / 2) {
         size_t cap = s->in_cap ? s->in_cap * 2 : READ_BYTES_MIN;
         size_t cap_max = s->max + HEAD_BYTES + READ_BYTES_MIN;
@@ -146,6 +151,19 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
             s->in_cap = cap;
         }
     }
+}
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buf)
+{
+    /* Sealed bytes are used up before the next stream reads. */
+    static _Thread_local char wire[WIRE_BYTES];
+    (void)suggested;
+    struct dw_stream *s = handle->data;
+    if (s->session) {
+        *ret_buf = uv_buf_init(wire, sizeof wire);
+        return;
+    }
+    make_room(s);
     *ret_buf = uv_buf_init((char *)s->in + s->in_len, (unsigned)(s->in_cap - s->in_len));
 }
 
@@ -178,11 +196,73 @@ static void deliver(struct dw_stream *s)
     }
 }
 
+/* ---- sealed ---- */
+
+static bool flush(struct dw_stream *s);
+
+/* What the seal still has to say goes out if it can go at once. */
+static void break_seal(struct dw_stream *s)
+{
+    uint8_t last[1024];
+    uv_buf_t buf = uv_buf_init((char *)last, (unsigned)s->seal.take(s->session, last, sizeof last));
+    if (buf.len > 0)
+        (void)uv_try_write((uv_stream_t *)&s->tcp, &buf, 1);
+    char text[48];
+    (void)snprintf(text, sizeof text, "tls %s", s->seal.why(s->session));
+    dw_stream_close(s, text);
+}
+
+/* True when the other side is known, and it is still there. */
+static bool greet(struct dw_stream *s)
+{
+    dw_err e = s->seal.greet(s->session);
+    if (dw_is(e, DW_E_BUSY)) {
+        (void)flush(s);
+        return false;
+    }
+    if (dw_failed(e)) {
+        break_seal(s);
+        return false;
+    }
+    (void)uv_timer_stop(&s->timer);
+    s->is_greeted = true;
+    if (!flush(s))
+        return false;
+    if (s->ev->open)
+        s->ev->open(s->ctx, s);
+    return !s->is_closing;
+}
+
+static void unseal(struct dw_stream *s, struct dw_view wire)
+{
+    if (dw_failed(s->seal.feed(s->session, wire))) {
+        break_seal(s);
+        return;
+    }
+    if (!s->is_greeted && !greet(s))
+        return;
+    for (size_t len = 1; len > 0 && !s->is_closing;) {
+        make_room(s);
+        struct dw_buf in = {s->in, s->in_len, s->in_cap};
+        if (in.len == in.cap) {
+            dw_stream_close(s, "out of memory");
+        } else if (dw_failed(s->seal.read(s->session, &in, &len))) {
+            break_seal(s);
+        } else {
+            s->in_len = in.len;
+            deliver(s);
+        }
+    }
+    if (!s->is_closing)
+        (void)flush(s);
+}
+
 static void on_read(uv_stream_t *tcp, ssize_t n, const uv_buf_t *buf)
 {
-    (void)buf;
     struct dw_stream *s = tcp->data;
-    if (n > 0) {
+    if (n > 0 && s->session) {
+        unseal(s, dw_view_of(buf->base, (size_t)n));
+    } else if (n > 0) {
         s->in_len += (size_t)n;
         deliver(s);
     } else if (n == UV_EOF) {
@@ -197,7 +277,31 @@ static bool start(struct dw_stream *s)
     s->is_up = true;
     (void)uv_tcp_nodelay(&s->tcp, 1);
     (void)uv_tcp_keepalive(&s->tcp, 1, KEEPALIVE_S);
+    if (s->seal.begin && !(s->session = s->seal.begin(s->seal.end, !s->from)))
+        return false;
     return uv_read_start((uv_stream_t *)&s->tcp, on_alloc, on_read) == 0;
+}
+
+static void on_slow_greeting(uv_timer_t *timer)
+{
+    dw_stream_close(timer->data, "tls greeting took too long");
+}
+
+void dw_stream_seal(struct dw_stream *s, const struct dw_seal *seal)
+{
+    DW_ASSERT(!s->is_up);
+    s->seal = *seal;
+}
+
+void dw_listener_seal(struct dw_listener *l, const struct dw_seal *seal)
+{
+    DW_ASSERT(l->streams == 0);
+    l->seal = *seal;
+}
+
+const void *dw_stream_session(const struct dw_stream *s)
+{
+    return s->is_greeted ? s->session : NULL;
 }
 
 /* ---- dialling ---- */
@@ -207,11 +311,14 @@ static void on_connected(uv_connect_t *req, int status)
     struct dw_stream *s = req->data;
     if (s->is_closing)
         return;
-    (void)uv_timer_stop(&s->timer);
+    if (!s->seal.begin) /* else it bounds the greeting, too */
+        (void)uv_timer_stop(&s->timer);
     if (status < 0) {
         dw_stream_close(s, uv_strerror(status));
     } else if (!start(s)) {
         dw_stream_close(s, "cannot read");
+    } else if (s->session) {
+        (void)greet(s);
     } else if (s->ev->open) {
         s->ev->open(s->ctx, s);
     }
@@ -219,7 +326,8 @@ static void on_connected(uv_connect_t *req, int status)
 
 static void on_connect_timeout(uv_timer_t *timer)
 {
-    dw_stream_close(timer->data, "no connection in time");
+    struct dw_stream *s = timer->data;
+    dw_stream_close(s, s->is_up ? "tls greeting took too long" : "no connection in time");
 }
 
 dw_err dw_stream_dial(uv_loop_t *loop, const char *address, size_t max, uint32_t connect_ms,
@@ -257,6 +365,7 @@ static void on_incoming(uv_stream_t *tcp, int status)
     if (!s)
         return;
     s->from = l;
+    s->seal = l->seal;
     l->streams++;
     if (uv_accept(tcp, (uv_stream_t *)&s->tcp) != 0) {
         dw_stream_close(s, "cannot accept");
@@ -268,6 +377,8 @@ static void on_incoming(uv_stream_t *tcp, int status)
         s->is_told = true;
         if (!s->is_closing && !start(s))
             dw_stream_close(s, "cannot read");
+        else if (s->session)
+            (void)uv_timer_start(&s->timer, on_slow_greeting, s->seal.greet_ms, 0);
     }
 }
 
@@ -328,18 +439,51 @@ size_t dw_stream_queued(const struct dw_stream *s)
     return uv_stream_get_write_queue_size((const uv_stream_t *)&s->tcp);
 }
 
+static size_t queue_bound(const struct dw_stream *s)
+{
+    return s->max > QUEUE_BYTES_MIN / 4 ? s->max * 4 : QUEUE_BYTES_MIN;
+}
+
+static bool put(struct dw_stream *s, struct sending *w, size_t len)
+{
+    w->req.data = w;
+    uv_buf_t buf = uv_buf_init((char *)w->bytes, (unsigned)len);
+    if (uv_write(&w->req, (uv_stream_t *)&s->tcp, &buf, 1, on_sent) == 0)
+        return true;
+    free(w);
+    dw_stream_close(s, "cannot write");
+    return false;
+}
+
+/* Sends what the seal holds for the wire. */
+static bool flush(struct dw_stream *s)
+{
+    size_t len = s->seal.waiting(s->session);
+    if (len == 0)
+        return true;
+    if (dw_stream_queued(s) > queue_bound(s)) {
+        dw_stream_close(s, "the other side does not read");
+        return false;
+    }
+    struct sending *w = malloc(sizeof(*w) + len);
+    if (!w) {
+        dw_stream_close(s, "out of memory");
+        return false;
+    }
+    return put(s, w, s->seal.take(s->session, w->bytes, len));
+}
+
 dw_err dw_stream_send(struct dw_stream *s, uint8_t kind, struct dw_view a, struct dw_view b,
                       bool droppable)
 {
-    if (s->is_closing)
+    if (s->is_closing || (s->seal.begin && !s->is_greeted))
         return dw_fail(DW_E_IO);
     if (a.len > s->max || b.len > s->max || 1 + a.len + b.len > s->max)
         return dw_fail(DW_E_TOO_LARGE);
     size_t queued = dw_stream_queued(s);
     if (droppable && queued > s->max)
         return dw_fail(DW_E_BUSY);
-    size_t bound = s->max > QUEUE_BYTES_MIN / 4 ? s->max * 4 : QUEUE_BYTES_MIN;
-    if (queued > bound) {
+    if (queued > queue_bound(s)) {
         dw_stream_close(s, "the other side does not read");
         return dw_fail(DW_E_IO);
     }
@@ -356,12 +500,13 @@ dw_err dw_stream_send(struct dw_stream *s, uint8_t kind, struct dw_view a, struc
         memcpy(w->bytes + HEAD_BYTES, a.ptr, a.len);
     if (b.len > 0)
         memcpy(w->bytes + HEAD_BYTES + a.len, b.ptr, b.len);
-    w->req.data = w;
-    uv_buf_t buf = uv_buf_init((char *)w->bytes, (unsigned)(HEAD_BYTES - 1 + len));
-    if (uv_write(&w->req, (uv_stream_t *)&s->tcp, &buf, 1, on_sent) != 0) {
-        free(w);
-        dw_stream_close(s, "cannot write");
-        return dw_fail(DW_E_IO);
-    }
-    return DW_OK;
+    if (!s->session)
+        return put(s, w, HEAD_BYTES - 1 + len) ? DW_OK : dw_fail(DW_E_IO);
+    dw_err e = s->seal.write(s->session, dw_view_of(w->bytes, HEAD_BYTES - 1 + len));
+    free(w);
+    if (dw_failed(e))
+        break_seal(s);
+    else if (!flush(s))
+        e = dw_fail(DW_E_IO);
+    return dw_failed(e) ? dw_fail(DW_E_IO) : DW_OK;
 }

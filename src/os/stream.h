@@ -4,6 +4,9 @@
  * length (kind and body) of 0 or above `max` closes the stream. The queue of unsent bytes is
  * bounded: when it is full the stream closes (commands) or drops (media, see `send`). A stream that
  * stays silent is not closed: whoever needs life asks for it in his own protocol.
+ *
+ * Sealed, all of it goes through a struct dw_seal (TLS). There is no way back to clear bytes: what
+ * does not begin with a greeting, or is changed on the way, closes the stream with "tls WORD".
  */
 #ifndef DW_OS_STREAM_H
 #define DW_OS_STREAM_H
@@ -11,6 +14,7 @@
 #include <uv.h>
 
 #include "core/base.h"
+#include "core/seal.h"
 
 struct dw_stream;
 
@@ -19,7 +23,8 @@ struct dw_stream_events {
     void (*message)(void *ctx, struct dw_stream *s, uint8_t kind, struct dw_view body);
     /* Once, for every reason; `s` is freed after the call. */
     void (*closed)(void *ctx, struct dw_stream *s, const char *why);
-    /* dw_stream_dial only: the connection is up. May be NULL. */
+    /* The connection is up, and the other side is who it should be: of dw_stream_dial, and of
+     * sealed streams of dw_stream_listen. May be NULL. */
     void (*open)(void *ctx, struct dw_stream *s);
 };
 
@@ -40,9 +45,17 @@ DW_MUST_USE dw_err dw_stream_listen(uv_loop_t *loop, const char *address, size_t
 /* Its streams live on. */
 void dw_listener_close(struct dw_listener *l);
 
+/* From the first byte on. Call it at once, before the loop turns: after dw_stream_dial, after
+ * dw_stream_listen. `seal` is copied; its `end` lives until the last stream is closed. A greeting
+ * that takes longer than `connect_ms`, or `greet_ms` on the listening side, closes the stream. */
+void dw_stream_seal(struct dw_stream *s, const struct dw_seal *seal);
+void dw_listener_seal(struct dw_listener *l, const struct dw_seal *seal);
+/* Of a sealed stream that is open; else NULL. */
+const void *dw_stream_session(const struct dw_stream *s);
+
 /* Copies. `a` and `b` are sent one after the other as one body (either may be empty).
  * DW_E_BUSY: `droppable` and more than `max` bytes wait; nothing was queued.
- * DW_E_IO: the stream is closing. */
+ * DW_E_IO: the stream is closing, or is sealed and not yet open. */
 DW_MUST_USE dw_err dw_stream_send(struct dw_stream *s, uint8_t kind, struct dw_view a,
                                   struct dw_view b, bool droppable);
 size_t dw_stream_queued(const struct dw_stream *s);

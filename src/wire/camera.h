@@ -1,7 +1,10 @@
 /* wire/camera.h - messages of the camera link. Pure.
  *
- * Framing on the TCP stream: u32 big-endian length of what follows, u8 kind, body. The hub dials
- * the camera. Every body but VIEWERS is or begins with a COSE_Sign1 of its context (wire/cose.h):
+ * The link is TLS 1.3 (crypto/tls.h); each end shows a key of its own and, in its certificate, what
+ * its enrolled key says of that key: the camera a camera-session, the hub a hub-link.
+ * Framing on the TCP stream, inside TLS: u32 big-endian length of what follows, u8 kind, body. The
+ * hub dials the camera. Every body but VIEWERS is or begins with a COSE_Sign1 of its context
+ * (wire/cose.h):
  *
  *   kind ASK      hub -> camera   COSE_Sign1(hub) camera-ask
  *   kind VIEWERS  hub -> camera   0..DW_VIEWERS_MAX nonces of 32 bytes; no authority, only
@@ -28,6 +31,24 @@ enum dw_camera_kind {
     DW_CAMERA_KIND_HELLO,
     DW_CAMERA_KIND_FRAME,
     DW_CAMERA_KIND_COUNT
+};
+
+#define DW_SESSION_BYTES_MAX 256u /* of the COSE_Sign1 of either of the next two */
+#define DW_CAMERA_ALPN       "doorward-camera/1"
+
+/* COSE_Sign1(camera's device key), once in each boot: the key that this boot's frames and its end
+ * of the link are signed with. { 267: bootcount, 268: bootseed, -70300: key } */
+struct dw_camera_session {
+    uint32_t boot_count;
+    uint8_t boot_seed[16];
+    uint8_t pub[32];
+};
+
+/* COSE_Sign1(hub): the key of the process that dials this one camera. { 2: thumbprint of the
+ * camera's device key, -70300: key } */
+struct dw_hub_link {
+    uint8_t camera[32];
+    uint8_t pub[32];
 };
 
 /* { 10: nonce, -70008: visit (0: none), -70020: key frame wanted } */
@@ -79,6 +100,10 @@ struct dw_frame_record {
 
 /* Each writes or reads one payload (the CBOR map above). `out` is appended to. A failed read leaves
  * `*ret_` alone. DW_E_NO_SPACE on write; DW_E_* of the strict reader on read. */
+DW_MUST_USE dw_err dw_camera_session_write(const struct dw_camera_session *in, struct dw_buf *out);
+DW_MUST_USE dw_err dw_camera_session_read(struct dw_view in, struct dw_camera_session *ret_session);
+DW_MUST_USE dw_err dw_hub_link_write(const struct dw_hub_link *in, struct dw_buf *out);
+DW_MUST_USE dw_err dw_hub_link_read(struct dw_view in, struct dw_hub_link *ret_link);
 DW_MUST_USE dw_err dw_camera_ask_write(const struct dw_camera_ask *in, struct dw_buf *out);
 DW_MUST_USE dw_err dw_camera_ask_read(struct dw_view in, struct dw_camera_ask *ret_ask);
 DW_MUST_USE dw_err dw_camera_hello_write(const struct dw_camera_hello *in, struct dw_buf *out);

@@ -115,7 +115,8 @@
     X(ACT, -70288)                                              \
     X(ACT_TARGET, -70289)                                       \
     X(ACT_VALUE, -70290)                                        \
-    X(ACT_NAME, -70291)
+    X(ACT_NAME, -70291)                                         \
+    X(SESSION_KEY, -70300)
 
 enum dw_claim {
 #define X(name, number) DW_CLAIM_##name = number,

@@ -22,6 +22,7 @@
 
 #include <cmocka.h>
 
+#include "../media/wire.h"
 #include "core/types.h"
 #include "crypto/signed.h"
 #include "media/h264.h"
@@ -37,8 +38,9 @@ static const char *program;
 struct home {
     char folder[128];
     struct dw_world *world;
-    struct dw_secret hub;
-    struct dw_key camera;
+    struct dw_secret hub, link; /* `link`: of the hub's process that dials */
+    struct dw_tls_end *tls;
+    struct dw_key camera, session; /* of the device, of its boot */
     pid_t pid;
     uint16_t port;
 };
@@ -91,7 +93,7 @@ static bool is_there(const char *file)
     return stat(file, &st) == 0 && st.st_size > 0;
 }
 
-static void remove_home(const struct home *h)
+static void remove_home(struct home *h)
 {
     static const char *const names[] = {"state/boot-count", "state",    "world", "camera.key",
                                         "camera.key.pub",   "hub.pub",  "port",  "log",
@@ -99,6 +101,7 @@ static void remove_home(const struct home *h)
     for (size_t i = 0; i < DW_ARRAY_COUNT(names); i++)
         (void)remove(path(h, names[i]));
     assert_int_equal(rmdir(h->folder), 0);
+    dw_tls_end_free(h->tls);
 }
 
 /* ---- the agent's life ----------------------------------------------------------------------- */
@@ -160,6 +163,11 @@ static void start(struct home *h)
     (void)fclose(f);
     h->port = (uint16_t)port;
     assert_int_equal(dw_key_load(path(h, "camera.key.pub"), &h->camera).code, DW_E_OK);
+    if (!h->tls) {
+        uint8_t said[DW_SESSION_BYTES_MAX];
+        struct dw_buf b = wire_hub_link(&h->hub, h->camera.thumb, h->link.key.pub, said);
+        h->tls = wire_end(&h->link, dw_view_of_buf(&b), DW_CAMERA_ALPN);
+    }
 }
 
 static void stop(struct home *h)
@@ -179,6 +187,7 @@ static void make_home(struct home *h, const char *extra)
     h->world = dw_world_open(path(h, "world"), true);
     assert_non_null(h->world);
     dw_secret_new(&h->hub);
+    dw_secret_new(&h->link);
     assert_int_equal(dw_key_save(path(h, "hub.pub"), &h->hub.key).code, DW_E_OK);
     write_config(h, extra);
 }
@@ -205,26 +214,68 @@ static int tear_down(void **state)
 
 /* ---- the link ------------------------------------------------------------------------------- */
 
-static int dial_with(const struct home *h, int receive_bytes)
+static struct wire wires[1024]; /* by descriptor; without a session: clear bytes */
+
+static int dial_clear(const struct home *h, int receive_bytes)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    assert_in_range(fd, 0, DW_ARRAY_COUNT(wires) - 1);
     if (receive_bytes > 0)
         (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(h->port)};
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    wires[fd] = (struct wire){.fd = fd};
     return fd;
 }
 
-static int dial(const struct home *h)
+/* With the keys of `end`. -1: the agent will not have it. */
+static int try_dial(struct home *h, struct dw_tls_end *end, int receive_bytes)
+{
+    int fd = dial_clear(h, receive_bytes);
+    struct dw_view payload;
+    struct dw_camera_session said;
+    if (!wire_open(&wires[fd], fd, end, true, PATIENCE_MS))
+        return -1;
+    /* Once for all frames of the boot: the device key stands behind the session's. */
+    assert_int_equal(dw_signed_open(&h->camera, DW_CONTEXT_CAMERA_SESSION,
+                                    dw_tls_peer_proof(wires[fd].session), &payload)
+                         .code,
+                     DW_E_OK);
+    assert_int_equal(dw_camera_session_read(payload, &said).code, DW_E_OK);
+    dw_key_from_pub(said.pub, &h->session);
+    return fd;
+}
+
+static int dial_with(struct home *h, int receive_bytes)
+{
+    int fd = try_dial(h, h->tls, receive_bytes);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static int dial(struct home *h)
 {
     return dial_with(h, 0);
+}
+
+static void hang_up(int fd)
+{
+    if (wires[fd].session)
+        wire_close(&wires[fd]);
+    else
+        (void)close(fd);
+    wires[fd] = (struct wire){0};
 }
 
 static void send_raw(int fd, const void *bytes, size_t len)
 {
     const uint8_t *at = bytes;
+    if (wires[fd].session && len > 0) {
+        (void)wire_send(&wires[fd], bytes, len);
+        return;
+    }
     while (len > 0) {
         ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
         if (n <= 0)
@@ -271,11 +322,15 @@ static void ask(const struct home *h, int fd, uint64_t visit, bool want_key, uin
 static int read_all(int fd, uint8_t *to, size_t len, int64_t until)
 {
     while (len > 0) {
-        struct pollfd p = {fd, POLLIN, 0};
-        int64_t left = until - now_ms();
-        if (left <= 0 || poll(&p, 1, (int)left) <= 0)
-            return -1;
-        ssize_t n = recv(fd, to, len, 0);
+        ssize_t n =
+            wires[fd].session ? wire_recv(&wires[fd], to, len) : recv(fd, to, len, MSG_DONTWAIT);
+        if (n < 0 && errno == EAGAIN) {
+            struct pollfd p = {fd, POLLIN, 0};
+            int64_t left = until - now_ms();
+            if (left <= 0 || poll(&p, 1, (int)left) <= 0)
+                return -1;
+            continue;
+        }
         if (n <= 0)
             return 0;
         to += n;
@@ -299,14 +354,14 @@ static int next_message(int fd, int64_t until, struct message *ret_m)
 
 /* Reads and checks all that a frame says about itself; `hub_nonce` NULL: the echo is not checked.
  */
-static void take_frame(const struct home *h, const struct message *m, struct frame *ret)
+static void take_frame(struct home *h, const struct message *m, struct frame *ret)
 {
     struct dw_frame_parts parts;
     struct dw_view payload;
     struct dw_au_info au;
     assert_int_equal(m->kind, DW_CAMERA_KIND_FRAME);
     assert_int_equal(dw_frame_parts_read(dw_view_of(m->body, m->len), &parts).code, DW_E_OK);
-    assert_int_equal(dw_signed_open(&h->camera, DW_CONTEXT_FRAME, parts.record, &payload).code,
+    assert_int_equal(dw_signed_open(&h->session, DW_CONTEXT_FRAME, parts.record, &payload).code,
                      DW_E_OK);
     memset(ret, 0, sizeof *ret);
     assert_int_equal(dw_frame_record_read(payload, &ret->record).code, DW_E_OK);
@@ -331,7 +386,7 @@ static bool has_echo(const struct frame *f, const uint8_t nonce[32])
     return memcmp(want, f->record.echo, 32) == 0;
 }
 
-static void next_frame(const struct home *h, int fd, struct frame *ret)
+static void next_frame(struct home *h, int fd, struct frame *ret)
 {
     struct message m;
     int r = next_message(fd, now_ms() + PATIENCE_MS, &m);
@@ -341,7 +396,7 @@ static void next_frame(const struct home *h, int fd, struct frame *ret)
 }
 
 /* Dials, asks, checks the hello. */
-static int begin(const struct home *h, uint8_t ret_nonce[32], struct dw_camera_hello *ret_hello)
+static int begin(struct home *h, uint8_t ret_nonce[32], struct dw_camera_hello *ret_hello)
 {
     struct message m;
     struct dw_view payload;
@@ -350,7 +405,7 @@ static int begin(const struct home *h, uint8_t ret_nonce[32], struct dw_camera_h
     assert_int_equal(next_message(fd, now_ms() + PATIENCE_MS, &m), 1);
     assert_int_equal(m.kind, DW_CAMERA_KIND_HELLO);
     assert_int_equal(
-        dw_signed_open(&h->camera, DW_CONTEXT_CAMERA_HELLO, dw_view_of(m.body, m.len), &payload)
+        dw_signed_open(&h->session, DW_CONTEXT_CAMERA_HELLO, dw_view_of(m.body, m.len), &payload)
             .code,
         DW_E_OK);
     assert_int_equal(dw_camera_hello_read(payload, ret_hello).code, DW_E_OK);
@@ -398,7 +453,7 @@ static void test_frames_prove_themselves(void **state)
         before = f;
     }
     assert_true(keys >= 3); /* 51 frames at 20 a second, a key frame each second */
-    (void)close(fd);
+    hang_up(fd);
 }
 
 static void test_new_nonce_is_echoed_within_a_second(void **state)
@@ -431,7 +486,7 @@ static void test_new_nonce_is_echoed_within_a_second(void **state)
         next_frame(h, fd, &f);
         assert_true(has_echo(&f, two)); /* and never the old one again */
     }
-    (void)close(fd);
+    hang_up(fd);
 }
 
 static void test_viewers_are_signed_in(void **state)
@@ -453,7 +508,7 @@ static void test_viewers_are_signed_in(void **state)
         } while (f.viewers != counts[i]);
         assert_memory_equal(f.viewer, viewer, counts[i] * 32);
     }
-    (void)close(fd);
+    hang_up(fd);
 }
 
 static void test_key_frame_on_request(void **state)
@@ -479,7 +534,7 @@ static void test_key_frame_on_request(void **state)
         } while (!f.is_key);
         assert_true(waited <= 8);
     }
-    (void)close(fd);
+    hang_up(fd);
 }
 
 static void test_frozen_and_covered_lens(void **state)
@@ -522,7 +577,7 @@ static void test_frozen_and_covered_lens(void **state)
         assert_int_equal(f.record.still_ms, 0);
         assert_false(dw_still_is_covered(f.record.luma, f.record.spread));
     }
-    (void)close(fd);
+    hang_up(fd);
 }
 
 static void test_power_cut_just_stops(void **state)
@@ -546,7 +601,7 @@ static void test_power_cut_just_stops(void **state)
     assert_int_equal(next_message(fd, now_ms() + 300, &m), -1); /* unplugged: it hears nothing */
     h->world->camera_power = 1;
     next_frame(h, fd, &f);
-    (void)close(fd);
+    hang_up(fd);
 }
 
 static void test_newest_link_of_the_hub_wins(void **state)
@@ -566,8 +621,8 @@ static void test_newest_link_of_the_hub_wins(void **state)
     next_frame(h, fresh, &f);
     assert_true(f.is_key);
     assert_true(has_echo(&f, other));
-    (void)close(old);
-    (void)close(fresh);
+    hang_up(old);
+    hang_up(fresh);
 }
 
 /* Strangers may take every socket and say nothing: the hub still gets through. */
@@ -579,21 +634,24 @@ static void test_silent_strangers_do_not_keep_the_hub_out(void **state)
     struct frame f;
     struct message m;
     for (size_t i = 0; i < DW_ARRAY_COUNT(silent); i++)
-        silent[i] = dial(h);
+        silent[i] = dial_clear(h, 0);
     int64_t until = now_ms() + PATIENCE_MS;
     int fd, r;
     do { /* a refused dial makes room for the next one, as the hub's redialling does */
         assert_true(now_ms() < until);
-        fd = dial(h);
+        r = 0;
+        fd = try_dial(h, h->tls, 0);
+        if (fd < 0)
+            continue;
         ask(h, fd, 7, false, nonce);
         r = next_message(fd, until, &m);
         if (r != 1)
-            (void)close(fd);
+            hang_up(fd);
     } while (r != 1);
     next_frame(h, fd, &f);
-    (void)close(fd);
+    hang_up(fd);
     for (size_t i = 0; i < DW_ARRAY_COUNT(silent); i++)
-        (void)close(silent[i]);
+        hang_up(silent[i]);
 }
 
 /* ---- bad input ------------------------------------------------------------------------------ */
@@ -604,7 +662,7 @@ static void expect_nothing_and_end(int fd, const char *what)
     uint8_t byte;
     if (read_all(fd, &byte, 1, now_ms() + PATIENCE_MS) != 0)
         fail_msg("%s: the agent answered, or did not close", what);
-    (void)close(fd);
+    hang_up(fd);
 }
 
 static void test_bad_messages_end_the_link(void **state)
@@ -678,11 +736,11 @@ static void test_bad_messages_end_the_link(void **state)
         while (next_message(fd, until, &m) == 1)
             ;
         assert_true(now_ms() < until);
-        (void)close(fd);
+        hang_up(fd);
     }
     fd = begin(h, nonce, &hello); /* and after all that the hub is served */
     next_frame(h, fd, &f);
-    (void)close(fd);
+    hang_up(fd);
 }
 
 static void test_recorded_ask_opens_nothing(void **state)
@@ -702,10 +760,10 @@ static void test_recorded_ask_opens_nothing(void **state)
     for (int i = 0; i < 20; i++)
         next_frame(h, fd, &f); /* the hub keeps its link for a second... */
     uint8_t byte;
-    assert_int_equal(recv(replay, &byte, 1, MSG_DONTWAIT), -1); /* ...and the copy got nothing */
+    assert_int_equal(wire_recv(&wires[replay], &byte, 1), -1); /* ...and the copy got nothing */
     assert_int_equal(errno, EAGAIN);
-    (void)close(replay);
-    (void)close(fd);
+    hang_up(replay);
+    hang_up(fd);
 }
 
 /* ---- with settings of their own ------------------------------------------------------------- */
@@ -727,7 +785,7 @@ static void test_boot_count_grows(void **state)
         next_frame(&h, fd, &f);
         assert_int_equal(f.record.seq, 1);
         assert_int_equal(f.record.boot_count, boot);
-        (void)close(fd);
+        hang_up(fd);
         if (boot == 2) { /* power cut instead of an orderly end */
             (void)kill(h.pid, SIGKILL);
             (void)end_of(h.pid);
@@ -782,7 +840,7 @@ static void test_slow_reader_loses_frames_only(void **state)
         before = f;
     }
     (void)hello;
-    (void)close(fd);
+    hang_up(fd);
     stop(&h);
     remove_home(&h);
 }
@@ -860,7 +918,7 @@ static void test_no_sound(void **state)
         }
     }
     assert_int_equal(fclose(dump), 0);
-    (void)close(fd);
+    hang_up(fd);
 
     /* The whole list of what is in the pipeline. */
     assert_true(log_has(h, "elements=\"appsink h264parse x264enc appsrc\"") ||
@@ -939,7 +997,7 @@ static void test_file_source(void **state)
     }
     assert_string_equal(f.record.software, "doorward-camera 0.1.0 file");
     assert_false(log_has(&h, "audio"));
-    (void)close(fd);
+    hang_up(fd);
     stop(&h);
 
     (void)snprintf(extra, sizeof extra, "source = file\nfile = %s\n", path(&h, "hub.pub"));

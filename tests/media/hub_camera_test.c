@@ -86,8 +86,7 @@ static void asks_viewers_and_hello_pass(void **state)
     rig_hello(&rig);
     EXPECT(rig.links_up == 1, 2000);
     assert_int_equal(rig.hello.hello_len, 40);
-    close(rig.link);
-    rig.link = -1;
+    wire_close(&rig.link);
     EXPECT(rig.links_down == 1, 2000);
 
     /* It dials again, and tells the newest ask and list at once if they are fresh. */
@@ -217,7 +216,7 @@ static void garbage_and_oversized_lengths_end_the_link_only(void **state)
     EXPECT(rig.links_up == 1, 2000);
     static const uint8_t huge[] = {0x7f, 0xff, 0xff, 0xff, DW_CAMERA_KIND_FRAME, 1, 2, 3};
     rig_send_raw(&rig, dw_view_of(huge, sizeof huge));
-    EXPECT(rig.links_down == 1 && rig.link < 0, 3000);
+    EXPECT(rig.links_down == 1 && rig.link.fd < 0, 3000);
     static uint8_t noise[20000];
     srand(3);
     for (int round = 0; round < 5; round++) {
@@ -225,7 +224,7 @@ static void garbage_and_oversized_lengths_end_the_link_only(void **state)
             noise[i] = (uint8_t)(rand() >> 5);
         assert_true(rig_accept(&rig));
         rig_send_raw(&rig, dw_view_of(noise, sizeof noise));
-        EXPECT(rig.link < 0, 3000);
+        EXPECT(rig.link.fd < 0, 3000);
     }
     assert_true(rig_accept(&rig));
     rig.t0_us = 0;

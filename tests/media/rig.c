@@ -144,17 +144,22 @@ bool rig_start(struct rig *r, const char *program, const char *more, bool plain,
                uint64_t file_bytes_max)
 {
     memset(r, 0, sizeof *r);
-    r->guard = r->live = r->listener = r->link = r->plain = -1;
+    r->guard = r->live = r->listener = r->link.fd = r->plain = -1;
     const char *tmp = getenv("TMPDIR");
     (void)snprintf(r->folder, sizeof r->folder, "%s/dw-media-XXXXXX", tmp ? tmp : "/tmp");
     if (!mkdtemp(r->folder) || !listen_here(r))
         return false;
     (void)snprintf(r->recordings, sizeof r->recordings, "%s/recordings", r->folder);
-    static const uint8_t seed[32] = {7};
+    static const uint8_t seed[32] = {7}, device[32] = {8}, hub[32] = {9};
     dw_secret_from_seed(seed, &r->secret);
+    dw_secret_from_seed(device, &r->device);
+    dw_secret_from_seed(hub, &r->hub);
     memset(r->seed, 5, sizeof r->seed);
     dw_sha256(dw_view_of(r->seed, sizeof r->seed), r->chain);
     r->boot_count = 1;
+    uint8_t said[DW_SESSION_BYTES_MAX];
+    struct dw_buf proof = wire_session(&r->device, &r->secret, r->boot_count, r->seed, said);
+    r->tls = wire_end(&r->secret, dw_view_of_buf(&proof), DW_CAMERA_ALPN);
     if (rig_prepare)
         rig_prepare(r);
     return run_child(r, program, more, plain, file_bytes_max);
@@ -171,7 +176,7 @@ bool rig_restart(struct rig *r, const char *program, const char *more)
 {
     close_fd(&r->guard);
     close_fd(&r->live);
-    close_fd(&r->link);
+    wire_close(&r->link);
     r->ready = 0;
     r->segments = 0;
     return run_child(r, program, more, false, 0);
@@ -201,7 +206,8 @@ void rig_end(struct rig *r)
     close_fd(&r->guard);
     close_fd(&r->live);
     close_fd(&r->listener);
-    close_fd(&r->link);
+    wire_close(&r->link);
+    dw_tls_end_free(r->tls);
     close_fd(&r->plain);
     char out[64];
     if (strstr(r->folder, "/dw-media-"))
@@ -209,6 +215,15 @@ void rig_end(struct rig *r)
 }
 
 /* ---- what comes in ---- */
+
+void rig_say_whom(struct rig *r, const uint8_t pub[DW_KEY_BYTES])
+{
+    struct dw_ipc_link_proof out = {0};
+    struct dw_buf said = wire_hub_link(&r->hub, r->device.key.thumb, pub, out.proof);
+    memcpy(out.camera_pub, r->device.key.pub, sizeof out.camera_pub);
+    out.len = (uint16_t)said.len;
+    DW_ASSERT(!dw_failed(dw_ipc_send(r->guard, DW_IPC_LINK_PROOF, &out)));
+}
 
 static void take_ipc(struct rig *r)
 {
@@ -226,6 +241,10 @@ static void take_ipc(struct rig *r)
         const void *m = room;
         if (type == DW_IPC_READY) {
             r->ready++;
+        } else if (type == DW_IPC_LINK_KEY) {
+            r->link_keys++;
+            if (!r->is_mute)
+                rig_say_whom(r, ((const struct dw_ipc_link_key *)m)->pub);
         } else if (type == DW_IPC_FRAME) {
             r->frame = *(const struct dw_ipc_frame *)m;
             r->frames++;
@@ -280,15 +299,8 @@ static void take_live(struct rig *r)
     }
 }
 
-static void take_link(struct rig *r)
+static void take_messages(struct rig *r)
 {
-    ssize_t n = recv(r->link, r->in + r->in_len, sizeof r->in - r->in_len, MSG_DONTWAIT);
-    if (n == 0 || (n < 0 && errno != EAGAIN)) {
-        close_fd(&r->link);
-        return;
-    }
-    if (n > 0)
-        r->in_len += (size_t)n;
     while (r->in_len >= 5) {
         size_t len =
             (size_t)r->in[0] << 24 | (size_t)r->in[1] << 16 | (size_t)r->in[2] << 8 | r->in[3];
@@ -308,11 +320,23 @@ static void take_link(struct rig *r)
     }
 }
 
+/* All that is there: what TLS has taken from the socket, the socket does not tell of again. */
+static void take_link(struct rig *r)
+{
+    ssize_t n;
+    while ((n = wire_recv(&r->link, r->in + r->in_len, sizeof r->in - r->in_len)) > 0) {
+        r->in_len += (size_t)n;
+        take_messages(r);
+    }
+    if (n == 0 || errno != EAGAIN)
+        wire_close(&r->link);
+}
+
 void rig_pump(struct rig *r, int ms)
 {
     struct pollfd p[3] = {{r->guard, POLLIN, 0},
                           {r->is_live_ignored ? -1 : r->live, POLLIN, 0},
-                          {r->link, POLLIN, 0}};
+                          {r->link.fd, POLLIN, 0}};
     if (poll(p, 3, ms) <= 0)
         return;
     if (p[0].revents)
@@ -325,29 +349,34 @@ void rig_pump(struct rig *r, int ms)
 
 /* ---- the camera ---- */
 
-bool rig_accept(struct rig *r)
+int rig_accept_raw(struct rig *r)
 {
-    close_fd(&r->link);
-    r->in_len = 0;
     uint64_t end = rig_now_ms() + 5000;
-    while (r->link < 0 && rig_now_ms() < end) {
+    int fd = -1;
+    while (fd < 0 && rig_now_ms() < end) {
         struct pollfd p = {r->listener, POLLIN, 0};
         rig_pump(r, 0);
         if (poll(&p, 1, 50) == 1)
-            r->link = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
+            fd = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
     }
-    return r->link >= 0;
+    return fd;
+}
+
+bool rig_accept(struct rig *r)
+{
+    wire_close(&r->link);
+    r->in_len = 0;
+    int fd = rig_accept_raw(r);
+    if (fd < 0 || !wire_open(&r->link, fd, r->tls, false, 5000))
+        return false;
+    take_link(r);
+    return true;
 }
 
 void rig_send_raw(struct rig *r, struct dw_view bytes)
 {
-    size_t done = 0;
-    while (r->link >= 0 && done < bytes.len) {
-        ssize_t n = send(r->link, bytes.ptr + done, bytes.len - done, MSG_NOSIGNAL);
-        if (n <= 0)
-            return;
-        done += (size_t)n;
-    }
+    if (r->link.fd >= 0 && bytes.len > 0)
+        (void)wire_send(&r->link, bytes.ptr, bytes.len);
 }
 
 void rig_send(struct rig *r, uint8_t kind, struct dw_view a, struct dw_view b)
@@ -355,9 +384,15 @@ void rig_send(struct rig *r, uint8_t kind, struct dw_view a, struct dw_view b)
     size_t len = 1 + a.len + b.len;
     uint8_t head[5] = {(uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8),
                        (uint8_t)len, kind};
-    rig_send_raw(r, dw_view_of(head, sizeof head));
-    rig_send_raw(r, a);
-    rig_send_raw(r, b);
+    uint8_t *all = malloc(4 + len);
+    DW_ASSERT(all);
+    memcpy(all, head, sizeof head);
+    if (a.len > 0)
+        memcpy(all + 5, a.ptr, a.len);
+    if (b.len > 0)
+        memcpy(all + 5 + a.len, b.ptr, b.len);
+    rig_send_raw(r, dw_view_of(all, 4 + len));
+    free(all);
 }
 
 void rig_hello(struct rig *r)

@@ -12,6 +12,7 @@
 #include "crypto/signed.h"
 #include "hub/ipc.h"
 #include "media/h264.h"
+#include "wire.h"
 #include "wire/camera.h"
 
 #define RIG_UNITS_MAX    900u
@@ -27,13 +28,17 @@ struct rig {
     char folder[128]; /* temporary; holds `recordings` and the configuration */
     char recordings[160];
     pid_t pid;
-    int guard, live, listener, link, plain;
+    int guard, live, listener, plain;
+    struct wire link;
     uint16_t port;
     int status; /* of the ended process */
     bool is_ended;
 
-    /* The camera. */
-    struct dw_secret secret;
+    /* The camera, and the hub whose guard this is. */
+    struct dw_secret device, secret, hub; /* `secret`: of the camera's session */
+    struct dw_tls_end *tls;
+    uint32_t link_keys; /* asked for by the process */
+    bool is_mute;       /* the guard does not say whom to dial */
     uint8_t seed[16], chain[32];
     uint64_t seq;
     uint64_t t0_us, next; /* pace: frame `next` is due at t0 + next / 30 s */
@@ -88,7 +93,10 @@ void rig_end(struct rig *r); /* stops the process and removes the folder */
 void rig_pump(struct rig *r, int ms);
 uint64_t rig_now_ms(void);
 
-bool rig_accept(struct rig *r); /* the camera's side of the link; waits up to 5 s */
+/* Answers the process's key: whom it may dial, signed by the hub. */
+void rig_say_whom(struct rig *r, const uint8_t pub[DW_KEY_BYTES]);
+int rig_accept_raw(struct rig *r); /* the socket alone; waits up to 5 s */
+bool rig_accept(struct rig *r);    /* the camera's side of the link; waits up to 5 s */
 void rig_send(struct rig *r, uint8_t kind, struct dw_view a, struct dw_view b);
 void rig_send_raw(struct rig *r, struct dw_view bytes);
 void rig_hello(struct rig *r);

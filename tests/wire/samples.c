@@ -495,36 +495,51 @@ static void fill_revoked(struct rng *g, struct dw_revoked *m)
     m->epoch = U32();
 }
 
-#define SAMPLE_LIST(X)            \
-    X(camera_ask, CAMERA_ASK)     \
-    X(camera_hello, CAMERA_HELLO) \
-    X(frame_record, FRAME)        \
-    X(lock_ask, LOCK_ASK)         \
-    X(lock_status, LOCK_STATUS)   \
-    X(lock_command, LOCK_COMMAND) \
-    X(lock_answer, LOCK_ANSWER)   \
-    X(enrol, ENROL)               \
-    X(welcome, WELCOME)           \
-    X(job, JOB)                   \
-    X(recall, RECALL)             \
-    X(hello, HELLO)               \
-    X(offer, OFFER)               \
-    X(proof, PROOF)               \
-    X(news, NEWS)                 \
-    X(receipt, RECEIPT)           \
-    X(ack, ACK)                   \
-    X(display, DISPLAY)           \
-    X(event_body, EVENT)          \
-    X(wish, WISH)                 \
-    X(wish_ack, WISH_ACK)         \
-    X(grant, GRANT)               \
-    X(evidence, EVIDENCE)         \
-    X(manifest, MANIFEST)         \
-    X(shift, SHIFT)               \
-    X(stop, STOP)                 \
-    X(control, CONTROL)           \
-    X(introduce, INTRODUCE)       \
-    X(revoked, REVOKED)           \
+static void fill_camera_session(struct rng *g, struct dw_camera_session *m)
+{
+    m->boot_count = U32();
+    BYTES(boot_seed);
+    BYTES(pub);
+}
+
+static void fill_hub_link(struct rng *g, struct dw_hub_link *m)
+{
+    BYTES(camera);
+    BYTES(pub);
+}
+
+#define SAMPLE_LIST(X)                \
+    X(camera_ask, CAMERA_ASK)         \
+    X(camera_hello, CAMERA_HELLO)     \
+    X(frame_record, FRAME)            \
+    X(lock_ask, LOCK_ASK)             \
+    X(lock_status, LOCK_STATUS)       \
+    X(lock_command, LOCK_COMMAND)     \
+    X(lock_answer, LOCK_ANSWER)       \
+    X(enrol, ENROL)                   \
+    X(welcome, WELCOME)               \
+    X(job, JOB)                       \
+    X(recall, RECALL)                 \
+    X(hello, HELLO)                   \
+    X(offer, OFFER)                   \
+    X(proof, PROOF)                   \
+    X(news, NEWS)                     \
+    X(receipt, RECEIPT)               \
+    X(ack, ACK)                       \
+    X(display, DISPLAY)               \
+    X(event_body, EVENT)              \
+    X(wish, WISH)                     \
+    X(wish_ack, WISH_ACK)             \
+    X(grant, GRANT)                   \
+    X(evidence, EVIDENCE)             \
+    X(manifest, MANIFEST)             \
+    X(shift, SHIFT)                   \
+    X(stop, STOP)                     \
+    X(control, CONTROL)               \
+    X(introduce, INTRODUCE)           \
+    X(revoked, REVOKED)               \
+    X(camera_session, CAMERA_SESSION) \
+    X(hub_link, HUB_LINK)             \
     X(leaf, NONE)
 
 #define X(type, context)                                                                \

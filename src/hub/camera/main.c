@@ -1,8 +1,9 @@
 /* doorward-hub-camera - ingests one camera: checks each access unit against its signed hash,
  * records visits, passes pictures to the front and frame records to the guard. Child of the guard.
  *
- * It judges nothing about liveness and holds no key: a signature is the guard's to verify, a link
- * that is up or down is news only.
+ * It judges nothing about liveness: a frame's signature is the guard's to verify, a link that is up
+ * or down is news only. Its one key is drawn at its start and never leaves it; the guard says in a
+ * signed object that the camera may talk to that key, and which camera that is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,8 @@
 #include <uv.h>
 
 #include "crypto/crypto.h"
+#include "crypto/signed.h"
+#include "crypto/tls.h"
 #include "hub/camera/au.h"
 #include "hub/camera/live.h"
 #include "hub/camera/look.h"
@@ -75,6 +78,7 @@ struct later {
         struct dw_ipc_disk disk;
         struct dw_ipc_camera_link link;
         struct dw_ipc_ready ready;
+        struct dw_ipc_link_key link_key;
     };
 };
 
@@ -86,8 +90,12 @@ struct camera {
     uv_timer_t redial, retry;
     uv_signal_t term;
     struct dw_stream *stream;
+    struct dw_secret link_key;
+    struct dw_key device;   /* of the enrolled camera */
+    struct dw_tls_end *tls; /* NULL: the guard has not yet said whom to dial */
     struct dw_plain plain;
     bool is_open, is_up, is_ending, is_gone;
+    char closed_why[64]; /* of the link before */
     uint32_t back_off_ms;
 
     struct dw_ipc_bytes ask; /* newest; len 0: none yet */
@@ -163,6 +171,12 @@ static void tell_link(struct camera *c, bool is_up, struct dw_view hello)
     if (hello.len <= sizeof m.link.hello && hello.len) {
         m.link.hello_len = (uint16_t)hello.len;
         memcpy(m.link.hello, hello.ptr, hello.len);
+    }
+    const void *session = is_up && c->stream ? dw_stream_session(c->stream) : NULL;
+    struct dw_view proof = session ? dw_tls_peer_proof(session) : (struct dw_view){0};
+    if (proof.len && proof.len <= sizeof m.link.session) {
+        m.link.session_len = (uint16_t)proof.len;
+        memcpy(m.link.session, proof.ptr, proof.len);
     }
     tell(c, &m);
 }
@@ -419,8 +433,10 @@ static void on_link_closed(void *ctx, struct dw_stream *s, const char *why)
 {
     struct camera *c = ctx;
     (void)s;
-    if (c->is_open)
-        dw_log("warn", "camera", "link=closed reason=%s", why);
+    bool is_news = c->is_open || strcmp(why, c->closed_why) != 0;
+    if (is_news) /* a camera that is away is dialled for hours; it is said once */
+        dw_log("warn", "camera", "link=%s reason=\"%s\"", c->is_open ? "closed" : "refused", why);
+    (void)snprintf(c->closed_why, sizeof c->closed_why, "%s", why);
     c->stream = NULL;
     c->is_open = false;
     c->has_pset = false; /* sent anew before the next key frame */
@@ -451,7 +467,41 @@ static void dial(struct camera *c)
     if (dw_failed(e)) {
         dw_log("error", "camera", "dial=%s", dw_err_name(e));
         dial_later(c);
+        return;
     }
+    struct dw_seal seal = dw_tls_seal(c->tls);
+    dw_stream_seal(c->stream, &seal);
+}
+
+/* Is it the session of our camera? */
+static bool is_camera(void *ctx, const uint8_t pub[DW_KEY_BYTES], struct dw_view proof)
+{
+    const struct camera *c = ctx;
+    struct dw_view payload;
+    struct dw_camera_session said;
+    return !dw_failed(dw_signed_open(&c->device, DW_CONTEXT_CAMERA_SESSION, proof, &payload)) &&
+           !dw_failed(dw_camera_session_read(payload, &said)) &&
+           dw_same(said.pub, pub, DW_KEY_BYTES);
+}
+
+/* Once: another camera is another process. */
+static bool on_link_proof(struct camera *c, const struct dw_ipc_link_proof *m)
+{
+    if (c->is_plain || c->tls || m->len > sizeof m->proof)
+        return false;
+    dw_key_from_pub(m->camera_pub, &c->device);
+    struct dw_tls_conf conf = {.secret = &c->link_key,
+                               .proof = dw_view_of(m->proof, m->len),
+                               .alpn = DW_CAMERA_ALPN,
+                               .check = is_camera,
+                               .ctx = c};
+    dw_err e = dw_tls_end_new(&conf, &c->tls);
+    if (dw_failed(e)) {
+        dw_log("error", "camera", "tls=%s", dw_err_name(e));
+        return false;
+    }
+    dial(c);
+    return true;
 }
 
 /* ---- from the guard ---- */
@@ -465,6 +515,7 @@ union any_message {
     struct dw_ipc_live live;
     struct dw_ipc_state largest;
     struct dw_ipc_link link;
+    struct dw_ipc_link_proof proof;
 };
 
 static void on_record_start(struct camera *c, uint64_t visit)
@@ -495,6 +546,8 @@ static bool on_ipc(struct camera *c, enum dw_ipc_type type, const union any_mess
         dw_recorder_stop(c->recorder);
     } else if (type == DW_IPC_PIPE && fd >= 0) {
         dw_live_pipe_set(&c->live, fd);
+    } else if (type == DW_IPC_LINK_PROOF) {
+        return on_link_proof(c, &m->proof);
     } else {
         return false;
     }
@@ -569,6 +622,8 @@ static bool conf_is_usable(const struct conf *conf, bool is_plain)
 static dw_err set_up(struct camera *c)
 {
     DW_TRY(dw_crypto_init());
+    DW_TRY(dw_tls_init());
+    dw_secret_new(&c->link_key);
     DW_TRY(dw_folder(c->conf.folder));
     (void)setenv("UV_THREADPOOL_SIZE", "1", 1); /* one look at a time */
     if (uv_loop_init(&c->loop) != 0 || uv_poll_init(&c->loop, &c->guard, DW_IPC_FD) != 0 ||
@@ -602,7 +657,9 @@ static dw_err set_up(struct camera *c)
     if (c->is_plain)
         return dw_plain_open(&c->plain, &c->loop, (int)c->conf.fd, on_plain_frame, on_plain_closed,
                              c);
-    dial(c);
+    struct later key = {.type = DW_IPC_LINK_KEY}; /* dialled when it is answered */
+    memcpy(key.link_key.pub, c->link_key.key.pub, sizeof key.link_key.pub);
+    tell(c, &key);
     return DW_OK;
 }
 
@@ -634,6 +691,7 @@ int main(int argc, char **argv)
     dw_recorder_free(c.recorder);
     dw_live_pipe_close(&c.live);
     dw_ring_clear(&c.ring);
+    dw_secret_wipe(&c.link_key);
     dw_log("info", "end", "frames=%llu bad=%llu", (unsigned long long)c.frames,
            (unsigned long long)c.bad);
     return c.is_gone ? 1 : 0;

@@ -27,7 +27,7 @@ static const uint64_t may_say[CHILD_COUNT] = {
     [CHILD_FRONT] = SAY(READY) | SAY(LINK_IN) | SAY(LINK_STATE) | SAY(VIEWER) | SAY(OWNER) |
                     SAY(PEOPLE_ASK) | SAY(ALERT_SET) | SAY(KEY_WANTED),
     [CHILD_CAMERA] = SAY(READY) | SAY(FRAME) | SAY(FRAME_BAD) | SAY(FRAME_UNPROVEN) |
-                     SAY(CAMERA_LINK) | SAY(SEGMENT) | SAY(DISK),
+                     SAY(CAMERA_LINK) | SAY(SEGMENT) | SAY(DISK) | SAY(LINK_KEY),
     [CHILD_RTSP] = SAY(READY),
     [CHILD_LOCK] = SAY(READY) | SAY(LOCK_SIGNED) | SAY(LOCK_REPORT) | SAY(LOCK_LINK),
     [CHILD_ALERT] = SAY(READY) | SAY(ALERT_DONE),
@@ -40,6 +40,7 @@ union message {
     struct dw_ipc_frame frame;
     struct dw_ipc_frame_bad frame_bad;
     struct dw_ipc_camera_link camera_link;
+    struct dw_ipc_link_key link_key;
     struct dw_ipc_segment segment;
     struct dw_ipc_disk disk;
     struct dw_ipc_lock_report report;
@@ -221,6 +222,7 @@ static void dispatch(struct guard *g, struct child *c, enum dw_ipc_type type,
     case DW_IPC_FRAME_BAD:
     case DW_IPC_FRAME_UNPROVEN: eyes_on_bad(g, &m->frame_bad); break;
     case DW_IPC_CAMERA_LINK: eyes_on_link(g, &m->camera_link); break;
+    case DW_IPC_LINK_KEY: eyes_on_link_key(g, &m->link_key); break;
     case DW_IPC_SEGMENT: on_segment(g, &m->segment); break;
     case DW_IPC_DISK:
         ev.type = DW_EV_DISK;
@@ -263,6 +265,7 @@ static void dispatch(struct guard *g, struct child *c, enum dw_ipc_type type,
     case DW_IPC_LIVE:
     case DW_IPC_PARAMS:
     case DW_IPC_GRANTS:
+    case DW_IPC_LINK_PROOF:
     case DW_IPC_TYPE_COUNT: break;
     }
 }

@@ -106,14 +106,17 @@ void eyes_on_frame(struct guard *g, const struct dw_ipc_frame *m)
     struct camera_side *c = &g->camera;
     struct dw_frame_record r;
     struct dw_view payload;
-    if (!c->has_key || m->len > sizeof m->record || m->viewers > DW_VIEWERS_MAX) {
+    if (!c->has_session || m->len > sizeof m->record || m->viewers > DW_VIEWERS_MAX) {
         fault(g, "form");
         return;
     }
     struct dw_view cose = dw_view_of(m->record, m->len);
-    dw_err e = dw_signed_open(&c->key, DW_CONTEXT_FRAME, cose, &payload);
+    dw_err e = dw_signed_open(&c->session_key, DW_CONTEXT_FRAME, cose, &payload);
     if (!dw_failed(e))
         e = dw_frame_record_read(payload, &r);
+    if (!dw_failed(e) && (r.boot_count != c->session.boot_count ||
+                          memcmp(r.boot_seed, c->session.boot_seed, sizeof r.boot_seed) != 0))
+        e = dw_fail(DW_E_KEY); /* a session's key is for its own boot */
     if (dw_failed(e)) {
         fault(g, dw_err_name(e));
         return;
@@ -160,10 +163,58 @@ void eyes_on_bad(struct guard *g, const struct dw_ipc_frame_bad *m)
     guard_feed(g, &ev);
 }
 
+/* Once for each link: one signature of the device key stands behind all frames of a boot. */
+static void take_session(struct camera_side *c, struct dw_view object)
+{
+    struct dw_view payload;
+    struct dw_camera_session s;
+    const char *no = NULL;
+    if (!c->has_key ||
+        dw_failed(dw_signed_open(&c->key, DW_CONTEXT_CAMERA_SESSION, object, &payload)) ||
+        dw_failed(dw_camera_session_read(payload, &s)))
+        no = "wrong_key";
+    else if (c->has_seen && s.boot_count < c->boot_count)
+        no = "old_boot";
+    else if (c->has_session && s.boot_count == c->session.boot_count &&
+             memcmp(&s, &c->session, sizeof s) != 0)
+        no = "second_of_a_boot";
+    if (no) {
+        dw_log("warn", "camera_session", "refused=%s", no);
+        return;
+    }
+    c->session = s;
+    dw_key_from_pub(s.pub, &c->session_key);
+    c->has_session = true;
+    dw_log("info", "camera_session", "boot=%u", s.boot_count);
+}
+
 void eyes_on_link(struct guard *g, const struct dw_ipc_camera_link *m)
 {
     g->camera.is_up = m->is_up != 0; /* news for the log; liveness is judged by frames alone */
     dw_log("info", "camera_link", "up=%u", m->is_up);
+    if (m->is_up && m->session_len > 0 && m->session_len <= sizeof m->session)
+        take_session(&g->camera, dw_view_of(m->session, m->session_len));
+}
+
+void eyes_on_link_key(struct guard *g, const struct dw_ipc_link_key *m)
+{
+    struct dw_hub_link said = {0};
+    uint8_t payload[128];
+    struct dw_buf p = dw_buf_of(payload, sizeof payload);
+    struct dw_ipc_link_proof out = {0};
+    struct dw_buf proof = dw_buf_of(out.proof, sizeof out.proof);
+    if (!g->camera.has_key) {
+        dw_log("warn", "camera_link", "dial=no hint=\"give camera_key\"");
+        return;
+    }
+    memcpy(said.camera, g->camera.key.thumb, sizeof said.camera);
+    memcpy(said.pub, m->pub, sizeof said.pub);
+    memcpy(out.camera_pub, g->camera.key.pub, sizeof out.camera_pub);
+    if (dw_failed(dw_hub_link_write(&said, &p)) ||
+        dw_failed(dw_signed_make(&g->secret, DW_CONTEXT_HUB_LINK, dw_view_of_buf(&p), &proof)))
+        return;
+    out.len = (uint16_t)proof.len;
+    child_send(g, CHILD_CAMERA, DW_IPC_LINK_PROOF, &out);
 }
 
 void eyes_lost(struct guard *g)

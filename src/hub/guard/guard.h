@@ -185,6 +185,8 @@ struct people {
     uint32_t ask_credit, stranger_credit, recover_credit; /* [I45] */
     uint32_t member_credit[DW_MEMBERS_MAX];
     uint64_t credit_ms, recovery_ms, recovery_saved_ms;
+    uint32_t moving_in_member;   /* the first owner, who may add one passkey without a presence */
+    uint64_t moving_in_until_ms; /* CLOCK_BOOTTIME */
 };
 
 /* ---- who may come [docs/design/authority.md] ---- */
@@ -273,8 +275,12 @@ struct job_slot {
 };
 
 struct camera_side {
-    struct dw_key key;
+    struct dw_key key; /* the device's, as enrolled */
     bool has_key;
+    /* what the device key said of this boot: the key that frames are signed with */
+    struct dw_camera_session session;
+    struct dw_key session_key;
+    bool has_session;
     uint8_t nonce[DW_LIVE_NONCES + 1][32];
     bool has_nonce[DW_LIVE_NONCES + 1];
     uint32_t boot_count;
@@ -403,6 +409,9 @@ void eyes_ask(struct guard *g, uint32_t handle, bool want_key);
 void eyes_on_frame(struct guard *g, const struct dw_ipc_frame *m);
 void eyes_on_bad(struct guard *g, const struct dw_ipc_frame_bad *m);
 void eyes_on_link(struct guard *g, const struct dw_ipc_camera_link *m);
+/* Says of the process's key that the enrolled camera may talk to it, and to that process whom to
+ * dial. */
+void eyes_on_link_key(struct guard *g, const struct dw_ipc_link_key *m);
 void eyes_lost(struct guard *g);
 void eyes_tell_viewers(struct guard *g);
 
