@@ -1,6 +1,7 @@
 /* doorward-presence: somebody stands at the hub itself. Writes <state>/presence, which the guard
- * takes for the recovery within five minutes, once [protocol 7, docs/design/people.md]. Whoever may
- * write into the hub's folder is at the hub; nothing is asked over a network. */
+ * takes within five minutes, once: for the recovery, one more passkey, an owner who comes or goes
+ * [I7, I48, docs/design/people.md]. Whoever may write into the hub's folder is at the hub; nothing
+ * is asked over a network. */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,7 +48,8 @@ int main(int argc, char **argv)
         if (c == 'h') {
             (void)printf(
                 "doorward presence --config FILE\n\nSays to the hub that somebody stands at "
-                "it: for the next five minutes, and once,\na recovery code counts.\n");
+                "it. For the next five minutes, and once, it takes\na recovery code, one more "
+                "passkey of a member, or a change of who is an owner.\n");
             return 0;
         }
         if (c != 'c')
@@ -67,6 +69,8 @@ int main(int argc, char **argv)
     int n = snprintf(text, sizeof text, "%llu\n", (unsigned long long)dw_now().ms);
     if (dw_failed(dw_file_write(path, dw_view_of(text, (size_t)n), 0600)))
         return wrong("cannot write into the hub's folder; run it as the hub's user");
-    (void)printf("The hub takes a recovery code for five minutes.\n");
+    (void)printf(
+        "For five minutes the hub takes one recovery code, or one new passkey, or one change "
+        "of owners.\n");
     return 0;
 }

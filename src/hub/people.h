@@ -48,7 +48,8 @@ enum dw_act {
     DW_ACT_UNLOCK,         /* my door, class O */
     DW_ACT_LET_IN,         /* the person I am watching, class O */
     DW_ACT_INVITE,         /* `role`, `name`: a new member */
-    DW_ACT_ADD_PASSKEY,    /* one more for the member who asks */
+    DW_ACT_ADD_PASSKEY,    /* one more for the member who asks. This, an invitation of an owner and
+                              the removal of one need a presence (doorward presence) [I7] */
     DW_ACT_REMOVE_MEMBER,  /* `target` */
     DW_ACT_REMOVE_PASSKEY, /* `credential` */
     DW_ACT_REMOVE_INVITE,  /* `target`: its number */
@@ -135,6 +136,8 @@ enum dw_people_change {
     DW_CHANGE_RECOVERY_BEGUN, /* everybody must hear of this */
     DW_CHANGE_RECOVERY_STOPPED,
     DW_CHANGE_RECOVERED, /* somebody has become an owner by it */
+    DW_CHANGE_PRESENCE,  /* somebody confirmed at the hub itself; value2: the enum dw_act it counted
+                            for */
     DW_CHANGE_COUNT
 };
 

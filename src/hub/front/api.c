@@ -57,7 +57,8 @@ static const struct words noes[DW_PEOPLE_NO_COUNT] = {
                               "Load the page again."},
     [DW_PEOPLE_NO_PRESENCE] = {409, "", "Somebody must be there",
                                "Nobody has confirmed this at the hub itself.",
-                               "Run doorward presence at the hub, then try again."},
+                               "Press the button on the hub, or run doorward presence there, then"
+                               " try again."},
     [DW_PEOPLE_NO_DOOR_BUSY] = {409, "", "A visit is under way", "The door is taken by a visit.",
                                 "Wait until it is over."},
     [DW_PEOPLE_NO_DOOR_UNKNOWN] = {409, "", "The lock is not heard",

@@ -19,7 +19,9 @@
 #define EACH_MEMBER_MAX   4u
 #define INVITE_MS         (INT64_C(7) * 86400000)
 #define PASSKEY_INVITE_MS INT64_C(3600000)
+#define OWNER_INVITE_MS   INT64_C(86400000)
 #define PRESENCE_MS       300000u
+#define MOVING_IN_MS      900000u
 #define RECOVERY_SAVE_MS  60000u
 #define HOUR_MS           UINT64_C(3600000)
 #define INVITE_FIRST      UINT32_MAX
@@ -837,6 +839,10 @@ static enum dw_people_no do_join(struct guard *g, const struct dw_ipc_people_ask
         p->book.is_recovering = false;
         p->book.recovery_left_ms = 0;
     }
+    if (is_first) {
+        p->moving_in_member = who->id;
+        p->moving_in_until_ms = dw_now().ms + MOVING_IN_MS;
+    }
     a->member = who->id;
     a->role = who->role;
     a->is_first = is_first;
@@ -845,6 +851,77 @@ static enum dw_people_no do_join(struct guard *g, const struct dw_ipc_people_ask
                   : is_new    ? DW_CHANGE_JOINED
                               : DW_CHANGE_PASSKEY_ADDED,
                   is_new ? who->id : k->number, who->id, a);
+}
+
+/* ---- somebody stands at the hub [I7] ---- */
+
+static bool presence_path(const struct guard *g, char *ret_path, size_t cap)
+{
+    return !dw_failed(dw_path(ret_path, cap, g->set.state, "presence"));
+}
+
+/* The file that `doorward presence` writes holds the moment on this machine's own clock. */
+static bool has_presence(const struct guard *g)
+{
+    char path[512], text[32];
+    struct dw_buf b = dw_buf_of((uint8_t *)text, sizeof text - 1);
+    if (!presence_path(g, path, sizeof path) || dw_failed(dw_file_read(path, &b)))
+        return false;
+    text[b.len] = 0;
+    char *end = NULL;
+    unsigned long long at = strtoull(text, &end, 10);
+    uint64_t now = dw_now().ms;
+    return end != text && *end == '\n' && at <= now && now - at <= PRESENCE_MS;
+}
+
+/* It counts once, whatever comes of it. */
+static bool take_presence(struct guard *g)
+{
+    char path[512];
+    bool is = has_presence(g);
+    if (!presence_path(g, path, sizeof path) || (unlink(path) != 0 && is))
+        return false; /* what cannot be taken away would count twice */
+    return is;
+}
+
+/* A key that nobody else signed for, and what makes or removes an owner: whoever holds one stolen
+ * phone has one passkey, not the house. */
+static bool needs_presence(const struct guard *g, const struct challenge *c)
+{
+    return c->act == DW_ACT_ADD_PASSKEY ||
+           (c->act == DW_ACT_INVITE && c->role == DW_MEMBER_OWNER) ||
+           (c->act == DW_ACT_REMOVE_MEMBER && people_role(g, c->target) == DW_MEMBER_OWNER);
+}
+
+/* Who has just read the first owner's link off the hub has been there: one more passkey. */
+static bool is_moving_in(const struct guard *g, const struct challenge *c)
+{
+    const struct people *p = &g->people;
+    return c->act == DW_ACT_ADD_PASSKEY && p->moving_in_member != 0 &&
+           c->member == p->moving_in_member && dw_now().ms <= p->moving_in_until_ms;
+}
+
+/* At the act's begin, so that nobody touches a passkey for nothing. */
+static enum dw_people_no ask_presence(const struct guard *g, const struct challenge *c)
+{
+    return !needs_presence(g, c) || is_moving_in(g, c) || has_presence(g) ? DW_PEOPLE_NO_NONE
+                                                                          : DW_PEOPLE_NO_PRESENCE;
+}
+
+/* With the signature: used up, and everybody hears of it. */
+static enum dw_people_no use_presence(struct guard *g, const struct challenge *c)
+{
+    if (!needs_presence(g, c))
+        return DW_PEOPLE_NO_NONE;
+    if (is_moving_in(g, c)) {
+        g->people.moving_in_member = 0;
+        return DW_PEOPLE_NO_NONE;
+    }
+    if (!take_presence(g))
+        return DW_PEOPLE_NO_PRESENCE;
+    g->telling = 0;
+    tell_by(g, DW_STORY_PEOPLE, DW_CHANGE_PRESENCE, c->act, c->member);
+    return DW_PEOPLE_NO_NONE;
 }
 
 /* ---- sign-in ---- */
@@ -867,6 +944,17 @@ static enum dw_people_no do_sign_in(struct guard *g, const struct dw_ipc_people_
 }
 
 /* ---- acts ---- */
+
+/* An owner with two passkeys, other than this one. */
+static bool has_sure_owner(const struct book *b, uint32_t but)
+{
+    for (size_t i = 0; i < DW_MEMBERS_MAX; i++) {
+        const struct member *m = &b->member[i];
+        if (m->id != 0 && m->id != but && m->role == DW_MEMBER_OWNER && passkeys_of(b, m->id) >= 2)
+            return true;
+    }
+    return false;
+}
 
 /* May this member do that, now? Asked when the challenge is given, and again when it comes back. */
 static enum dw_people_no permit(struct guard *g, const struct challenge *c)
@@ -902,9 +990,11 @@ static enum dw_people_no permit(struct guard *g, const struct challenge *c)
         target = member_of(g, c->target);
         if (!target)
             return DW_PEOPLE_NO_NO_SUCH;
-        return target->role == DW_MEMBER_OWNER && members_in(b, DW_MEMBER_OWNER) < 2
-                   ? DW_PEOPLE_NO_LAST_OWNER
-                   : DW_PEOPLE_NO_NONE;
+        if (target->role != DW_MEMBER_OWNER)
+            return DW_PEOPLE_NO_NONE;
+        if (members_in(b, DW_MEMBER_OWNER) < 2)
+            return DW_PEOPLE_NO_LAST_OWNER;
+        return has_sure_owner(b, target->id) ? DW_PEOPLE_NO_NONE : DW_PEOPLE_NO_TWO_PASSKEYS;
     case DW_ACT_REMOVE_PASSKEY:
         k = credential_by_number(g, c->target);
         if (!k)
@@ -943,7 +1033,10 @@ static enum dw_people_no make_invite(struct guard *g, const struct challenge *c,
     *v = (struct invite){.number = ++b->next_invite,
                          .member = is_passkey ? who->id : 0,
                          .role = is_passkey ? who->role : c->role};
-    v->until_ms = now ? now + (is_passkey ? PASSKEY_INVITE_MS : INVITE_MS) : 0;
+    v->until_ms = now ? now + (is_passkey                   ? PASSKEY_INVITE_MS
+                               : c->role == DW_MEMBER_OWNER ? OWNER_INVITE_MS
+                                                            : INVITE_MS)
+                      : 0;
     memcpy(v->name, is_passkey ? who->name : c->name, sizeof v->name);
     token_new(a->text, v->token_hash);
     put_invite(&ch, v);
@@ -1066,7 +1159,9 @@ static enum dw_people_no do_act(struct guard *g, const struct dw_ipc_people_ask 
     a->member = c.member;
     if (!keep_evidence(g, m, &c))
         return DW_PEOPLE_NO_PASSKEY;
-    no = perform_act(g, &c, k, a);
+    no = use_presence(g, &c);
+    if (no == DW_PEOPLE_NO_NONE)
+        no = perform_act(g, &c, k, a);
     g->people.evidence_len = 0;
     return no;
 }
@@ -1148,6 +1243,8 @@ static enum dw_people_no do_begin(struct guard *g, const struct dw_ipc_people_as
             return DW_PEOPLE_NO_NAME;
         enum dw_people_no no = permit(g, &want);
         if (no == DW_PEOPLE_NO_NONE)
+            no = ask_presence(g, &want);
+        if (no == DW_PEOPLE_NO_NONE)
             no = act == DW_ACT_GRANT ? authority_write_grant(g, m, &shown, a)
                                      : write_control(g, &want, &shown);
         if (no != DW_PEOPLE_NO_NONE)
@@ -1171,23 +1268,6 @@ static enum dw_people_no do_begin(struct guard *g, const struct dw_ipc_people_as
 }
 
 /* ---- recovery [protocol 7, I48] ---- */
-
-/* Somebody stands at the hub: the file that `doorward presence` writes holds the moment on this
- * machine's own clock. It counts once, whatever comes of it. */
-static bool take_presence(struct guard *g)
-{
-    char path[512], text[32];
-    struct dw_buf b = dw_buf_of((uint8_t *)text, sizeof text - 1);
-    if (dw_failed(dw_path(path, sizeof path, g->set.state, "presence")) ||
-        dw_failed(dw_file_read(path, &b)))
-        return false;
-    (void)unlink(path);
-    text[b.len] = 0;
-    char *end = NULL;
-    unsigned long long at = strtoull(text, &end, 10);
-    uint64_t now = dw_now().ms;
-    return end != text && *end == '\n' && at <= now && now - at <= PRESENCE_MS;
-}
 
 static enum dw_people_no do_recover(struct guard *g, const struct dw_ipc_people_ask *m,
                                     struct dw_ipc_people_answer *a)

@@ -32,6 +32,14 @@ static const struct dw_ipc_story *line(enum dw_story kind)
     return NULL;
 }
 
+static void stand_at_the_hub(uint64_t ago_ms)
+{
+    char path[128], text[32];
+    at("presence", path);
+    int n = snprintf(text, sizeof text, "%llu\n", (unsigned long long)(mono_ms - ago_ms));
+    assert_false(dw_failed(dw_file_write(path, dw_view_of(text, (size_t)n), 0600)));
+}
+
 /* ---- people ---- */
 
 static void without_an_address_nobody_signs_in(void **state)
@@ -101,11 +109,13 @@ static void an_owner_needs_two_passkeys(void **state)
     first_token(token);
     struct device *d = join(token);
     assert_int_equal(ACT(d, .act = DW_ACT_UNLOCK), DW_PEOPLE_NO_TWO_PASSKEYS);
+    assert_int_equal(ACT(d, .act = DW_ACT_GRANT), DW_PEOPLE_NO_TWO_PASSKEYS);
     assert_int_equal(ACT(d, .act = DW_ACT_INVITE, .role = DW_MEMBER_OWNER, .name = "Bo"),
                      DW_PEOPLE_NO_TWO_PASSKEYS);
     assert_int_equal(ACT(d, .act = DW_ACT_ADD_PASSKEY), DW_PEOPLE_NO_NONE);
     struct device *second = join(sent.answer.text);
     assert_int_equal(ACT(d, .act = DW_ACT_REMOVE_PASSKEY, .target = 1), DW_PEOPLE_NO_TWO_PASSKEYS);
+    stand_at_the_hub(0);
     assert_int_equal(ACT(second, .act = DW_ACT_ADD_PASSKEY), DW_PEOPLE_NO_NONE);
     (void)join(sent.answer.text);
     assert_int_equal(sent.people.credential_count, 3);
@@ -192,6 +202,7 @@ static void what_was_signed_for_one_thing_does_no_other(void **state)
     assert_int_equal(tell_guard(&m), DW_PEOPLE_NO_CHALLENGE);
     /* The act is the one that was begun: what the front adds afterwards is not heard. */
     struct dw_ipc_people_ask begin_add = {.act = DW_ACT_ADD_PASSKEY, .member = d->member};
+    stand_at_the_hub(0);
     assert_int_equal(begin_act(begin_add), 0);
     m = answered(DW_PEOPLE_ACT);
     m.member = d->member;
@@ -307,6 +318,7 @@ static void a_house_has_so_many_people(void **state)
     assert_int_equal(sent.people.count, DW_MEMBERS_MAX);
     assert_int_equal(sent.people.credential_count, DW_MEMBERS_MAX + 1);
     /* The same passkey twice is not two. */
+    stand_at_the_hub(0);
     assert_int_equal(ACT(d, .act = DW_ACT_ADD_PASSKEY), 0);
     char token[48];
     memcpy(token, sent.answer.text, sizeof token);
@@ -327,6 +339,7 @@ static void guessing_is_bounded(void **state)
         tries++;
     assert_in_range(tries, 20, 40);
     assert_int_equal(sent.answer.no, DW_PEOPLE_NO_TOO_MANY);
+    stand_at_the_hub(0);
     assert_int_equal(ACT(d, .act = DW_ACT_ADD_PASSKEY), DW_PEOPLE_NO_NONE);
     for (uint32_t i = 0; i < 300; i++) { /* strangers who only ask for challenges */
         struct dw_ipc_people_ask m = {.op = DW_PEOPLE_BEGIN, .act = DW_ACT_SIGN_IN};
@@ -334,6 +347,7 @@ static void guessing_is_bounded(void **state)
         mono_ms += 25;
     }
     assert_int_equal(sent.answer.no, DW_PEOPLE_NO_TOO_MANY);
+    stand_at_the_hub(0);
     assert_int_equal(ACT(d, .act = DW_ACT_ADD_PASSKEY), DW_PEOPLE_NO_NONE);
     uint32_t throws = sent.throws;
     struct dw_event ev = {.type = DW_EV_OWNER_LOCK};
@@ -343,15 +357,135 @@ static void guessing_is_bounded(void **state)
     assert_int_equal(sign_in(d, &right), DW_PEOPLE_NO_NONE);
 }
 
-/* ---- recovery ---- */
-
-static void stand_at_the_hub(uint64_t ago_ms)
+static struct device *take_in(const struct device *owner, const char *name)
 {
-    char path[128], text[32];
-    at("presence", path);
-    int n = snprintf(text, sizeof text, "%llu\n", (unsigned long long)(mono_ms - ago_ms));
-    assert_false(dw_failed(dw_file_write(path, dw_view_of(text, (size_t)n), 0600)));
+    stand_at_the_hub(0);
+    return member(owner, DW_MEMBER_OWNER, name);
 }
+
+/* [I7] Who becomes an owner, who stops being one, which passkeys count: a signature of one who is,
+ * and somebody at the hub. */
+static void a_key_more_needs_somebody_at_the_hub(void **state)
+{
+    (void)state;
+    struct device *d = first_owner(), *o = member(d, DW_MEMBER_OCCUPANT, "Bo");
+    pass_locked(6000);
+    people_tell(&g);
+    uint32_t epoch = sent.people.epoch;
+    struct dw_ipc_people_ask acts[] = {
+        {.act = DW_ACT_ADD_PASSKEY, .member = d->member},
+        {.act = DW_ACT_ADD_PASSKEY, .member = o->member},
+        {.act = DW_ACT_INVITE, .member = d->member, .role = DW_MEMBER_OWNER, .name = "Cy"},
+    };
+    for (size_t i = 0; i < DW_ARRAY_COUNT(acts); i++) {
+        const struct device *by = acts[i].member == d->member ? d : o;
+        assert_int_equal(begin_act(acts[i]), DW_PEOPLE_NO_PRESENCE); /* no passkey is asked */
+        stand_at_the_hub(300001);
+        assert_int_equal(begin_act(acts[i]), DW_PEOPLE_NO_PRESENCE); /* too long ago */
+        stand_at_the_hub((uint64_t)-1000);
+        assert_int_equal(begin_act(acts[i]), DW_PEOPLE_NO_PRESENCE); /* not yet */
+        /* Begun while somebody was there, and signed when that had been counted, or has run out. */
+        stand_at_the_hub(0);
+        assert_int_equal(begin_act(acts[i]), DW_PEOPLE_NO_NONE);
+        struct dw_ipc_people_ask m = answered(DW_PEOPLE_ACT);
+        m.member = acts[i].member;
+        sign(by, &right, &m);
+        mono_ms += 300001;
+        /* (the challenge is as old) */
+        assert_int_equal(tell_guard(&m), DW_PEOPLE_NO_CHALLENGE);
+        stand_at_the_hub(1000);
+        assert_int_equal(begin_act(acts[i]), DW_PEOPLE_NO_NONE);
+        m = answered(DW_PEOPLE_ACT);
+        m.member = acts[i].member;
+        sign(by, &right, &m);
+        mono_ms += 299500;
+        assert_int_equal(tell_guard(&m), DW_PEOPLE_NO_PRESENCE);
+        /* A signature that does not hold takes nobody's presence away. */
+        stand_at_the_hub(0);
+        assert_int_equal(begin_act(acts[i]), DW_PEOPLE_NO_NONE);
+        m = answered(DW_PEOPLE_ACT);
+        m.member = acts[i].member;
+        sign(by, &right, &m);
+        m.signature[8] ^= 1;
+        assert_int_equal(tell_guard(&m), DW_PEOPLE_NO_PASSKEY);
+        people_tell(&g);
+        assert_int_equal(sent.people.invite_count, 0);
+        assert_int_equal(sent.people.epoch, epoch); /* nothing has changed until now */
+        /* Once: the second of two that were begun in time finds it counted. */
+        assert_int_equal(begin_act(acts[i]), DW_PEOPLE_NO_NONE);
+        m = answered(DW_PEOPLE_ACT);
+        m.member = acts[i].member;
+        sign(by, &right, &m);
+        uint32_t lines = sent.lines;
+        assert_int_equal(tell_guard(&m), DW_PEOPLE_NO_NONE);
+        assert_int_equal(sent.lines, lines + 2); /* that somebody was there, and the invitation */
+        const struct dw_ipc_story *l = &sent.line[lines % DW_ARRAY_COUNT(sent.line)];
+        assert_int_equal(l->kind, DW_STORY_PEOPLE);
+        assert_int_equal(l->value, DW_CHANGE_PRESENCE);
+        assert_int_equal(l->value2, acts[i].act);
+        assert_int_equal(l->member, acts[i].member);
+        assert_int_equal(begin_act(acts[i]), DW_PEOPLE_NO_PRESENCE);
+        epoch = sent.people.epoch;
+        assert_int_equal(
+            ACT(d, .act = DW_ACT_REMOVE_INVITE, .target = sent.people.invite[0].number), 0);
+        epoch++;
+    }
+    /* An owner's invitation is for a day. */
+    struct device *c = take_in(d, "Cy");
+    stand_at_the_hub(0);
+    assert_int_equal(ACT(d, .act = DW_ACT_INVITE, .role = DW_MEMBER_OWNER, .name = "Di"), 0);
+    assert_int_equal(sent.answer.until_utc_ms, people_utc(&g) + INT64_C(86400000));
+    /* The new owner has one passkey: signs nothing but for a second one. */
+    assert_int_equal(ACT(c, .act = DW_ACT_REMOVE_MEMBER, .target = d->member),
+                     DW_PEOPLE_NO_TWO_PASSKEYS);
+    /* An owner leaves: with a presence, and not while none stays who can sign. */
+    stand_at_the_hub(0);
+    assert_int_equal(ACT(d, .act = DW_ACT_REMOVE_MEMBER, .target = d->member),
+                     DW_PEOPLE_NO_TWO_PASSKEYS);
+    assert_int_equal(ACT(c, .act = DW_ACT_ADD_PASSKEY), 0);
+    (void)join(sent.answer.text);
+    assert_int_equal(ACT(c, .act = DW_ACT_REMOVE_MEMBER, .target = d->member),
+                     DW_PEOPLE_NO_PRESENCE);
+    stand_at_the_hub(0);
+    assert_int_equal(ACT(c, .act = DW_ACT_REMOVE_MEMBER, .target = d->member), 0);
+    assert_int_equal(sign_in(d, &right), DW_PEOPLE_NO_PASSKEY);
+    /* An occupant goes by an owner's signature alone; so does a passkey that was lost. */
+    assert_int_equal(ACT(c, .act = DW_ACT_REMOVE_MEMBER, .target = o->member), 0);
+    /* What was said to a hub that was not running is not known to be of now. */
+    stand_at_the_hub(0);
+    again();
+    assert_int_equal(ACT(c, .act = DW_ACT_ADD_PASSKEY), DW_PEOPLE_NO_PRESENCE);
+}
+
+/* The first owner has read the link off the hub; that is somebody at the hub, for one passkey,
+ * soon, and until the hub starts again. */
+static void who_moves_in_adds_one_passkey(void **state)
+{
+    (void)state;
+    char token[48];
+    first_token(token);
+    struct device *d = join(token);
+    assert_int_equal(ACT(d, .act = DW_ACT_ADD_PASSKEY), DW_PEOPLE_NO_NONE);
+    memcpy(token, sent.answer.text, sizeof token);
+    assert_int_equal(ACT(d, .act = DW_ACT_ADD_PASSKEY), DW_PEOPLE_NO_PRESENCE);
+    (void)join(token);
+    assert_int_equal(ACT(d, .act = DW_ACT_ADD_PASSKEY), DW_PEOPLE_NO_PRESENCE);
+}
+
+static void who_moves_in_does_so_soon(void **state)
+{
+    (void)state;
+    char token[48];
+    first_token(token);
+    struct device *d = join(token);
+    mono_ms += 900001;
+    assert_int_equal(ACT(d, .act = DW_ACT_ADD_PASSKEY), DW_PEOPLE_NO_PRESENCE);
+    assert_int_equal(ACT(d, .act = DW_ACT_UNLOCK), DW_PEOPLE_NO_TWO_PASSKEYS);
+    stand_at_the_hub(0);
+    assert_int_equal(ACT(d, .act = DW_ACT_ADD_PASSKEY), DW_PEOPLE_NO_NONE);
+}
+
+/* ---- recovery ---- */
 
 static enum dw_people_no recover(const char *code)
 {
@@ -446,6 +580,10 @@ static void who_has_lost_all_passkeys_comes_back(void **state)
     assert_int_equal(line(DW_STORY_PEOPLE)->value, DW_CHANGE_RECOVERED);
     assert_int_equal(join_as(device_new(), token, &right, "Eve"), DW_PEOPLE_NO_TOKEN);
     assert_int_equal(sent.people.recovery_utc_ms, 0);
+    /* One key back is not a second one without being there. */
+    assert_int_equal(ACT(n, .act = DW_ACT_ADD_PASSKEY), DW_PEOPLE_NO_PRESENCE);
+    stand_at_the_hub(0);
+    assert_int_equal(ACT(n, .act = DW_ACT_ADD_PASSKEY), DW_PEOPLE_NO_NONE);
     assert_int_equal(sent.retracts, 0);
 }
 
@@ -885,6 +1023,9 @@ int main(void)
         CASE(invitations_are_few_and_run_out),
         CASE(a_house_has_so_many_people),
         CASE(guessing_is_bounded),
+        CASE(a_key_more_needs_somebody_at_the_hub),
+        CASE(who_moves_in_adds_one_passkey),
+        CASE(who_moves_in_does_so_soon),
         CASE(recovery_takes_its_time_and_can_be_stopped),
         CASE(who_has_lost_all_passkeys_comes_back),
         CASE(the_household_opens_its_own_door),
