@@ -7,6 +7,7 @@ import { Eye, Film } from "../thief2017/eye.mjs";
 import { Courier } from "./courier.mjs";
 import { svgOf } from "./labels.mjs";
 import { tokenOf } from "./people.mjs";
+import { pressButton } from "./presence.mjs";
 import { sleep } from "./procs.mjs";
 import { PERSON } from "./world.mjs";
 
@@ -37,7 +38,12 @@ export class Stage {
         this.loop = this.follow();
         return this;
     }
+    // The button on the hub: without it nobody becomes an owner, and no owner gets one more passkey.
+    pressButton() {
+        pressButton(this.street.libexec, this.street.hubConf);
+    }
     async invite() {
+        this.pressButton();
         const answer = await this.street.member.act("invite", { name: "Kim", role: "owner" });
         this.homeLink = answer.link;
         return this.homeLink;
@@ -77,6 +83,10 @@ export class Stage {
             this.film.serve(q, r);
         } else if (q.method === "POST" && path === "/invite" && q.headers.origin === this.origin) {
             await this.invite();
+            send("text/plain", "");
+        } else if (q.method === "POST" && path === "/button" && q.headers.origin === this.origin) {
+            this.pressButton();
+            this.tell("the button on the hub was pressed: five minutes for one more passkey");
             send("text/plain", "");
         } else
             send("text/plain", "There is no such page.\n", 404);

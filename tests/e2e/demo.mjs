@@ -6,6 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { Site } from "../../sim/demo/api.mjs";
 import { Person, tokenOf } from "../../sim/demo/people.mjs";
+import { pressButton } from "../../sim/demo/presence.mjs";
 import { childrenOf, freePort, until } from "../../sim/demo/procs.mjs";
 import { root } from "../../sim/demo/street.mjs";
 import { World } from "../../sim/demo/world.mjs";
@@ -47,9 +48,14 @@ export class Demo {
         if (!this.person) {
             this.person = new Person(new Site({ origin: new URL(this.homeLink).origin, base: "/api", ca }));
             await this.person.join(tokenOf(this.homeLink), "Test phone");
+            this.pressButton();
             await this.person.join(tokenOf((await this.person.act("add_passkey")).link), "Test key");
         }
         return this.person;
+    }
+    /** Somebody stands at the hub: one more passkey or owner, within five minutes. */
+    pressButton() {
+        pressButton(path.join(build, "libexec"), path.join(this.folder, "hub.conf"));
     }
     async cookies() {
         return [...(await this.owner()).cookies].map(([name, value]) => ({ name, value, url: this.url }));

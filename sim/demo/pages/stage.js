@@ -30,6 +30,10 @@ async function look() {
     }
 }
 $("again").addEventListener("click", () => fetch("/invite", { method: "POST" }).then(look));
+$("button").addEventListener("click", async () => {
+    const r = await fetch("/button", { method: "POST" }).catch(() => null);
+    $("pressed").textContent = r?.ok ? `Pressed at ${new Date().toLocaleTimeString()}.` : "The hub did not take it.";
+});
 const tick = () => look().catch(() => { $("now").textContent = "The demo has ended."; });
 tick();
 setInterval(tick, 1000);
