@@ -1,12 +1,13 @@
 // A stand-in for the hub, for the household's pages: the built files, the routes of docs/design/people.md with answers
 // that a test sets, and the live link of hub.mjs. It keeps what it was asked.
 import { execFileSync } from "node:child_process";
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { mkdtempSync, readFileSync } from "node:fs";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cbor } from "../../sim/demo/cbor.mjs";
 import { FakeHub } from "./hub.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -33,6 +34,12 @@ export const today = () => {
   return `${d.getFullYear()}-${String(d.getMonth() + 1).padStart(2, "0")}-${String(d.getDate()).padStart(2, "0")}`;
 };
 const bytes = (n) => randomBytes(n).toString("base64url");
+const sha = (...parts) => createHash("sha256").update(Buffer.concat(parts.map((x) => Buffer.from(x)))).digest();
+
+export const ACTS = ["", "sign_in", "join", "unlock", "let_in", "invite", "add_passkey", "remove_member", "remove_passkey", "remove_invite", "set_param", "allow_agency", "new_recovery", "grant"];
+/** What a passkey signs of these bytes. */
+export const challengeOf = (context, b) => sha(context, [0], b);
+export const midnightOf = (ms) => new Date(ms).setUTCHours(0, 0, 0, 0) / 1000;
 
 export class Home extends FakeHub {
   sockets = new Set();
@@ -61,6 +68,14 @@ export class Home extends FakeHub {
     epoch: 3,
     recovery_until: null,
   };
+  grants = { agencies: [], grants: [], epoch: 7, restored: false };
+  zone = "UTC";
+  waitMs = 600000;
+  /** The stand-in at its worst: changes the fields of what is to be signed, its bytes, or the answer as a whole. */
+  forge = null;
+  forgeBytes = null;
+  forgeBegun = null;
+  begun = new Map(); // challenge -> { act, fields, body }
   looks = [];
   drills = [];
   alerts = { vapid_key: bytes(65), places: [], ntfy: false };
@@ -145,7 +160,12 @@ export class Home extends FakeHub {
       case "/api/viewers": return { viewers: this.looks };
       case "/api/drills": return { drills: this.drills };
       case "/api/alerts": return body === null ? this.alerts : {};
-      case "/api/signin/begin": case "/api/acts/begin": return { ...challenge(), ...(this.allow ? { allow: this.allow } : {}) };
+      case "/api/signin/begin": return { ...challenge(), ...(this.allow ? { allow: this.allow } : {}) };
+      case "/api/acts/begin": return this.begin(body);
+      case "/api/acts/finish": return this.finish(body);
+      case "/api/grants": return this.grants;
+      case "/api/grants/revoke": case "/api/grants/veto": return this.end(body.id, path.endsWith("veto") ? "vetoed" : "revoked");
+      case "/api/owner": if (body.word === "acknowledge") this.grants.restored = false; return {};
       case "/api/signin/finish": this.isSignedIn = true; return { member: this.me.member };
       case "/api/join/look": return { name: "Ben", role: "occupant", until: "2026-11-29T12:00:00.000Z", is_first: false, home: this.me.home };
       case "/api/join/begin": return { ...challenge(), user: bytes(16), name: "Ben", role: "occupant" };
@@ -155,6 +175,77 @@ export class Home extends FakeHub {
       case "/api/recover/stop": this.me.recovery_until = null; this.people.recovery_until = null; return {};
       default: return {};
     }
+  }
+
+  /** What the hub writes for an act, and the challenge that is made of it. */
+  begin(body) {
+    const hub = sha("hub");
+    const nonce = randomBytes(32);
+    const number = (n) => Buffer.from(Number(n).toString(16).padStart(32, "0"), "hex");
+    let fields;
+    const isGrant = body.act === "grant";
+    if (isGrant) {
+      const a = this.grants.agencies.find((x) => x.id === body.agency);
+      if (!a) throw { status: 404, code: "no_such" };
+      const from = midnightOf(Date.now());
+      fields = new Map([
+        [1, sha("owner")], [2, Buffer.concat([Buffer.from(a.key, "hex"), sha(a.id).subarray(8)])], [3, hub], [4, from + body.days * 86400], [5, from], [7, randomBytes(16)],
+        [-70200, this.zone], [-70203, a.name], [-70204, ["drop", "stay"].indexOf(body.kind)], [-70205, 0], [-70207, body.dwell_ms], [-70213, 1], [-70270, nonce], [-70271, this.grants.epoch],
+        [-70272, body.windows.map((w) => [w.from, w.minutes])], [-70273, body.uses], [-70274, body.per_day], [-70275, 0], [-70276, ["ask", "veto", "notify"].indexOf(body.mode)], [-70277, a.hosted],
+      ]);
+    } else {
+      const target = body.act === "allow_agency" ? Buffer.from(body.id, "hex") : number(body.member ?? body.number ?? 0);
+      const value = body.act === "invite" ? (body.role === "owner" ? 1 : 2) : (body.value ?? 0);
+      fields = new Map([[3, hub], [-70270, nonce], [-70271, this.grants.epoch], [-70288, ACTS.indexOf(body.act)], [-70289, target], [-70290, value], [-70291, body.name ?? body.field ?? ""]]);
+    }
+    this.forge?.(fields);
+    let b = cbor(fields);
+    if (this.forgeBytes) b = this.forgeBytes(b);
+    const challenge = challengeOf(isGrant ? "doorward/grant/1" : "doorward/control/1", b).toString("base64url");
+    this.begun.set(challenge, { act: body.act, fields, body });
+    const begun = { challenge, rp_id: "home1.localhost", bytes: b.toString("base64url"), ...(this.allow ? { allow: this.allow } : {}), ...(isGrant ? { credential: this.credential, allow: [this.credential] } : {}) };
+    this.forgeBegun?.(begun);
+    return begun;
+  }
+
+  finish(body) {
+    const b = this.begun.get(body.challenge);
+    if (!b) throw { status: 409, code: "challenge" };
+    this.begun.delete(body.challenge);
+    if (b.act !== "grant") return {};
+    if (body.id !== this.credential) throw { status: 403, code: "passkey" };
+    const g = this.addGrant(b.body.agency, {
+      id: Buffer.from(b.fields.get(7)).toString("hex"), kind: b.body.kind, windows: b.body.windows, uses: b.body.uses, per_day: b.body.per_day, dwell_ms: b.body.dwell_ms, mode: b.body.mode,
+      to: iso(b.fields.get(4) * 1000), state: this.waitMs ? "waiting" : "live", live_at: iso(Date.now() + this.waitMs),
+    });
+    return { grant: g.id };
+  }
+
+  /** Takes a grant away, as the guard does: at once, and stored before it is answered. */
+  end(id, state) {
+    const g = this.grants.grants.find((x) => x.id === id);
+    if (!g) throw { status: 404, code: "no_such" };
+    Object.assign(g, { state, over_at: iso(Date.now()), over_stored: true });
+    this.grants.epoch++;
+    return { epoch: this.grants.epoch, at: g.over_at };
+  }
+
+  addAgency(more = {}) {
+    const a = { id: hex(16), name: "Acme Parcels", hosted: false, key: hex(8), waiting: true, asked_at: iso(Date.now() - 1200000), ...more };
+    this.grants.agencies.push(a);
+    return a;
+  }
+
+  addGrant(agency, more = {}) {
+    const a = this.grants.agencies.find((x) => x.id === agency);
+    a.waiting = false;
+    const g = {
+      id: hex(16), agency, name: a.name, hosted: a.hosted, kind: "drop", windows: [0, 1, 2, 3, 4].map((d) => ({ from: d * 1440 + 480, minutes: 600 })), zone: this.zone, from: iso(midnightOf(Date.now()) * 1000),
+      to: iso((midnightOf(Date.now()) + 30 * 86400) * 1000), door: "Front door", door_number: 0, uses: 50, used: 7, used_today: 1, per_day: 2, dwell_ms: 60000, camera: "k2", mode: "veto", state: "live",
+      live_at: iso(Date.now() - 86400000), over_at: null, over_stored: false, signed_by: 1, signed_at: iso(Date.now() - 87000000), ...more,
+    };
+    this.grants.grants.push(g);
+    return g;
   }
 
   asksOf(path) {

@@ -7,6 +7,7 @@ import { t } from "../shared/strings";
 import { clockTime, counter } from "../shared/times";
 import { Button, Icon, ProblemNote, useAsking } from "../shared/ui";
 import { type House, useHouse } from "./house";
+import { RestoredBanner } from "./restored";
 import { alarmOf, dayAndTime } from "./words";
 
 /** Longer than a hub needs to be there again after a restart of its front, shorter than anybody would wonder. */
@@ -24,7 +25,7 @@ const TABS: { page: string; icon: string; also: string[] }[] = [
   { page: "today", icon: "home", also: ["delivery", "start", "notes"] },
   { page: "live", icon: "camera", also: [] },
   { page: "visits", icon: "book", also: ["visit"] },
-  { page: "people", icon: "people", also: [] },
+  { page: "people", icon: "people", also: ["come", "letin", "change"] },
   { page: "house", icon: "pulse", also: ["drills", "alerts", "settings", "looked"] },
 ];
 
@@ -47,7 +48,7 @@ export function Nav({ route }: { route: Route }): JSX.Element {
 
 /** What must be known on every page: no connection, alarms, a recovery, a wrong clock. */
 export function Banners({ house }: { house: House }): JSX.Element {
-  useHouse(house);
+  useHouse(house, "grants");
   const asking = useAsking();
   const seen = useSeen(house.link, (now) => {
     const l = house.link;
@@ -70,6 +71,7 @@ export function Banners({ house }: { house: House }): JSX.Element {
       </div>
       <div role="alert" class="stack-s">
         {seen.alarms.map((code) => <p key={code} class="banner is-act"><Icon name="siren" /><b>{alarmOf(code)}</b></p>)}
+        <RestoredBanner house={house} />
         {recovery !== null ? (
           <div class="banner is-act">
             <Icon name="key" />

@@ -3,16 +3,18 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { Link, type Story } from "../live/index";
-import { Api } from "../shared/api";
+import { Api, Problem } from "../shared/api";
+import { type Asked, type Begun, type Card, type Control, type Grant, type Wanted, NotAsAsked, controlToSign, grantToSign } from "../shared/grant";
 import { assert } from "../shared/passkey";
 import { toSignIn } from "../shared/place";
-import type { Alerts, Drill, Job, Look, Me, Mode, People, Settings, Visit } from "./types";
+import type { Alerts, Drill, Grants, Job, Look, Me, Mode, People, Settings, Visit } from "./types";
 
 interface Lists {
   me: Me;
   jobs: Job[];
   visits: Visit[];
   people: People;
+  grants: Grants;
   settings: Settings;
   looks: Look[];
   drills: Drill[];
@@ -25,6 +27,7 @@ const PATHS: Record<ListName, [string, string | null]> = {
   jobs: ["/api/jobs", "jobs"],
   visits: ["/api/history?limit=30", "visits"],
   people: ["/api/people", null],
+  grants: ["/api/grants", null],
   settings: ["/api/settings", null],
   looks: ["/api/viewers", "viewers"],
   drills: ["/api/drills", "drills"],
@@ -34,11 +37,20 @@ const PATHS: Record<ListName, [string, string | null]> = {
 /** Which lists a line of the story makes old. */
 const CHANGES: Record<string, ListName[]> = {
   job_stored: ["jobs"], job_recalled: ["jobs"], wish: ["jobs", "people"], visit_asked: ["visits"], visit_refused: ["visits"], visit_ended: ["visits", "jobs"],
-  confirmed_late: ["visits"], secured: ["visits"], opening: ["visits"], alarm: ["visits"], segment: ["visits"], people: ["people", "me"], camera_mode: ["me", "settings"], setting: ["settings"],
+  confirmed_late: ["visits"], secured: ["visits"], opening: ["visits"], alarm: ["visits"], segment: ["visits"], people: ["people", "me"], grant: ["grants", "people", "jobs"], camera_mode: ["me", "settings"], setting: ["settings"],
 };
 
 const TOGETHER_MS = 250;
 const STORY_KEPT = 120;
+
+/** A taking away that was asked for here. "unknown": nobody said that it is stored. */
+export interface Ending {
+  what: "revoke" | "veto";
+  state: "asked" | "confirmed" | "unknown" | "refused";
+  /** When it was asked, or confirmed; the house's time. */
+  at: number;
+  error: unknown;
+}
 
 export interface Told extends Story {
   /** When it happened, on the page's clock. */
@@ -52,6 +64,9 @@ export class House {
   readonly failed: Partial<Record<ListName, unknown>> = {};
   nextVisits: string | null = null;
   story: Told[] = [];
+  /** What a passkey is being asked for, as its bytes say it. */
+  signing: Control | null = null;
+  readonly endings = new Map<string, Ending>();
   private readonly used = new Set<ListName>();
   private readonly listeners = new Set<() => void>();
   private readonly old = new Set<ListName>();
@@ -70,6 +85,7 @@ export class House {
       for (const n of this.used) this.changed(n);
     });
     this.link.on("story", (m, when) => this.hear(m, when));
+    this.link.on("grants", () => this.changed("grants"));
   }
 
   /** The session is over. Once, whoever notices first. */
@@ -151,11 +167,60 @@ export class House {
     this.tell();
   }
 
-  /** Something that needs this person's passkey, each time. */
-  async act<T = Record<string, never>>(what: { act: string } & Record<string, unknown>): Promise<T> {
-    const b = await this.api.post<{ challenge: string; rp_id: string; allow: string[] }>("/api/acts/begin", what);
-    const signed = await assert(b);
+  /** Something that needs this person's passkey, each time. Its bytes must say what was asked, and are shown meanwhile. */
+  async act<T = Record<string, never>>(what: Asked): Promise<T> {
+    const b = await this.api.post<Begun>("/api/acts/begin", what);
+    this.signing = await controlToSign(b, what);
+    this.tell();
+    // The words are on the screen before the device asks.
+    await new Promise((r) => setTimeout(r, 0));
+    try {
+      return await this.sign<T>(b, b.allow);
+    } finally {
+      this.signing = null;
+      this.tell();
+    }
+  }
+
+  /** Asks these passkeys and no other; what another one made goes nowhere. */
+  private async sign<T>(b: Begun, allow: string[] | undefined): Promise<T> {
+    const signed = await assert({ challenge: b.challenge, rp_id: b.rp_id, ...(allow ? { allow } : {}) });
+    if (allow && !allow.includes(signed.id)) throw new NotAsAsked("sign_passkey");
     return this.api.post<T>("/api/acts/finish", signed);
+  }
+
+  /** The house writes the permission; nothing is signed yet. What comes back is what its bytes say. */
+  async beginGrant(want: Wanted, card: Card, passkey: number | null): Promise<{ begun: Begun; grant: Grant }> {
+    const begun = await this.api.post<Begun>("/api/acts/begin", { act: "grant", ...want, ...(passkey === null ? {} : { passkey }) });
+    return { begun, grant: await grantToSign(begun, want, card, this.now() / 1000) };
+  }
+
+  /** Exactly the passkey whose thumbprint stands in the bytes. */
+  async signGrant(begun: Begun): Promise<void> {
+    await this.sign(begun, [begun.credential!]);
+    await this.load("grants");
+  }
+
+  /** Takes a permission away. Confirmed is what the house says to have stored, and nothing before. */
+  async end(id: string, what: "revoke" | "veto"): Promise<boolean> {
+    if (this.endings.get(id)?.state === "asked") return false;
+    const say = (e: Ending): void => {
+      this.endings.set(id, e);
+      this.tell();
+    };
+    say({ what, state: "asked", at: this.now(), error: null });
+    try {
+      const r = await this.api.post<{ epoch?: number; at: string | null }>(`/api/grants/${what}`, { id });
+      // An answer that does not say since when has not said that it is stored.
+      if (typeof r?.epoch !== "number") throw new Problem(0, "no_connection", "", "");
+      say({ what, state: "confirmed", at: r.at === null ? this.now() : Date.parse(r.at), error: null });
+    } catch (e) {
+      // A plain no changed nothing. Everything else is not known: it may be stored or not.
+      const isNo = e instanceof Problem && e.status >= 400 && e.status < 500;
+      say({ what, state: isNo ? "refused" : "unknown", at: this.now(), error: e });
+    }
+    await this.load("grants");
+    return this.endings.get(id)?.state === "confirmed";
   }
 
   async wish(what: { wish: string } & Record<string, unknown>): Promise<void> {

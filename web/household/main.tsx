@@ -7,12 +7,15 @@ import { AlertsPage } from "./alerts";
 import { DeliveryPage, NotesPage } from "./delivery";
 import { DrillsPage } from "./drills";
 import { Nav, routeOf } from "./frame";
+import { ComePage } from "./grants";
 import { GuidePage } from "./guide";
 import { HousePage } from "./health";
 import { House } from "./house";
+import { LetInPage } from "./letin";
 import { LivePage } from "./livepage";
 import { PeoplePage } from "./people";
 import { SettingsPage } from "./settings";
+import { Signing } from "./signing";
 import { TodayPage } from "./today";
 import { LookedPage, VisitPage, VisitsPage } from "./visits";
 
@@ -32,6 +35,12 @@ function Current({ page, id, redraw }: { page: string; id: string; redraw: () =>
       return <NotesPage house={house} />;
     case "people":
       return <PeoplePage house={house} />;
+    case "come":
+      return <ComePage house={house} />;
+    case "letin":
+      return <LetInPage house={house} of={id} isChange={false} />;
+    case "change":
+      return <LetInPage house={house} of={id} isChange />;
     case "house":
       return <HousePage house={house} redraw={redraw} />;
     case "drills":
@@ -78,6 +87,7 @@ function App(): JSX.Element {
     <div key={drawn}>
       <a class="skip" href="#main" onClick={(e) => { e.preventDefault(); document.querySelector<HTMLElement>("h1")?.focus(); }}>{t("ui.skip")}</a>
       {isReady ? <Current key={`${route.page}/${route.id}`} page={route.page} id={route.id} redraw={() => draw((n) => n + 1)} /> : <main class="app" id="main" aria-busy="true"><h1 class="vh">{t("home.title")}</h1></main>}
+      <Signing house={house} />
       <Nav route={route} />
     </div>
   );

@@ -1,14 +1,32 @@
-// Who lives here, with which passkeys; who is invited; which agencies may send people.
+// Who lives here, with which passkeys; who is invited. Who may come is a page of its own (grants.tsx).
 
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
+import type { Asked } from "../shared/grant";
 import { t } from "../shared/strings";
 import { Button, Field, GiveAway, Icon, Mark, ProblemNote, useAsking } from "../shared/ui";
 import { Listed, Page } from "./frame";
+import { PeopleTabs } from "./grants";
 import { type House, useHouse } from "./house";
 import { Qr } from "./qr";
 import type { Member, Passkey } from "./types";
 import { dayAndTime } from "./words";
+
+/** Some changes need somebody at the hub itself [I7]: how that is done, and once more. */
+function PresenceGuide({ busy, onAgain, onCancel }: { busy: boolean; onAgain: () => void; onCancel: () => void }): JSX.Element {
+  return (
+    <section class="card sect stack is-notice edge given" role="alert" aria-labelledby="presence-title">
+      <div class="row row-top"><Mark kind="notice" icon="home" /><div class="grow"><h2 id="presence-title">{t("home.presence")}</h2><p>{t("home.presence.say")}</p></div></div>
+      <ol class="steps">
+        <li>{t("home.presence.go")}</li>
+        <li>{t("home.presence.press")} <span class="mono wrap">doorward presence</span></li>
+        <li>{t("home.presence.back")}</li>
+      </ol>
+      <div class="acts"><Button kind="ink" icon="tick" busy={busy} onClick={onAgain}>{t("home.presence.again")}</Button><Button onClick={onCancel}>{t("ui.cancel")}</Button></div>
+      <p class="cap">{t("home.presence.why")}</p>
+    </section>
+  );
+}
 
 interface Given {
   title: string;
@@ -32,6 +50,8 @@ function GivenCard({ given, onDone }: { given: Given; onDone: () => void }): JSX
 export function PeoplePage({ house }: { house: House }): JSX.Element {
   useHouse(house, "people", "me");
   const asking = useAsking();
+  const [again, setAgain] = useState<(() => Promise<void>) | null>(null);
+  const [isAway, setAway] = useState(false);
   const [given, setGiven] = useState<Given | null>(null);
   const [invited, setInvited] = useState("");
   const [role, setRole] = useState<"occupant" | "owner">("occupant");
@@ -43,8 +63,21 @@ export function PeoplePage({ house }: { house: House }): JSX.Element {
   const reload = async (): Promise<void> => {
     await Promise.all([house.load("people"), house.load("me")]);
   };
-  const link = (what: { act: string } & Record<string, unknown>, title: string): void => {
+  /** Kept, so that it can be done once more when somebody has been at the hub. */
+  const run = (f: () => Promise<void>): void => {
+    setAgain(() => f);
     void asking.run(async () => {
+      try {
+        await f();
+        setAway(false);
+      } catch (e) {
+        setAway((e as { code?: unknown }).code === "presence");
+        throw e;
+      }
+    });
+  };
+  const link = (what: Asked, title: string): void => {
+    run(async () => {
       const r = await house.act<{ link: string; until: string }>(what);
       setGiven({ title, text: r.link, say: t("home.people.link", { time: dayAndTime(r.until, house.now()) }), isLink: true });
       setInvited("");
@@ -52,24 +85,26 @@ export function PeoplePage({ house }: { house: House }): JSX.Element {
     });
   };
   /** Taking away is asked twice: the first press only says what would happen. */
-  const twice = (id: string, what: { act: string } & Record<string, unknown>): void => {
+  const twice = (id: string, what: Asked): void => {
     if (sure !== id) {
       setSure(id);
       return;
     }
     setSure(null);
-    void asking.run(async () => {
+    run(async () => {
       await house.act(what);
       await reload();
     });
   };
-  const removeButton = (id: string, what: { act: string } & Record<string, unknown>, name: string): JSX.Element => (
+  const removeButton = (id: string, what: Asked, name: string): JSX.Element => (
     <Button busy={asking.busy} onClick={() => twice(id, what)} label={`${t(sure === id ? "home.people.sure" : "home.people.remove")}: ${name}`}>{t(sure === id ? "home.people.sure" : "home.people.remove")}</Button>
   );
   const passkeys = (m: Member): Passkey[] => people?.passkeys.filter((p) => p.member === m.id) ?? [];
   return (
-    <Page house={house} title={t("home.nav.people")}>
-      <ProblemNote error={asking.error} />
+    <Page house={house} title={t("home.nav.people")} lead={<PeopleTabs at="people" />}>
+      {isAway && again
+        ? <PresenceGuide busy={asking.busy} onAgain={() => run(again)} onCancel={() => { setAway(false); asking.clear(); }} />
+        : <ProblemNote error={asking.error} />}
       {given ? <GivenCard given={given} onDone={() => setGiven(null)} /> : null}
       <Listed house={house} name="people" count={people ? people.members.length : null}>
         {people ? (
@@ -77,7 +112,7 @@ export function PeoplePage({ house }: { house: House }): JSX.Element {
             <div class="col">
               {me?.needs_second_passkey ? (
                 <section class="card sect stack is-notice edge">
-                  <div class="row row-top"><Mark kind="notice" icon="key" /><div class="grow"><h2>{t("home.second")}</h2><p>{t("home.second.say")}</p></div></div>
+                  <div class="row row-top"><Mark kind="notice" icon="key" /><div class="grow"><h2>{t("home.second")}</h2><p>{t("home.second.say")} {t("home.presence.hint")}</p></div></div>
                   <Button kind="ink" icon="plus" busy={asking.busy} onClick={() => link({ act: "add_passkey" }, t("home.people.addkey"))}>{t("home.people.addkey")}</Button>
                 </section>
               ) : null}
@@ -129,32 +164,11 @@ export function PeoplePage({ house }: { house: House }): JSX.Element {
                     <div class="two" role="group" aria-label={t("home.people.role")}>
                       {(["occupant", "owner"] as const).map((r) => <button key={r} type="button" class="pick" aria-pressed={role === r} onClick={() => setRole(r)}><b>{t(`home.role.${r}`)}</b><span class="small">{t(`home.role.${r}.say`)}</span></button>)}
                     </div>
+                    {role === "owner" ? <p class="cap">{t("home.presence.hint")}</p> : null}
                     <Button kind="ink" icon="link" type="submit" busy={asking.busy} disabled={invited.trim() === ""}>{asking.busy ? t("sign.asking") : t("home.people.makelink")}</Button>
                   </form>
                 </section>
               ) : null}
-              <section class="card" aria-labelledby="agencies-title">
-                <h2 id="agencies-title" class="sect-title">{t("home.agencies")}</h2>
-                <p class="sect-say dim small">{t("home.agencies.say")}</p>
-                {people.agencies.length === 0 ? <p class="sect-say dim">{t("home.agencies.none")}</p> : (
-                  <ul class="keys">
-                    {people.agencies.map((a) => (
-                      <li key={a.id}>
-                        <Mark kind={a.stopped ? "notice" : "plan"} icon={a.stopped ? "stop" : "van"} />
-                        <div>
-                          <h3>{a.name}</h3>
-                          <p class="say">{t(a.stopped ? "home.agency.stopped" : "home.agency.may")}</p>
-                          <div class="acts">
-                            {a.stopped
-                              ? isOwner ? <Button busy={asking.busy} icon="key" onClick={() => void asking.run(async () => { await house.act({ act: "allow_agency", id: a.id }); await reload(); })} label={`${t("home.agency.allow")}: ${a.name}`}>{t("home.agency.allow")}</Button> : null
-                              : <Button busy={asking.busy} icon="stop" onClick={() => void asking.run(() => house.wish({ wish: "stop_agency", id: a.id }))} label={`${t("home.agency.stop")}: ${a.name}`}>{t("home.agency.stop")}</Button>}
-                          </div>
-                        </div>
-                      </li>
-                    ))}
-                  </ul>
-                )}
-              </section>
               {isOwner ? (
                 <section class="card sect stack" aria-labelledby="code-title">
                   <h2 id="code-title">{t("home.code")}</h2>

@@ -9,6 +9,7 @@ import { Icon } from "../shared/ui";
 import { JobCard, NowCard, VisitCard, modeWords } from "./cards";
 import { OpenDoor, RedButton } from "./door";
 import { Page } from "./frame";
+import { ComeNudges } from "./grants";
 import { isGuideOver, stepsOf } from "./guide";
 import { type House, useHouse } from "./house";
 import { civilOf, dayWords, msOf } from "./words";
@@ -64,6 +65,7 @@ export function TodayPage({ house }: { house: House }): JSX.Element {
         <div class="col">
           <NowCard house={house} />
           <DoorCard house={house} />
+          <ComeNudges house={house} />
           {me?.needs_second_passkey ? <a class="card nudge is-notice" href="#/people"><Icon name="key" /><span class="grow"><b>{t("home.second")}</b><br /><span class="small">{t("home.second.say")}</span></span><Icon name="next" flip /></a> : null}
           {steps && done < steps.length ? <a class="card nudge" href="#/start"><Icon name="tick" /><span class="grow"><b>{t("home.guide.card")}</b><br /><span class="small dim">{t("home.guide.done", { n: done, all: steps.length })}</span></span><Icon name="next" flip /></a> : null}
         </div>

@@ -115,3 +115,47 @@ export interface Alerts {
   places: { channel: "push" | "ntfy"; endpoint: string; added: string | null; last_status: number | null }[];
   ntfy: boolean;
 }
+
+export interface Agency {
+  id: string;
+  name: string;
+  hosted: boolean;
+  /** First digits of its key's thumbprint. */
+  key: string;
+  /** It asks and has no permission yet. */
+  waiting: boolean;
+  asked_at: string | null;
+}
+export interface GrantRow {
+  id: string;
+  agency: string;
+  name: string;
+  hosted: boolean;
+  kind: "drop" | "stay" | "unknown";
+  windows: { from: number; minutes: number }[];
+  zone: string;
+  from: string | null;
+  to: string | null;
+  door: string | null;
+  uses: number;
+  used: number;
+  used_today?: number;
+  per_day: number;
+  dwell_ms: number;
+  camera: string;
+  mode: "ask" | "veto" | "notify" | "unknown";
+  state: "waiting" | "live" | "vetoed" | "revoked" | "expired" | "unknown";
+  live_at: string | null;
+  over_at: string | null;
+  /** That it is over is on the disk: it is so after a power cut, too. */
+  over_stored?: boolean;
+  signed_by: number;
+  signed_at: string | null;
+}
+export interface Grants {
+  agencies: Agency[];
+  grants: GrantRow[];
+  epoch: number;
+  /** An old database was noticed: no visitors until an owner has looked. */
+  restored: boolean;
+}

@@ -2,7 +2,7 @@
 // shortest heads, sorted and unique map keys, no floats, nothing after the end, at most 4 deep and
 // 4 KiB long. A second reading of bytes must never be possible.
 
-import type { Bytes } from "./bytes";
+import { type Bytes, concat } from "./bytes";
 
 export type Key = number | string;
 export type Value = number | bigint | string | boolean | null | Bytes | Value[] | CborMap | Tagged;
@@ -137,6 +137,33 @@ export function decode(bytes: Bytes): Value {
   return v;
 }
 
+// ---- writing: the few kinds that a page ever writes, in the same one form ----
+
+export type Written = number | bigint | string | Uint8Array | ReadonlyMap<number, Written>;
+
+function head(major: number, n: bigint): Bytes {
+  const size = n < 24n ? 0 : n < 0x100n ? 1 : n < 0x10000n ? 2 : n < 0x100000000n ? 4 : 8;
+  const out = new Uint8Array(1 + size);
+  out[0] = (major << 5) | (size === 0 ? Number(n) : 23 + [1, 2, 4, 8].indexOf(size) + 1);
+  for (let i = 0; i < size; i++) out[size - i] = Number((n >> BigInt(8 * i)) & 0xffn);
+  return out;
+}
+
+export function encode(v: Written): Bytes {
+  if (typeof v === "number" || typeof v === "bigint") {
+    const n = BigInt(v); // throws for a fraction
+    if (n >= 1n << 64n || n < -(1n << 64n)) throw new CborError("a number that is too large");
+    return n < 0n ? head(1, -1n - n) : head(0, n);
+  }
+  if (typeof v === "string") {
+    const text = new TextEncoder().encode(v);
+    return concat(head(3, BigInt(text.length)), text);
+  }
+  if (v instanceof Uint8Array) return concat(head(2, BigInt(v.length)), v);
+  const pairs = [...v].map(([key, value]) => ({ key: encode(key), value: encode(value) })).sort((a, b) => compare(a.key, b.key));
+  return concat(head(5, BigInt(pairs.length)), ...pairs.flatMap((p) => [p.key, p.value]));
+}
+
 // ---- reading a map of known keys ----
 
 /** Takes fields out of a map; `end` throws when something is left over: unknown fields are refused. */
@@ -158,6 +185,13 @@ export class Fields {
 
   bytes(key: Key, length: number): Bytes {
     return asBytes(this.get(key), length);
+  }
+
+  /** Bytes whose length lies in the range. */
+  some(key: Key, least: number, most: number): Bytes {
+    const v = this.get(key);
+    if (!(v instanceof Uint8Array) || v.length < least || v.length > most) throw new CborError("not bytes of such a length");
+    return v;
   }
 
   uint(key: Key, max = Number.MAX_SAFE_INTEGER): number {
@@ -188,9 +222,18 @@ export class Fields {
     if (this.get(key) !== value) throw new CborError(`field ${key} is not ${value}`);
   }
 
+  any(key: Key): Value {
+    return this.get(key);
+  }
+
   list(key: Key, length: number): Value[] {
+    return this.upTo(key, length, length);
+  }
+
+  /** A list of at most `most` values. */
+  upTo(key: Key, most: number, least = 0): Value[] {
     const v = this.get(key);
-    if (!Array.isArray(v) || v.length !== length) throw new CborError("not a list of that length");
+    if (!Array.isArray(v) || v.length > most || v.length < least) throw new CborError("not a list of that length");
     return v;
   }
 

@@ -3,7 +3,6 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Problem } from "./api";
-import { PasskeyError } from "./passkey";
 import { has, language, languages, setLanguage, t } from "./strings";
 
 const paths: Record<string, string> = {
@@ -66,7 +65,8 @@ export function Tag({ kind, icon, children }: { kind: Kind; icon?: string; child
 
 /** What went wrong, in the catalogue's words. */
 export function wordsOf(e: unknown): { text: string; next: string } {
-  const code = e instanceof Problem || e instanceof PasskeyError ? e.code : "failed";
+  const named = e instanceof Error ? (e as { code?: unknown }).code : null;
+  const code = typeof named === "string" ? named : "failed";
   const next = has(`problem.${code}.next`) ? t(`problem.${code}.next`) : "";
   if (has(`problem.${code}`)) return { text: t(`problem.${code}`), next };
   // A code that this page does not know: the house's own words are better than none.
