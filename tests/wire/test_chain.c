@@ -274,6 +274,13 @@ static void each_reason(void **state)
     CASE(CLOCK, p.now = (struct dw_utc){0}, (void)0);
     CASE(GRANT_FORM, (void)0, p.grant_len--);
     CASE(GRANT_AUDIENCE, p.grant.hub[0] ^= 1, (void)0);
+    CASE(GRANT_AUDIENCE, p.grant.hub[0] ^= 1,
+         { /* the envelope says otherwise [I5] */
+           memcpy(p.evidence.hub, p.hub.key.thumb, 32);
+           struct dw_buf out = dw_buf_of(p.grant_bytes, sizeof p.grant_bytes);
+           assert_false(dw_failed(dw_evidence_write(&p.evidence, &out)));
+           p.grant_len = out.len;
+         });
     CASE(GRANT_CONTEXT, (void)0, {
         snprintf(p.evidence.context, sizeof p.evidence.context, "%s", DW_CONTROL_CONTEXT);
         struct dw_buf out = dw_buf_of(p.grant_bytes, sizeof p.grant_bytes);
@@ -290,7 +297,9 @@ static void each_reason(void **state)
     CASE(GRANT_EPOCH, p.grant.epoch = 6, (void)0);
     CASE(GRANT_EPOCH, p.grant.epoch = 1, (void)0);
     CASE(GRANT_EARLY, p.grant.nbf_s = NOW_S + 1, (void)0);
+    CASE(GRANT_EARLY, p.grant.nbf_s = NOW_S, p.now.lo_ms--); /* the whole interval [I13] */
     CASE(GRANT_LATE, p.grant.exp_s = NOW_S, (void)0);
+    CASE(GRANT_LATE, p.grant.exp_s = NOW_S + 1, p.now.hi_ms += 800);
     CASE(GRANT_GRANTEE, p.grant.grantee[0] ^= 1, (void)0);
     CASE(MANIFEST_FORM, (void)0, p.manifest_len--);
     CASE(MANIFEST_CONTEXT, (void)0, build_manifest(&p, DW_CONTEXT_JOB));

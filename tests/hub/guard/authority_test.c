@@ -64,6 +64,11 @@ static void an_agency_asks_and_nothing_follows(void **state)
 {
     (void)state;
     static const uint8_t id[16] = {1};
+    struct dw_secret forger = agency; /* its name and key, without what signs for it */
+    forger.sec[0] ^= 1;
+    introduce(&forger, 1, "Agency");
+    authority_tell(&g);
+    assert_int_equal(sent.grants.agency_count, 0);
     introduce(&agency, 1, "Agency");
     authority_tell(&g);
     assert_int_equal(sent.grants.agency_count, 1);
@@ -212,13 +217,17 @@ static void a_manifest_keeps_to_its_grant(void **state)
     begin_shift();
     const uint8_t *id = permit(DW_VISIT_DROP);
     struct dw_job right_one = job_of(1, DW_VISIT_DROP), j;
+    /* Without a reason: by nobody who could cost the household a line. */
 #define REFUSED(by, grant, no)                                        \
     do {                                                              \
+        uint32_t lines_ = sent.lines;                                 \
         give_as(by, grant, &j);                                       \
         assert_null(link_job(&g, j.job));                             \
         if ((no) != 0) {                                              \
             assert_int_equal(line()->value, DW_GRANT_CHANGE_REFUSED); \
             assert_int_equal(line()->value2, no);                     \
+        } else {                                                      \
+            assert_int_equal(sent.lines, lines_);                     \
         }                                                             \
     } while (0)
     j = right_one;

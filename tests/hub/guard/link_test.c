@@ -20,6 +20,8 @@ static void a_delivery_opens_once_and_only_after_it_was_written(void **state)
     struct dw_proof p = proof_of(&sent.offer);
     slide(&p);
     assert_int_equal(sent.retracts, 1);
+    for (size_t i = 0; i < VISITS_MAX; i++) /* [I8] */
+        assert_false(g.hellos[i].handle != 0 && g.hellos[i].has_hub_nonce);
     assert_int_equal(sent.parcels_at_retract, 1); /* [I11, I35] */
     slide(&p);                                    /* the same once more */
     go_in_and_out();
@@ -224,6 +226,11 @@ static void a_recall_outlives_a_restart(void **state)
 {
     (void)state;
     struct dw_job j = begin(DW_VISIT_DROP), next = job_of(2, DW_VISIT_DROP);
+    struct dw_recall other = {.revision = 6};
+    memcpy(other.hub, stranger.key.thumb, 32); /* another home's [I5] */
+    memcpy(other.job, j.job, 16);
+    DELIVER(recall, RECALL, &other);
+    assert_false(link_job(&g, j.job)->is_recalled);
     recall(&j, 6);
     recall(&next, 6);
     close_guard();
@@ -482,6 +489,31 @@ static void words_of_an_adapter_are_not_trusted(void **state)
     assert_int_equal(g.door.lock.lock_class, DW_LOCK_B);
 }
 
+/* [I43] A lock of class A speaks with its own key; whoever carries its words has none of its own.
+ */
+static void words_of_a_lock_are_its_own(void **state)
+{
+    (void)state;
+    pass_locked(1000);
+    assert_int_equal(g.door.lock.bolt, DW_BOLT_THROWN);
+    struct dw_ipc_lock_report m = {.lock_class = DW_LOCK_B,
+                                   .bolt = DW_BOLT_RETRACTED,
+                                   .contact = DW_CONTACT_OPEN,
+                                   .is_reachable = 1};
+    bolt_on_report(&g, &m); /* as a bridge would say it */
+    assert_int_equal(g.door.lock.bolt, DW_BOLT_THROWN);
+    const struct dw_secret own = lock_key;
+    const struct dw_secret *others[] = {&stranger, &service, &agency, &g.secret};
+    for (size_t i = 0; i < DW_ARRAY_COUNT(others); i++) {
+        lock_key = *others[i];
+        lock_says(DW_BOLT_RETRACTED, DW_CONTACT_OPEN);
+        assert_int_equal(g.door.lock.bolt, DW_BOLT_THROWN);
+    }
+    lock_key = own;
+    lock_says(DW_BOLT_RETRACTED, DW_CONTACT_CLOSED);
+    assert_int_equal(g.door.lock.bolt, DW_BOLT_RETRACTED);
+}
+
 /* ---- the calendar ---- */
 
 /* A job as if it had come: its window is what is looked at, whatever an agency may ask for. */
@@ -608,6 +640,7 @@ int main(void)
         CASE(receipts_do_not_wait_behind_news),
         CASE(questions_are_bounded),
         CASE(words_of_an_adapter_are_not_trusted),
+        CASE(words_of_a_lock_are_its_own),
         CASE(a_window_is_kept_to_the_minute_in_civil_time),
     };
     if (dw_failed(dw_crypto_init()))
