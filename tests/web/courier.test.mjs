@@ -7,7 +7,8 @@ import { join } from "node:path";
 import test, { after, before } from "node:test";
 import { artefacts, axe, launch } from "../e2e/browser.mjs";
 import { film, wall } from "./courier_codes.mjs";
-import { ALL_CHECKS, HubKey, Service, buildPages } from "./courier_rig.mjs";
+import { Agency } from "../../sim/demo/authority.mjs";
+import { ALL_CHECKS, CourierKey, HubKey, Service, buildPages } from "./courier_rig.mjs";
 
 const BARCODE = "ACM4471092813";
 const STICKER = "DW-DOOR-7";
@@ -47,8 +48,15 @@ async function phone(t, { job = {}, camera = false, more = {}, script = null, sw
   };
   context.on("page", watch);
   if (script) await context.addInitScript(script);
+  // How often a page asks a passkey, whatever comes of it.
+  await context.addInitScript(() => {
+    globalThis.passkeyAsked = 0;
+    const get = navigator.credentials?.get.bind(navigator.credentials); // none on a blank page
+    if (get) navigator.credentials.get = (o) => ((globalThis.passkeyAsked += 1), get(o));
+  });
   const page = await context.newPage();
   page.hasCamera = camera;
+  page.passkey = await s.passkey.into(page);
   t.after(async () => {
     await context.close();
     await s.stop();
@@ -158,7 +166,8 @@ test("a whole visit: sticker and parcel by camera, five checks, the slide, locke
   const q = s.posts(/visits$/)[0];
   assert.equal(q.body.barcode, BARCODE);
   assert.equal(q.body.door_code, STICKER);
-  assert.match(q.body.courier_nonce, /^[0-9a-f]{64}$/);
+  assert.match(q.body.nonce, /^[0-9a-f]{64}$/);
+  assert.equal("courier_nonce" in q.body, false);
   assert.ok(q.key);
   await title(page, "Checking 5 things");
   await until("three ticks", async () => (await page.locator(".ticks .is-secured.mark").count()) === 3);
@@ -353,6 +362,183 @@ test("the slide springs back; keys and switches have their own way; it is asked 
   assert.equal(s.posts(/open$/).length, 1);
 });
 
+const askedOf = (page) => page.evaluate(() => globalThis.passkeyAsked);
+
+test("the hub's word is checked before the slide is there, and the passkey signs this very stop", async (t) => {
+  const { s, page } = await phone(t);
+  const v = await toReady(page, s);
+  assert.equal(await askedOf(page), 0, "before the slide nobody asks");
+  const [check] = await page.evaluate(() => performance.getEntriesByName("doorward-offer").map((e) => e.duration));
+  assert.ok(check > 0, "measured");
+  const began = Date.now();
+  await drag(page);
+  await until("the slide", () => s.proofs.length === 1);
+  t.diagnostic(`offer checked in ${check.toFixed(1)} ms; slide to answer in hand, with a passkey that needs no finger: ${Date.now() - began} ms`);
+  assert.deepEqual(s.proofs, [""], "by this passkey, person verified, over the stop as the hub writes it");
+  assert.equal(await askedOf(page), 1);
+  await title(page, "About to open");
+  // The receipt is taken from the hub that the agency's manifest named, whatever the service calls the home's key now.
+  const other = new HubKey();
+  s.jobs[0].hub_pub = other.pub.toString("base64url");
+  s.end(v, "OK", { key: other });
+  await title(page, "Not confirmed");
+});
+
+test("what is not the door's hub, this question, or the agency's word never gets to the passkey", async (t) => {
+  const { s, page } = await phone(t);
+  const other = new HubKey(), b64 = (b) => b.toString("base64url"), raw = (x) => Buffer.from(x, "base64url");
+  const offer = (v, more = {}, hub = s.hub) => b64(hub.offer({ visit: v.id, nonce: v.courier_nonce, hubNonce: v.hubNonce, ...more }));
+  const flip = (text, at) => {
+    const b = raw(text);
+    b[at < 0 ? b.length + at : at] ^= 1;
+    return b64(b);
+  };
+  const fresh = (v) => (v.hubNonce = Buffer.alloc(32, 9));
+  const HUB = /not the door's hub/, OFFER = /not signed as it must be/, MANIFEST = /did not sign this stop/, YOURS = /another stop or another person/;
+  const cases = [
+    ["another hub, true to itself", (v) => ({ offer: offer(v, {}, other), hub_pub: b64(other.pub) }), HUB],
+    ["another hub in the name of this one", (v) => ({ offer: offer(v, {}, other) }), OFFER],
+    ["this hub's key, speaking of another hub", (v) => ({ offer: offer(v, { thumb: other.thumb }) }), HUB],
+    ["a key that is none", () => ({ hub_pub: "AAAA" }), HUB],
+    ["not this phone's nonce", (v) => ({ offer: offer(v, { nonce: "5".repeat(64) }) }), /question that this phone did not ask/],
+    ["another nonce on both", (v) => ({ offer: offer(v, { nonce: "5".repeat(64) }), courier_nonce: "5".repeat(64) }), /question that this phone did not ask/],
+    ["another visit", (v) => ({ offer: offer(v, { visit: "00000000000000aa" }) }), /belongs to another visit/],
+    ["another context", (v) => ({ offer: offer(v, { context: "doorward/news/1" }) }), OFFER],
+    ["another type", (v) => ({ offer: offer(v, { typ: "doorward-news+cwt" }) }), OFFER],
+    ["a refusal dressed as an offer", (v) => ({ offer: offer(v, { check: 12 }) }), OFFER],
+    ["no nonce of the hub", (v) => ({ offer: offer(v, { hubNonce: Buffer.alloc(32) }) }), OFFER],
+    ["no offer", () => ({ offer: null }), /did not come along/],
+    ...[0, 9, 60, 150, -40, -1].map((at) => [`offer with bit ${at} flipped`, (v) => ({ offer: flip(offer(v), at) }), OFFER]),
+    ["no manifest", () => ({ manifest: null }), /signature for this stop did not come/],
+    ...[0, 30, 200, -40].map((at) => [`manifest with bit ${at} flipped`, (v) => ({ manifest: flip(v.manifest, at) }), MANIFEST]),
+    ["a manifest by another agency", () => ({ manifest: b64(s.manifest(s.jobs[0], { signer: new Agency({}) })) }), MANIFEST],
+    ["another stop's manifest", () => ({ manifest: b64(s.manifest({ ...s.jobs[0], id: "c".repeat(32) })) }), YOURS],
+    ["another courier's manifest", () => ({ manifest: b64(s.manifest({ ...s.jobs[0], visitor: "d".repeat(32) })) }), YOURS],
+    ["another sticker", () => ({ door_code_hash: "7".repeat(64) }), /another door's sticker/],
+    ["no sticker", () => ({ door_code_hash: "0".repeat(64) }), /another door's sticker/],
+  ];
+  for (const [n, [what, forge, words]] of cases.entries()) {
+    await ask(page);
+    const v = await until("a question", () => s.visits.length === n + 1 && s.latest);
+    fresh(v);
+    const hubNonce = v.hubNonce;
+    s.ready(v, { offer: offer(v), ...forge(v), hubNonce });
+    await title(page, "Do not open");
+    assert.match(await page.locator(".main").textContent(), words, what);
+    assert.match(await page.locator(".main").textContent(), /your passkey was not asked/, what);
+    assert.equal(await page.locator(".slide").count(), 0, what);
+    if (n === 0) {
+      await keep(page, "29-other-hub");
+      await page.evaluate(() => scrollTo(0, 0));
+      // It stays said when the service says something milder.
+      s.refuse(v, "too_slow");
+      await until("told", () => page.evaluate(() => document.querySelector("h1").textContent === "Do not open"));
+    }
+    assert.equal(await askedOf(page), 0, what);
+    await press(page, "Back to the stops");
+    await title(page, "Today's stops");
+    s.visits.forEach((x) => Object.assign(x, { job: "f".repeat(32), outcome: "REFUSED" }));
+    await page.reload();
+  }
+  assert.deepEqual(s.posts(/open$/), []);
+  // And once more without any forgery, so that all this was not for another reason.
+  await toReady(page, s);
+  await drag(page);
+  await title(page, "About to open");
+  assert.deepEqual(s.proofs, [""]);
+});
+
+test("the agency's key stays the one that this phone saw first", async (t) => {
+  const { s, page } = await phone(t);
+  await toReady(page, s);
+  const late = new Agency({ id: s.agency.id, name: "Acme Parcel" });
+  s.me = { agency_key: late.key.hex };
+  s.visits.forEach((x) => Object.assign(x, { job: "f".repeat(32), outcome: "REFUSED" }));
+  await page.evaluate(() => localStorage.removeItem("doorward.courier"));
+  await page.reload();
+  const again = async () => {
+    const n = s.visits.length;
+    await ask(page);
+    const v = await until("a question", () => s.visits.length === n + 1 && s.latest);
+    v.manifest = s.manifest(s.jobs[0], { signer: late }).toString("base64url");
+    s.ready(v);
+  };
+  await again();
+  await title(page, "Do not open");
+  await page.getByText(/key is another one than before/).waitFor();
+  assert.equal(await askedOf(page), 0);
+  await keep(page, "30-agency-key", { desktop: false });
+  // The dispatcher says that it was changed: signed out and in, the phone takes the new one.
+  await press(page, "Back to the stops");
+  s.visits.forEach((x) => Object.assign(x, { job: "f".repeat(32), outcome: "REFUSED" }));
+  await press(page, "Sign out");
+  await page.waitForURL("**/signin");
+  await page.goto(`${s.origin}/`);
+  await again();
+  await title(page, "All 5 checked");
+  // An agency without a key opens nothing.
+  s.me = { agency_key: null };
+  await page.reload();
+  await page.getByText(/has no key here/).waitFor();
+});
+
+test("a passkey that is not shown, is too late, or does not count: said, and slid again", async (t) => {
+  const { s, page, bad } = await phone(t);
+  let v = await toReady(page, s);
+  await page.passkey.person(false);
+  await drag(page);
+  await page.getByText("The passkey was not shown, so nothing was opened.").waitFor();
+  await title(page, "All 5 checked");
+  await keep(page, "31-not-shown");
+  assert.deepEqual(s.posts(/open$/), []);
+  await page.passkey.person(true);
+  // The service does not take it: said in words, and the next slide asks anew.
+  const good = s.passkey;
+  s.passkey = new CourierKey();
+  await drag(page);
+  await page.getByText(/not this stop/).waitFor();
+  assert.deepEqual(s.proofs, ["another passkey"]);
+  s.passkey = good;
+  await drag(page);
+  await title(page, "About to open");
+  assert.deepEqual(s.proofs, ["another passkey", ""]);
+  assert.equal(await askedOf(page), 3);
+  s.end(v, "OK");
+  await title(page, "Locked, thank you");
+  await press(page, "Next stop");
+  s.visits.forEach((x) => (x.job = "f".repeat(32)));
+  await page.reload();
+  // Nobody touches it until the house has waited long enough: the question goes away with the offer.
+  v = await toReady(page, s);
+  await page.passkey.nobody();
+  await drag(page);
+  await page.getByText("Show your passkey").waitFor();
+  await keep(page, "32-passkey", { desktop: false });
+  s.refuse(v, "too_slow");
+  await title(page, "Not yet");
+  assert.equal(s.posts(/open$/).length, 2);
+  assert.deepEqual(bad, []);
+});
+
+test("a browser without passkeys, a sign-in without one, a stop that is not signed: said before anybody walks up", async (t) => {
+  const bare = await phone(t, { script: () => delete globalThis.PublicKeyCredential });
+  await bare.page.getByText("This browser cannot use passkeys, so it can open no door.").waitFor();
+  await press(bare.page, /^Next:/);
+  await bare.page.getByText("This browser cannot use passkeys").waitFor();
+  assert.equal(await bare.page.getByRole("button", { name: "I am at the door" }).count(), 0);
+  await keep(bare.page, "33-no-passkeys");
+  const { s, page } = await phone(t, { job: { state: "unsigned" } });
+  await page.getByText("Not signed yet").waitFor();
+  await page.getByRole("button", { name: /14 Linden Row/ }).first().click();
+  await page.getByText(/has not signed this stop/).waitFor();
+  assert.equal(await page.getByRole("button", { name: "I am at the door" }).count(), 0);
+  await keep(page, "34-unsigned", { desktop: false });
+  s.jobs[0].state = "open";
+  s.me = { credential_ids: [] };
+  await page.reload();
+  await page.getByText("No passkey of yours is known").waitFor();
+});
+
 test("locked is said by a verified receipt and by nothing else [I34]", async (t) => {
   const { s, page: p } = await phone(t);
   const forged = [
@@ -491,6 +677,7 @@ test("killed after the slide was sent and before it was answered: a second slide
   assert.equal(s.posts(/open$/).length, 0);
   await drag(p);
   await title(p, "About to open");
+  assert.equal(await p.evaluate(() => globalThis.passkeyAsked), 0, "what the passkey said was kept: it is not asked twice");
   await p.reload();
   await title(p, "About to open");
   assert.equal(new Set(s.posts(/open$/).map((a) => a.key)).size, 1);
@@ -545,6 +732,7 @@ test("two windows: one has the visit, the other can take it over, nothing is ask
   await keep(other, "21-elsewhere", { desktop: false });
   s.ready(v);
   await title(page, "All 5 checked");
+  await s.passkey.into(other);
   await press(other, "Go on here");
   await title(other, "All 5 checked");
   await title(page, "Open in another window");

@@ -1,12 +1,14 @@
 // A stand-in for the service, for the courier's and the agency's pages: the built files, and the routes of
-// docs/service/openapi.json with answers that a test sets. It signs receipts as a hub does.
+// docs/service/openapi.json with answers that a test sets. It signs as an agency and as a hub, and looks at a passkey's word
+// over a stop as a hub does.
 import { execFileSync } from "node:child_process";
-import { createHash, createPrivateKey, createPublicKey, randomBytes, sign } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, randomBytes, sign, verify } from "node:crypto";
 import { mkdtempSync, readFileSync } from "node:fs";
 import http from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Agency, STOP_CONTEXT, challengeOf, jobBytes, sha256, stopBytes } from "../../sim/demo/authority.mjs";
 import { cbor } from "../../sim/demo/cbor.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -32,11 +34,53 @@ export class HubKey {
     const sig = sign(null, cbor(["Signature1", prot, Buffer.from(context), payload]), this.secret);
     return Buffer.concat([Buffer.from([0xd2]), cbor([prot, new Map(), payload, sig])]);
   }
+  /** Ready, for this question; `more` is what a forger writes otherwise. */
+  offer({ visit, nonce, hubNonce, check = 0, thumb = this.thumb, context = "doorward/offer/1", typ = "doorward-offer+cwt" }) {
+    return this.sign(context, typ, cbor(new Map([
+      [3, thumb], [10, hubNonce], [-70008, BigInt(`0x${visit}`)], [-70220, Buffer.from(nonce, "hex")], [-70224, check], [-70225, [2, 3, 4]], [-70238, 15000],
+    ])));
+  }
   receipt({ visit, nonce, outcome = 2, check = 0, gap = 0, opened = 0, secured = 0, inside = 0, evidence = 2, leaf = 4711, later = false, context = "doorward/receipt/1" }) {
     return this.sign(context, "doorward-receipt+cwt", cbor(new Map([
       [3, this.thumb], [-70008, BigInt(`0x${visit}`)], [-70220, Buffer.from(nonce, "hex")], [-70224, check], [-70231, outcome], [-70232, gap],
       [-70233, [opened, opened && opened + 20, secured, secured && secured + 20]], [-70234, inside], [-70235, evidence], [-70236, leaf], [-70237, later],
     ])));
+  }
+}
+
+// ---- the courier's passkey ----
+
+/** A passkey that Chromium's virtual authenticator holds, and that we can check. */
+export class CourierKey {
+  id = randomBytes(32);
+  pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
+
+  /** Gives it to a page, with the count of how often the page asks for one. */
+  async into(page, { verifies = true } = {}) {
+    const cdp = await page.context().newCDPSession(page);
+    await cdp.send("WebAuthn.enable");
+    const { authenticatorId } = await cdp.send("WebAuthn.addVirtualAuthenticator", { options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: verifies, automaticPresenceSimulation: true } });
+    await cdp.send("WebAuthn.addCredential", { authenticatorId, credential: {
+      credentialId: this.id.toString("base64"), isResidentCredential: true, rpId: "service.localhost", userHandle: Buffer.from("courier").toString("base64"),
+      privateKey: this.pair.privateKey.export({ format: "der", type: "pkcs8" }).toString("base64"), signCount: 0,
+    } });
+    return {
+      /** Whether a person is there who shows finger or face. */
+      person: (isUserVerified) => cdp.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified }),
+      /** Nobody touches it: the question stays open. */
+      nobody: () => cdp.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId, enabled: false }),
+    };
+  }
+  /** Why this assertion is not this passkey's word over `bytes`; "" when it is. */
+  looks(body, origin, bytes) {
+    const raw = (s) => Buffer.from(s, "base64url");
+    if (Object.keys(body).sort().join() !== "auth_data,client_data,id,signature") return "fields";
+    const client = JSON.parse(raw(body.client_data)), auth = raw(body.auth_data);
+    if (!raw(body.id).equals(this.id)) return "another passkey";
+    if (client.type !== "webauthn.get" || client.origin !== origin || client.crossOrigin) return "another page";
+    if (client.challenge !== challengeOf(STOP_CONTEXT, bytes)) return "another challenge";
+    if (!auth.subarray(0, 32).equals(sha256("service.localhost")) || (auth[32] & 5) !== 5) return "not verified";
+    return verify("sha256", Buffer.concat([auth, sha256(raw(body.client_data))]), this.pair.publicKey, raw(body.signature)) ? "" : "signature";
   }
 }
 
@@ -65,6 +109,10 @@ export class Service {
   /** What a question at the door gets. */
   onAsk = (visit) => visit;
   onOpen = () => undefined;
+  /** Changes what the visitor's /v1/me says. */
+  me = {};
+  /** Of each slide: "" or why a hub would not take it. */
+  proofs = [];
   #waiting = new Set();
 
   static async start(files) {
@@ -72,6 +120,8 @@ export class Service {
     s.files = files;
     s.list = JSON.parse(readFileSync(join(files, "files.json"), "utf8"));
     s.hub = new HubKey();
+    s.agency = new Agency({ id: Buffer.from("a".repeat(32), "hex"), name: "Acme Parcel" });
+    s.passkey = new CourierKey();
     s.server = http.createServer((q, a) => void s.#serve(q, a));
     s.server.keepAliveTimeout = 1000;
     await new Promise((r) => s.server.listen(0, "127.0.0.1", r));
@@ -99,8 +149,9 @@ export class Service {
     const v = {
       id: hex(8), job: job.id, home: job.home, agency: job.agency, visitor: job.visitor, door: 0, barcode: job.parcels[0].barcode, courier_nonce: hex(32),
       state: "checking", outcome: null, check: null, passed: [...SERVICE_PASSED], alarms: [], news: 0, asked: new Date().toISOString(), ready_until: null,
-      slid: null, door_confirmed: true, receipt: null, story: [], ...more,
+      slid: null, door_confirmed: true, receipt: null, story: [], offer: null, hub_pub: this.hub.pub.toString("base64url"), door_code_hash: "0".repeat(64), ...more,
     };
+    v.manifest ??= this.manifest(job).toString("base64url");
     this.visits.push(v);
     return v;
   }
@@ -114,7 +165,23 @@ export class Service {
   refuse(v, code) {
     this.tell(v, { state: "refused", outcome: "REFUSED", check: { code, text: `text ${code}`, next: `next ${code}` } });
   }
-  ready(v) {
+  /** A job as the agency signed it; `more` are parts that are otherwise. */
+  manifest(job, { hub = this.hub, agency = this.agency, signer = agency, ...more } = {}) {
+    const day = Math.floor(Date.parse(job.window.date) / 86400000), now = Math.floor(Date.now() / 1000);
+    const bytes = jobBytes({ hub: hub.thumb, from: now - 3600, until: now + 3600, id: Buffer.from(job.id, "hex"), agency: agency.id, agencyName: agency.name, window: [day, 0, 1440],
+      parcels: [randomBytes(32)], visitor: Buffer.from(job.visitor ?? "0".repeat(32), "hex"), visitorName: "Stewart Boyle", door: job.door, ...more });
+    return signer.manifest({ hub: hub.thumb, grant: Buffer.alloc(16, 7), job: bytes }).object;
+  }
+  /** The stop as the hub writes it, from what it knows itself. */
+  stopOf(v) {
+    return stopBytes({ hub: this.hub.thumb, manifest: sha256(Buffer.from(v.manifest, "base64url")), hubNonce: v.hubNonce, visit: BigInt(`0x${v.id}`), door: v.door,
+      courierNonce: Buffer.from(v.courier_nonce, "hex"), doorCode: Buffer.from(v.door_code_hash, "hex") });
+  }
+  /** `forge`: parts of the visit that a dishonest service gives instead. */
+  ready(v, forge = {}) {
+    v.hubNonce = randomBytes(32);
+    v.offer = this.hub.offer({ visit: v.id, nonce: v.courier_nonce, hubNonce: v.hubNonce }).toString("base64url");
+    Object.assign(v, forge);
     this.tell(v, { state: "ready", passed: [...ALL_CHECKS], ready_until: new Date(Date.now() + 15000).toISOString() });
   }
   /** The end, with a receipt; `forge` changes what is signed. */
@@ -165,13 +232,14 @@ export class Service {
       return answer(status, get());
     };
     const p = url.pathname.split("/").slice(2);
-    const flat = ({ story, signed, ...v }) => v;
+    const flat = ({ story, signed, hubNonce, offer, manifest, hub_pub, door_code_hash, ...v }) => v;
     const full = (v) => {
-      const { signed, ...rest } = v;
+      const { signed, hubNonce, ...rest } = v;
       return rest;
     };
     if (p[0] === "me") return answer(200, this.role === "visitor"
-      ? { role: "visitor", visitor: "b".repeat(32), staff: null, name: "Stewart Boyle", agency: "a".repeat(32), agency_name: "Acme Parcel", csrf: "the-word" }
+      ? { role: "visitor", visitor: "b".repeat(32), staff: null, name: "Stewart Boyle", agency: "a".repeat(32), agency_name: "Acme Parcel", csrf: "the-word",
+        credential_ids: [this.passkey.id.toString("base64url")], rp_id: "service.localhost", agency_key: this.agency.key.hex, ...this.me }
       : { role: "staff", visitor: null, staff: "c".repeat(32), name: "Dana Cole", agency: "a".repeat(32), agency_name: "Acme Parcel", csrf: "the-word" });
     if (p[0] === "jobs") return answer(200, { items: this.jobs, next: null });
     if (p[0] === "signout") return answer(200, {});
@@ -186,7 +254,8 @@ export class Service {
       if (!job) return no(404, "not_found");
       const same = this.visits.find((x) => x.job === job.id && x.barcode === body.barcode && x.outcome === null);
       if (same) return answers(200, () => full(same)); // under way already
-      const v = this.newVisit(job, { barcode: body.barcode, courier_nonce: body.courier_nonce ?? hex(32) });
+      if (!/^[0-9a-f]{64}$/.test(body.nonce)) return no(422, "missing_field");
+      const v = this.newVisit(job, { barcode: body.barcode, courier_nonce: body.nonce, ...(body.door_code ? { door_code_hash: sha256(body.door_code).toString("hex") } : {}) });
       this.onAsk(v, body);
       return answers(201, () => full(v));
     }
@@ -194,6 +263,9 @@ export class Service {
     if (!v) return no(404, "not_found");
     if (p[2] === "open") {
       if (v.state !== "ready") return no(409, "not_ready");
+      const why = this.passkey.looks(body, this.origin, this.stopOf(v));
+      this.proofs.push(why);
+      if (why) return no(403, "stop");
       this.tell(v, { state: "sent", slid: new Date().toISOString() });
       this.onOpen(v);
       return answers(200, () => full(v));

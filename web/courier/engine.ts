@@ -3,12 +3,13 @@
 // neither a reload nor a second tap asks twice.
 
 import { Api, Problem } from "../shared/api";
-import { fromHex, toHex } from "../shared/bytes";
+import { type Bytes, fromHex, sha256, toHex } from "../shared/bytes";
 import { VerifyKey } from "../shared/cose";
-import { fromBase64url } from "../shared/passkey";
+import { PasskeyError, assert, canPasskeys, fromBase64url, toBase64url } from "../shared/passkey";
 import { toSignIn } from "../shared/place";
 import { type Receipt, readReceipt } from "../shared/receipt";
-import { type Kept, type View, keepReceipt, nothing, readKept, writeKept } from "./kept";
+import { type Manifest, type Ready, type Why, Untrusted, isFor, readManifest, readOffer } from "../shared/stop";
+import { type Kept, type View, keepReceipt, nothing, pinned, readKept, writeKept } from "./kept";
 import type { Job, Me, Page, Visit } from "./types";
 
 /** What this phone itself could check of the receipt: "verified" is its own key's word, never the service's [I34]. */
@@ -18,6 +19,13 @@ export type Proof =
   | { state: "verified"; receipt: Receipt }
   | { state: "foreign"; receipt: Receipt } // signed by the home, but for a question that this phone did not ask
   | { state: "bad"; why: string };
+
+/** Whether it is the door's own hub that answers, to this phone's own question: before the passkey is asked. */
+export type Trust =
+  | { state: "none" }
+  | { state: "checking" }
+  | { state: "good"; ready: Ready }
+  | { state: "bad"; why: Why | "agency_changed" | "browser" };
 
 const POLL_MS = 8000;
 const POLL_LIMIT_MS = 12000;
@@ -30,6 +38,11 @@ const PAUSES_MS = [500, 1000, 2000, 4000, 8000];
 const LIST_MS = 30000;
 const PAGES_MAX = 5;
 const MINE_MAX = 20;
+const MANIFESTS_MAX = 200;
+/** What the service may say of a confirmation; it can be given anew. */
+const OF_PASSKEY = ["passkey", "user_verification", "origin", "stop"];
+
+class Changed extends Error {}
 
 export class Engine {
   readonly api = new Api();
@@ -40,6 +53,11 @@ export class Engine {
   kept: Kept = readKept();
   visit: Visit | null = null;
   proof: Proof = { state: "none" };
+  trust: Trust = { state: "none" };
+  /** Why the last slide came to nothing: of the passkey, or of what the service says of it. */
+  slip: string | null = null;
+  /** The passkey is being asked. */
+  isConfirming = false;
   /** The service said no to the question itself (not a refusal at the door). */
   problem: Problem | null = null;
   /** Since when nothing was answered, by this phone's clock. */
@@ -57,6 +75,10 @@ export class Engine {
   private wake: (() => void) | null = null;
   private isAsking = false;
   private checkedFor = "";
+  private trustedFor = "";
+  private manifests = new Map<string, Promise<Manifest>>();
+  private agencyKey: Promise<VerifyKey> | null = null;
+  private confirming: AbortController | null = null;
   private checking: Promise<void> = Promise.resolve();
 
   onChange(f: () => void): () => void {
@@ -81,8 +103,18 @@ export class Engine {
   }
   /** A visit is under way that only its end may take off the screen. */
   get isBusy(): boolean {
-    if (this.kept.view !== "visit" || this.problem) return false;
+    if (this.kept.view !== "visit" || this.problem || this.isWarned) return false;
     return this.visit ? this.visit.outcome === null : this.kept.ask !== null || this.kept.visit !== null;
+  }
+
+  /** What answers is not to be trusted, and nothing has been opened: this stays said, whatever the service says next. */
+  get isWarned(): boolean {
+    return this.trust.state === "bad" && this.visit !== null && (this.visit.state === "ready" || this.visit.outcome === "REFUSED");
+  }
+  /** Why this phone can open no door at all. */
+  get cannot(): "unsupported" | "no_passkey" | null {
+    if (!canPasskeys()) return "unsupported";
+    return this.me && (!this.me.rp_id || !this.me.credential_ids?.length) ? "no_passkey" : null;
   }
 
   // ---- start ----
@@ -186,6 +218,7 @@ export class Engine {
     this.wake?.();
     this.isAsking = false;
     this.isSliding = false;
+    this.confirming?.abort();
   }
 
   // ---- asking, with patience ----
@@ -283,9 +316,10 @@ export class Engine {
   openStop(job: string): void {
     const isSame = this.kept.job === job;
     this.problem = null;
-    this.keep({ view: "stop", job, ...(isSame ? {} : { door: null, barcode: null }), ask: null, visit: null, nonce: null, openKey: null, place: null });
+    this.keep({ view: "stop", job, ...(isSame ? {} : { door: null, barcode: null }), ask: null, visit: null, nonce: null, open: null, hub: null, place: null });
     this.visit = null;
     this.proof = { state: "none" };
+    this.forgetTrust();
     this.changed();
   }
   /** Back to the stops; what is over stays on the service. */
@@ -294,6 +328,7 @@ export class Engine {
     this.visit = null;
     this.problem = null;
     this.proof = { state: "none" };
+    this.forgetTrust();
     this.keep({ ...nothing(), offset: this.kept.offset, elsewhere: this.kept.elsewhere, mine: this.kept.mine });
     void this.list(this.run);
   }
@@ -310,7 +345,8 @@ export class Engine {
     this.visit = null;
     this.proof = { state: "none" };
     this.problem = null;
-    this.keep({ view: "visit", barcode, visit: null, nonce: null, openKey: null, mine: [nonce, ...this.kept.mine].slice(0, MINE_MAX), ask: { key: crypto.randomUUID(), nonce, at: Date.now() } });
+    this.forgetTrust();
+    this.keep({ view: "visit", barcode, visit: null, nonce: null, open: null, hub: null, mine: [nonce, ...this.kept.mine].slice(0, MINE_MAX), ask: { key: crypto.randomUUID(), nonce, at: Date.now() } });
     void this.sendAsk();
   }
 
@@ -328,7 +364,7 @@ export class Engine {
         started = Date.now();
         return this.api.post<Visit>(
           "/v1/visits",
-          { job: k.job, barcode: k.barcode, ...(k.door ? { door_code: k.door } : {}), courier_nonce: ask.nonce },
+          { job: k.job, barcode: k.barcode, ...(k.door ? { door_code: k.door } : {}), nonce: ask.nonce },
           { idempotencyKey: ask.key, timeoutMs: ASK_LIMIT_MS, signal: this.abort.signal },
         );
       });
@@ -351,7 +387,7 @@ export class Engine {
   /** The same parcel at the same door once more, as a new question. */
   again(): void {
     const barcode = this.kept.barcode ?? this.visit?.barcode ?? null;
-    if (barcode === null) this.go("parcel", { visit: null, openKey: null });
+    if (barcode === null) this.go("parcel", { visit: null, open: null });
     else this.ask(barcode);
   }
 
@@ -362,7 +398,11 @@ export class Engine {
     if (this.visit?.id !== v.id || this.visit.state !== v.state || this.visit.outcome !== v.outcome) this.seenAt = Date.now();
     this.visit = v;
     this.visits.set(v.job, v);
-    if (v.slid || v.state !== "ready") this.isSliding = false;
+    if (v.slid || v.state !== "ready") {
+      this.isSliding = false;
+      this.confirming?.abort(); // the time for it is over
+    }
+    void this.checkTrust(v);
     this.changed();
     void this.checkReceipt(v);
   }
@@ -398,27 +438,121 @@ export class Engine {
     if (run === this.run) void this.list(run);
   }
 
+  // ---- who answers ----
+
+  private forgetTrust(): void {
+    this.trust = { state: "none" };
+    this.trustedFor = "";
+    this.slip = null;
+  }
+
+  /** The manifest is read as soon as it comes; with the hub's offer all of it is checked, before the slide is shown. */
+  private async checkTrust(v: Visit): Promise<void> {
+    if (v.manifest) void this.manifestOf(v.manifest).catch(() => undefined);
+    if (v.state !== "ready" || v.slid) return;
+    const name = `${v.id}/${v.courier_nonce}/${v.offer}/${v.manifest}/${v.hub_pub}/${v.door_code_hash}`;
+    if (this.trustedFor === name) return;
+    this.trustedFor = name;
+    this.trust = { state: "checking" };
+    let trust: Trust;
+    const began = performance.now();
+    try {
+      const ready = await this.trustOf(v);
+      trust = { state: "good", ready };
+    } catch (e) {
+      trust = { state: "bad", why: e instanceof Untrusted ? e.why : e instanceof Changed ? "agency_changed" : "browser" };
+    }
+    if (this.trustedFor !== name) return;
+    performance.measure("doorward-offer", { start: began });
+    this.trust = trust;
+    if (trust.state === "good") this.keep({ hub: toBase64url(trust.ready.hubPub) });
+    else this.changed();
+  }
+
+  private async manifestOf(object: string): Promise<Manifest> {
+    const me = this.me;
+    if (!me) throw new Untrusted("no_agency");
+    if (!me.agency_key || !/^[0-9a-f]{64}$/.test(me.agency_key)) throw new Untrusted("no_agency");
+    if (pinned(me.agency, me.agency_key) === "changed") throw new Changed();
+    this.agencyKey ??= VerifyKey.of(fromHex(me.agency_key));
+    const key = await this.agencyKey;
+    let known = this.manifests.get(object);
+    if (!known) {
+      if (this.manifests.size >= MANIFESTS_MAX) this.manifests.clear();
+      known = readManifest(key, bytesOf(object, "manifest"));
+      this.manifests.set(object, known);
+    }
+    return known;
+  }
+
+  private async trustOf(v: Visit): Promise<Ready> {
+    const me = this.me;
+    const nonce = this.kept.nonce;
+    if (!me) throw new Untrusted("no_agency");
+    if (nonce === null || nonce !== v.courier_nonce || v.id !== this.kept.visit) throw new Untrusted("not_asked");
+    if (!v.manifest) throw new Untrusted("no_manifest");
+    if (!v.offer || !v.hub_pub) throw new Untrusted("no_offer");
+    const manifest = await this.manifestOf(v.manifest);
+    const code = this.kept.door;
+    const doorCode = code ? await sha256(new TextEncoder().encode(code)) : new Uint8Array(32);
+    const asked = { visit: v.id, nonce, job: v.job, agency: me.agency, visitor: me.visitor ?? "", doorCode };
+    if (this.kept.job !== v.job || !isFor(manifest, asked)) throw new Untrusted("not_yours");
+    if (v.door_code_hash !== toHex(doorCode)) throw new Untrusted("door_code");
+    return readOffer(manifest, asked, bytesOf(v.hub_pub, "other_hub"), bytesOf(v.offer, "offer"));
+  }
+
   // ---- the slide ----
 
-  /** Sends the slide, once: the key is kept, a second slide carries the same one. */
+  /** Asks the passkey over this very stop, then sends what it said, once: a second slide carries the same. */
   async slide(): Promise<void> {
     const v = this.visit;
-    if (!v || v.state !== "ready" || v.slid || this.isSliding) return;
+    const trust = this.trust;
+    const me = this.me;
+    if (!v || v.state !== "ready" || v.slid || this.isSliding || trust.state !== "good" || !me?.rp_id || this.cannot) return;
     this.isSliding = true;
-    this.keep({ openKey: this.kept.openKey ?? crypto.randomUUID() });
-    const key = this.kept.openKey!;
+    this.slip = null;
     const run = this.run;
+    const challenge = toBase64url(trust.ready.challenge);
+    let open = this.kept.open?.challenge === challenge ? this.kept.open : null;
+    if (!open) {
+      // Nothing is awaited before this: some browsers ask a passkey only while the touch lasts.
+      this.confirming = new AbortController();
+      this.isConfirming = true;
+      const asked = assert({ challenge, rp_id: me.rp_id, allow: me.credential_ids ?? [], signal: this.confirming.signal });
+      this.changed();
+      try {
+        const { challenge: _, ...body } = await asked;
+        open = { key: crypto.randomUUID(), challenge, body };
+      } catch (e) {
+        this.slip = e instanceof PasskeyError ? e.code : "failed";
+      }
+      this.isConfirming = false;
+      this.confirming = null;
+      const now = this.visit;
+      if (run !== this.run || !open || now?.id !== v.id || now.state !== "ready" || this.trust !== trust) {
+        this.isSliding = false;
+        this.changed();
+        return;
+      }
+      this.keep({ open });
+    }
+    this.changed();
+    const { key, body } = open;
     const end = Date.now() + SLIDE_MS;
     try {
       const answer = await this.persist(
         run,
-        () => this.api.post<Visit>(`/v1/visits/${v.id}/open`, {}, { idempotencyKey: key, timeoutMs: ASK_LIMIT_MS, signal: this.abort.signal }),
+        () => this.api.post<Visit>(`/v1/visits/${v.id}/open`, body, { idempotencyKey: key, timeoutMs: ASK_LIMIT_MS, signal: this.abort.signal }),
         end,
       );
       if (answer) this.take(answer);
     } catch (e) {
       // "not ready" and the like: what is so will be told by the next answer.
       if (!(e instanceof Problem)) throw e;
+      if (run === this.run && OF_PASSKEY.includes(e.code)) {
+        this.slip = e.code;
+        this.keep({ open: null });
+      }
     } finally {
       if (run === this.run) {
         this.isSliding = false;
@@ -444,7 +578,7 @@ export class Engine {
     try {
       const r = await this.persist(run, () => this.api.get<{ hub_pub: string; receipt: string }>(`/v1/visits/${v.id}/receipt`, { signal: this.abort.signal }));
       if (!r) return;
-      const pub = this.jobs?.find((j) => j.id === v.job)?.hub_pub ?? r.hub_pub;
+      const pub = this.kept.hub ?? this.jobs?.find((j) => j.id === v.job)?.hub_pub ?? r.hub_pub;
       this.proof = await judge(v, pub, r.receipt, this.kept.nonce);
       if (this.proof.state === "verified" || this.proof.state === "foreign") {
         keepReceipt({ visit: v.id, hub_pub: pub, receipt: r.receipt, nonce: this.kept.nonce });
@@ -454,6 +588,14 @@ export class Engine {
       this.proof = { state: "bad", why: e instanceof Error ? e.message : String(e) };
     }
     this.changed();
+  }
+}
+
+function bytesOf(text: string, why: Why): Bytes {
+  try {
+    return fromBase64url(text);
+  } catch {
+    throw new Untrusted(why, "not base64url");
   }
 }
 

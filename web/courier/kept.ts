@@ -14,7 +14,10 @@ export interface Kept {
   nonce: string | null;
   /** The nonces that this phone drew lately: a question that was left and put again may be answered as the first one. */
   mine: string[];
-  openKey: string | null;
+  /** The slide and what the passkey said to it: the same stop is never put to the passkey twice. */
+  open: { key: string; challenge: string; body: { id: string; client_data: string; auth_data: string; signature: string } } | null;
+  /** The door's hub (its public key, base64url) as the agency's manifest of this visit names it. */
+  hub: string | null;
   /** The service's clock less this phone's, ms. */
   offset: number;
   /** Jobs that went to another place today: job -> place. Only a mark on this phone. */
@@ -23,11 +26,12 @@ export interface Kept {
 }
 
 const NAME = "doorward.courier";
+const AGENCY = "doorward.agency";
 const RECEIPTS = "doorward.receipts";
 const RECEIPTS_MAX = 50;
 
 export const nothing = (): Kept => ({
-  view: "list", job: null, door: null, barcode: null, ask: null, visit: null, nonce: null, mine: [], openKey: null, offset: 0, elsewhere: {}, place: null,
+  view: "list", job: null, door: null, barcode: null, ask: null, visit: null, nonce: null, mine: [], open: null, hub: null, offset: 0, elsewhere: {}, place: null,
 });
 
 function read(name: string): unknown {
@@ -74,9 +78,18 @@ export function keptReceipts(): KeptReceipt[] {
   return Array.isArray(list) ? (list as KeptReceipt[]) : [];
 }
 
+/** The agency's key as this phone saw it first; it stays until the courier signs out. "changed": now another one is named. */
+export function pinned(agency: string, key: string): "same" | "changed" {
+  const before = read(AGENCY) as { agency?: unknown; key?: unknown } | null;
+  if (before && typeof before.key === "string" && before.agency === agency) return before.key === key ? "same" : "changed";
+  write(AGENCY, { agency, key });
+  return "same";
+}
+
 export function forgetAll(): void {
   try {
     localStorage.removeItem(NAME);
+    localStorage.removeItem(AGENCY);
   } catch {
     // nothing was kept
   }

@@ -4,7 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { t } from "../shared/strings";
 import { counter } from "../shared/times";
 import type { Engine } from "./engine";
-import { Icon } from "./icons";
+import { Icon, Mark } from "./icons";
 import { dayIn, timeIn } from "./types";
 
 /** Draws anew when the engine has news. */
@@ -82,6 +82,12 @@ export function Go(p: { onClick: () => void; icon?: string; children: ComponentC
 }
 export function Quiet(p: { onClick: () => void; children: ComponentChildren }): JSX.Element {
   return <button class="btn quiet" type="button" onClick={p.onClick}>{p.children}</button>;
+}
+
+/** Why this phone cannot open a door at all, said before anybody walks up to one. */
+export function Cannot({ engine }: { engine: Engine }): JSX.Element | null {
+  const why = engine.cannot;
+  return why ? <p class="callout is-notice"><Mark kind="notice" icon="note" /><span><b>{t(`courier.cannot.${why}`)}</b> {t(`courier.cannot.${why}.next`)}</span></p> : null;
 }
 
 const HOLD_MS = 1000;

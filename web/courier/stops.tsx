@@ -6,7 +6,7 @@ import type { Engine } from "./engine";
 import { isQuiet, setQuiet } from "./feel";
 import { Icon, Mark } from "./icons";
 import { forgetAll, keptReceipts } from "./kept";
-import { Frame, Go, Quiet, stopsOf } from "./parts";
+import { Cannot, Frame, Go, Quiet, stopsOf } from "./parts";
 import { warm } from "./scan";
 import { type HouseNote, type Job, type Visit, dayIn } from "./types";
 
@@ -35,6 +35,7 @@ export function stopState(job: Job, v: Visit | undefined, elsewhere: string | un
     case "REFUSED":
       return { kind: "notice", icon: "door", word: t("courier.state.refused") };
     default:
+      if (!v && job.state === "unsigned") return { kind: "notice", icon: "clock", word: t("courier.state.unsigned") };
       if (v) return { kind: "watched", icon: "door", word: t("courier.state.on") };
       if (job.state === "delivered") return { kind: "secured", icon: "lock", word: t("courier.state.delivered") };
       return { kind: "plan", icon: "box", word: t("courier.state.expected") };
@@ -65,6 +66,7 @@ export function StopList({ engine }: { engine: Engine }): JSX.Element {
       end={next ? <Go icon="arrow" onClick={() => engine.openStop(next.job.id)}>{t("courier.list.next", { place: next.job.home_name })}</Go> : undefined}
     >
       {engine.jobs === null ? <p class="sub dim" role="status">{t("courier.list.loading")}</p> : stops.length === 0 ? <p class="sub">{t("courier.list.none")}</p> : null}
+      <Cannot engine={engine} />
       <ol class="route">
         {rows.map((r) => (
           <li key={r.job.id} class={`is-${r.kind} ${r === next ? "is-next" : ""}`}>
@@ -116,7 +118,7 @@ export function StopView({ engine }: { engine: Engine }): JSX.Element {
   }
   const open = job.parcels.filter((p) => p.state === "open").length;
   const wish = job.place && job.place !== "hall" ? job.place : null;
-  const isShut = job.state === "declined" || job.state === "recalled" || job.wished === "decline";
+  const isShut = job.state === "declined" || job.state === "recalled" || job.state === "unsigned" || job.wished === "decline" || engine.cannot !== null;
   const next = placesOf(job)[0];
   const door = <Go icon="scan" onClick={() => engine.go("door", { door: null, barcode: null })}>{t("courier.stop.door")}</Go>;
   return (
@@ -135,6 +137,8 @@ export function StopView({ engine }: { engine: Engine }): JSX.Element {
     >
       <p class="sub dim">{t(job.kind === "stay" ? "courier.stop.stay" : open === 1 ? "courier.stop.sub.one" : "courier.stop.sub", { window: windowOf(job), n: open })}</p>
       {job.state === "declined" || job.wished === "decline" ? <p class="callout is-notice">{t("courier.stop.declined")}</p> : null}
+      {job.state === "unsigned" ? <p class="callout is-notice">{t("courier.stop.unsigned")}</p> : null}
+      <Cannot engine={engine} />
       {job.state === "recalled" ? <p class="callout is-notice">{t("courier.stop.recalled")}</p> : null}
       {job.wished === "move" ? <p class="callout is-notice">{job.wished_window ? t("courier.stop.moved.to", { date: dayWords(job.wished_window.date), window: `${job.wished_window.from}-${job.wished_window.to}` }) : t("courier.stop.moved")}</p> : null}
       {wish && !isShut ? <p class="callout is-notice">{t("courier.stop.wish", { place: t(`courier.place.${wish}`) })}</p> : null}

@@ -8,6 +8,10 @@ export interface Me {
   agency: string;
   agency_name?: string;
   csrf: string;
+  /** Of a visitor: the passkey that a shift names, its page, and the agency's public key (64 hex). */
+  credential_ids?: string[];
+  rp_id?: string | null;
+  agency_key?: string | null;
 }
 export interface Parcel {
   barcode: string;
@@ -34,7 +38,7 @@ export interface Job {
   places: Place[];
   visitor: string | null;
   revision: number;
-  state: "open" | "delivered" | "recalled" | "declined";
+  state: "open" | "unsigned" | "delivered" | "recalled" | "declined";
   created: string;
   hub_pub?: string | null;
   house_notes?: HouseNote[];
@@ -82,6 +86,11 @@ export interface Visit {
   door_confirmed?: boolean;
   receipt: { outcome: string; confirmed_later: boolean; leaf: number } | null;
   story?: Line[];
+  /** Of one visit: the hub's signed offer, the agency's signed manifest, the home's key (base64url); SHA-256 of the door's code (hex). */
+  offer?: string | null;
+  manifest?: string | null;
+  hub_pub?: string | null;
+  door_code_hash?: string;
 }
 export interface Page<T> {
   items: T[];

@@ -7,7 +7,7 @@ import { saysLocked } from "../shared/receipt";
 import type { Engine } from "./engine";
 import { feel, hush } from "./feel";
 import { Icon, Mark } from "./icons";
-import { Frame, Go, Quiet, Slide, useTick } from "./parts";
+import { Cannot, Frame, Go, Quiet, Slide, useTick } from "./parts";
 import { ReceiptFacts, verdict } from "./receiptview";
 import { Places, placesOf } from "./stops";
 import { type Visit, timeIn } from "./types";
@@ -76,12 +76,14 @@ export function VisitView({ engine }: { engine: Engine }): JSX.Element {
   }, [state === "inside" ? "unlocked" : state]);
   if (engine.problem) return <ProblemView engine={engine} />;
   if (!v) return engine.kept.ask ? <Checking engine={engine} visit={null} /> : <Resuming engine={engine} />;
+  if (engine.isWarned) return <Distrust engine={engine} />;
   if (v.outcome === "REFUSED") return <Refused engine={engine} visit={v} />;
   if (v.outcome !== null) return <Over engine={engine} visit={v} />;
   switch (v.state) {
     case "checking":
       return <Checking engine={engine} visit={v} />;
     case "ready":
+      if (engine.trust.state !== "good") return <Checking engine={engine} visit={v} />; // a moment: the hub's word is being checked
       return <Ready engine={engine} visit={v} />;
     case "sent":
     case "recording":
@@ -137,6 +139,27 @@ function Door({ ajar = false }: { ajar?: boolean }): JSX.Element {
   );
 }
 
+/** Something answers that is not what this phone asked: nothing is opened, and who can find out is called. */
+function Distrust({ engine }: { engine: Engine }): JSX.Element {
+  const why = engine.trust.state === "bad" ? engine.trust.why : "offer";
+  const isAgain = why === "not_asked" || why === "no_offer";
+  const again = t("courier.trust.again");
+  const back = t("courier.list.back");
+  return (
+    <Frame
+      engine={engine}
+      step={4}
+      kind="refused"
+      title={t("courier.trust.title")}
+      end={isAgain ? <><Go onClick={() => engine.again()}>{again}</Go><Quiet onClick={() => engine.leave()}>{back}</Quiet></> : <><Go icon="arrow" onClick={() => engine.leave()}>{back}</Go><Quiet onClick={() => engine.again()}>{again}</Quiet></>}
+    >
+      <div class="why"><Mark kind="act" icon="alert" /><p class="sub" role="alert"><b>{t(`courier.trust.${why}`)}</b></p></div>
+      <p class="sub">{t(has(`courier.trust.${why}.next`) ? `courier.trust.${why}.next` : "courier.trust.next")}</p>
+      <p class="small dim">{t("courier.trust.nothing")}</p>
+    </Frame>
+  );
+}
+
 function Ready({ engine, visit }: { engine: Engine; visit: Visit }): JSX.Element {
   return (
     <Frame
@@ -144,13 +167,15 @@ function Ready({ engine, visit }: { engine: Engine; visit: Visit }): JSX.Element
       step={4}
       title={t("courier.ready.title", { n: GROUPS.length })}
       end={
-        <>
-          <Slide label={t("courier.slide")} waiting={t("courier.slide.sent")} isWaiting={engine.isSliding} onDone={() => void engine.slide()} />
+        engine.cannot ? <Quiet onClick={() => engine.leave()}>{t("courier.list.back")}</Quiet> : <>
+          <Slide label={t("courier.slide")} waiting={t(engine.isConfirming ? "courier.slide.confirm" : "courier.slide.sent")} isWaiting={engine.isSliding} onDone={() => void engine.slide()} />
           <p class="cap" id="slide-how">{t("courier.slide.how")}</p>
         </>
       }
     >
       <p class="sub">{t("courier.ready.sub")}</p>
+      <Cannot engine={engine} />
+      <div role="alert">{engine.slip ? <p class="callout is-notice"><Mark kind="notice" icon="note" /><span><b>{t(`courier.slip.${engine.slip}`)}</b> {t("courier.slip.again")}</span></p> : null}</div>
       <Door />
       <p class="told"><Icon name="camera" />{t("courier.ready.told")}</p>
       <p class="vh" role="status">{visit.ready_until ? t("courier.ready.until", { time: timeIn(engine.job?.zone ?? null, Date.parse(visit.ready_until)) }) : ""}</p>
@@ -325,8 +350,8 @@ function Refused({ engine, visit }: { engine: Engine; visit: Visit }): JSX.Eleme
   const places = placesOf(engine.job);
   const isAgain = AGAIN.includes(code);
   const main = isAgain ? <Go onClick={() => engine.again()}>{t("courier.refused.again")}</Go>
-    : code === "wrong_door" ? <Go icon="scan" onClick={() => engine.go("door", { door: null, visit: null, openKey: null })}>{t("courier.refused.door")}</Go>
-    : RESCAN.includes(code) ? <Go icon="scan" onClick={() => engine.go("parcel", { barcode: null, visit: null, openKey: null })}>{t("courier.refused.parcel")}</Go>
+    : code === "wrong_door" ? <Go icon="scan" onClick={() => engine.go("door", { door: null, visit: null, open: null })}>{t("courier.refused.door")}</Go>
+    : RESCAN.includes(code) ? <Go icon="scan" onClick={() => engine.go("parcel", { barcode: null, visit: null, open: null })}>{t("courier.refused.parcel")}</Go>
     : WALK_ON.includes(code) || places.length === 0 ? <Go icon="arrow" onClick={() => engine.leave()}>{t("courier.list.back")}</Go>
     : null;
   return (

@@ -68,9 +68,10 @@ export interface Asserted {
 }
 
 /** A signature over `challenge` by a passkey of this origin; `allow` names the ones that count. */
-export async function assert(o: { challenge: string; rp_id: string; allow?: string[] }): Promise<Asserted> {
+export async function assert(o: { challenge: string; rp_id: string; allow?: string[]; signal?: AbortSignal }): Promise<Asserted> {
   try {
     const c = (await navigator.credentials.get({
+      ...(o.signal ? { signal: o.signal } : {}),
       publicKey: {
         challenge: fromBase64url(o.challenge),
         rpId: o.rp_id,

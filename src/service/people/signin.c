@@ -84,10 +84,15 @@ static json_t *show_me(struct dw_call *c)
                           : dw_db_ask(db, "SELECT name FROM agencies WHERE id = ?", "k", a->id);
     if (dw_db_next(db, q))
         name = dw_json_col_text(q, 0);
-    q = dw_db_ask(db, "SELECT name AS agency_name FROM agencies WHERE id = ?", "k", a->agency);
+    uint8_t pub[DW_KEY_BYTES];
+    char key[2 * DW_KEY_BYTES + 1] = "";
+    q = dw_db_ask(db, "SELECT name AS agency_name, key FROM agencies WHERE id = ?", "k", a->agency);
     bool has_agency = dw_db_next(db, q);
-    if (has_agency)
+    if (has_agency) {
         agency = dw_json_col_text(q, 0);
+        if (dw_col_blob(q, 1, pub, sizeof(pub)))
+            dw_hex(pub, sizeof(pub), key);
+    }
     if (a->is_session)
         dw_token_make(c->work.service, DW_ROLE_CSRF, a->session, csrf);
     /* What a shift names is the newest passkey: the one that can prove a stop. */
@@ -100,12 +105,13 @@ static json_t *show_me(struct dw_call *c)
         (void)json_array_append_new(credentials, dw_json_bytes(sqlite3_column_blob(q, 0),
                                                                (size_t)sqlite3_column_bytes(q, 0)));
     const char *rp_id = c->work.service->rp_id;
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "role", role, "visitor",
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "role", role, "visitor",
                      a->role == DW_ROLE_VISITOR ? dw_json_id(a->id) : json_null(), "staff",
                      a->is_staff ? dw_json_id(a->staff) : json_null(), "name", name, "agency",
                      has_agency ? dw_json_id(a->agency) : json_null(), "agency_name", agency,
                      "csrf", a->is_session ? json_string(csrf) : json_null(), "credential_ids",
-                     credentials, "rp_id", rp_id[0] ? json_string(rp_id) : json_null());
+                     credentials, "rp_id", rp_id[0] ? json_string(rp_id) : json_null(),
+                     "agency_key", key[0] ? json_string(key) : json_null());
 }
 
 void dw_me_get(struct dw_call *c)
