@@ -251,25 +251,40 @@ static dw_err check_extensions(uint8_t flags, struct dw_view rest)
 
 /* ---- keys ---- */
 
-/* NULL when x || y is no point of the curve. The caller frees. */
-static EVP_PKEY *p256_key(const uint8_t xy[2 * P256_BYTES])
+/* The group alone: its making costs three times that of a key, so each thread keeps it. */
+static const EVP_PKEY *p256_group(void)
 {
-    char group[] = "prime256v1";
+    static _Thread_local EVP_PKEY *kept;
+    if (!kept) {
+        EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
+        char name[] = "prime256v1";
+        OSSL_PARAM params[] = {
+            OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, name, 0),
+            OSSL_PARAM_construct_end(),
+        };
+        if (!ctx || EVP_PKEY_fromdata_init(ctx) != 1 ||
+            EVP_PKEY_fromdata(ctx, &kept, EVP_PKEY_KEY_PARAMETERS, params) != 1)
+            kept = NULL;
+        EVP_PKEY_CTX_free(ctx);
+    }
+    return kept;
+}
+
+/* NULL when x || y is no point of the curve: the library looks at that when it takes the key. The
+ * group has no smaller one inside (its cofactor is 1), so the long check of the order, a third of a
+ * verification, is for new keys only. The caller frees. */
+static EVP_PKEY *p256_key(const uint8_t xy[2 * P256_BYTES], bool is_new)
+{
     uint8_t point[1 + 2 * P256_BYTES] = {4};
-    EVP_PKEY *key = NULL;
-    EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL), *check = NULL;
+    const EVP_PKEY *group = p256_group();
+    EVP_PKEY *key = EVP_PKEY_new();
+    EVP_PKEY_CTX *check = NULL;
     memcpy(point + 1, xy, 2 * P256_BYTES);
-    OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
-        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, point, sizeof point),
-        OSSL_PARAM_construct_end(),
-    };
-    bool is_good = ctx && EVP_PKEY_fromdata_init(ctx) == 1 &&
-                   EVP_PKEY_fromdata(ctx, &key, EVP_PKEY_PUBLIC_KEY, params) == 1 &&
-                   (check = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL)) != NULL &&
-                   EVP_PKEY_public_check(check) == 1;
+    bool is_good = group && key && EVP_PKEY_copy_parameters(key, group) == 1 &&
+                   EVP_PKEY_set1_encoded_public_key(key, point, sizeof point) == 1 &&
+                   (!is_new || ((check = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL)) != NULL &&
+                                EVP_PKEY_public_check(check) == 1));
     EVP_PKEY_CTX_free(check);
-    EVP_PKEY_CTX_free(ctx);
     if (!is_good) {
         EVP_PKEY_free(key);
         return NULL;
@@ -280,7 +295,7 @@ static EVP_PKEY *p256_key(const uint8_t xy[2 * P256_BYTES])
 static dw_err check_key(const struct dw_passkey *p)
 {
     if (p->alg == DW_PASSKEY_ES256 && p->key_len == 2 * P256_BYTES) {
-        EVP_PKEY *key = p256_key(p->key);
+        EVP_PKEY *key = p256_key(p->key, true);
         EVP_PKEY_free(key);
         return key ? DW_OK : dw_fail(DW_E_INVALID);
     }
@@ -422,7 +437,7 @@ static dw_err verify_es256(const uint8_t xy[2 * P256_BYTES], struct dw_view mess
 {
     if (!is_strict_der(sig))
         return dw_fail(DW_E_SIGNATURE);
-    EVP_PKEY *key = p256_key(xy);
+    EVP_PKEY *key = p256_key(xy, false);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     bool is_good = key && ctx && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
                    EVP_DigestVerify(ctx, sig.ptr, sig.len, message.ptr, message.len) == 1;

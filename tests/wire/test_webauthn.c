@@ -638,6 +638,32 @@ static void every_bit_flip_of_an_assertion_is_refused(void **state)
 }
 
 /* The same r and s in other encodings that BER readers take: one signature has one form. */
+/* A courier's key comes in a certificate, not by a registration: what is no point is no key. */
+static void every_bit_flip_of_a_key_is_refused(void **state)
+{
+    struct soft s = soft_new(DW_PASSKEY_ES256);
+    uint8_t bytes[512], auth_bytes[64];
+    struct dw_buf att = dw_buf_of(bytes, sizeof bytes), auth = dw_buf_of(auth_bytes, 64);
+    struct dw_passkey p;
+    (void)state;
+    put_attested(&att, &s, 0x45, 20);
+    assert_int_equal(soft_register(&s, client_data(&s, "webauthn.create", ORIGIN, ""), "none",
+                                   dw_view_of_buf(&att), &p)
+                         .code,
+                     DW_E_OK);
+    put_auth_head(&auth, RP_ID, 0x05, 1);
+    for (size_t bit = 0; bit <= 512; bit++) {
+        struct dw_passkey other = p;
+        if (bit < 512)
+            other.key[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        assert_int_equal(soft_assert(&s, &other, client_data(&s, "webauthn.get", ORIGIN, ""),
+                                     dw_view_of_buf(&auth))
+                             .code,
+                         bit < 512 ? DW_E_SIGNATURE : DW_E_OK);
+    }
+    EVP_PKEY_free(s.ec);
+}
+
 static void ber_is_refused(void **state)
 {
     struct soft s = soft_new(DW_PASSKEY_ES256);
@@ -871,6 +897,7 @@ int main(void)
         cmocka_unit_test(registrations_of_other_forms_are_refused),
         cmocka_unit_test(attestation_objects_of_other_forms_are_refused),
         cmocka_unit_test(every_bit_flip_of_an_assertion_is_refused),
+        cmocka_unit_test(every_bit_flip_of_a_key_is_refused),
         cmocka_unit_test(ber_is_refused),
         cmocka_unit_test(published_vectors),
         cmocka_unit_test(recorded_ceremonies),
