@@ -229,6 +229,9 @@ struct dw_ipc_agency {
 struct dw_ipc_grant {
     uint8_t id[16], agency[16];
     uint8_t state, kind, mode, per_day, window_count, camera_class, is_hosted, door;
+    uint8_t
+        is_over_stored; /* revoked or vetoed, and that is on the disk: so after a power cut too */
+    uint8_t pad[7];
     uint16_t uses, used;
     uint32_t dwell_ms, signed_by /* member */, epoch;
     int64_t nbf_s, exp_s;

@@ -402,6 +402,7 @@ static void end_grant(const struct dw_ipc_people_ask *m, struct dw_ipc_people_an
         return;
     g->state = is_veto ? DW_GRANT_STATE_VETOED : DW_GRANT_STATE_REVOKED;
     g->over_at_ms = 1900000000000;
+    g->is_over_stored = !is_veto; /* that of a veto is on its way */
     a->value = ++grants.epoch;
     a->until_utc_ms = 1900000000000;
     send_grants();

@@ -42,6 +42,7 @@ static json_t *grant_json(const struct dw_front *f, const struct dw_ipc_grant *g
     json_object_set_new(j, "camera", json_string(g->camera_class == DW_CAMERA_K2 ? "k2" : "k0"));
     json_object_set_new(j, "live_at", dw_time_json(g->live_at_ms));
     json_object_set_new(j, "over_at", dw_time_json(g->over_at_ms));
+    json_object_set_new(j, "over_stored", json_boolean(g->is_over_stored == 1));
     json_object_set_new(j, "signed_by", json_integer(g->signed_by));
     json_object_set_new(j, "signed_at", dw_time_json(g->signed_at_ms));
     return j;

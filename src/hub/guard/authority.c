@@ -163,6 +163,7 @@ static void load_state(struct guard *g, struct grant *gr)
     dw_rd_u8(&r, &m.day_used);
     dw_rd_int(&r, 0, INT64_MAX, &m.signed_ms);
     m.day = (int32_t)day;
+    m.is_over_stored = m.over_ms > 0;
     /* Uses that cannot be read are not known to be left. */
     if (dw_failed(e) || dw_failed(dw_rd_end(&r)) || !dw_same(id, gr->said.id, 16)) {
         dw_log("error", "grant", "state=unreadable");
@@ -334,6 +335,7 @@ void authority_tell(struct guard *g)
         to->live_at_ms = gr->live_ms;
         to->signed_at_ms = gr->signed_ms;
         to->over_at_ms = gr->over_ms;
+        to->is_over_stored = gr->is_over_stored;
         memcpy(to->window, s->window, sizeof to->window);
         memcpy(to->zone, s->zone, sizeof to->zone);
         memcpy(to->name, s->name, sizeof to->name);
@@ -818,6 +820,9 @@ void authority_decided(struct guard *g, bool is_durable)
                   GRANT_NUMBER);
     }
     o->has_pending = false;
+    if (o->ending_at > 0 && is_durable)
+        o->grant[o->ending_at - 1].is_over_stored = true;
+    o->ending_at = 0;
 }
 
 /* ---- what takes away ---- */
@@ -862,6 +867,8 @@ static enum dw_people_no end_grant(struct guard *g, struct grant *gr, enum dw_gr
     a->value = r.epoch;
     a->until_utc_ms = people_utc(g);
     memcpy(a->id, gr->said.id, 16);
+    gr->is_over_stored = false;
+    g->authority.ending_at = (uint32_t)(gr - g->authority.grant) + 1;
     enum dw_people_no no = people_write(g, &w, a);
     g->telling = 0;
     show_story(g, DW_STORY_GRANT, what, about, member);

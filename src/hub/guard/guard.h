@@ -210,6 +210,7 @@ struct agency {
 struct grant {
     uint8_t state; /* enum dw_grant_state; EXPIRED is never stored: judge_grant_state */
     uint8_t told_state, day_used;
+    bool is_over_stored; /* that it was revoked or vetoed is on the disk */
     uint16_t used;
     int32_t day; /* civil day that day_used is of */
     uint32_t member;
@@ -235,6 +236,7 @@ struct authority {
     struct grant pending;
     uint16_t pending_len;
     uint8_t pending_message[DW_LINK_PAYLOAD_MAX];
+    uint32_t ending_at; /* the grant whose end is on its way to the disk, from 1; 0: none */
 };
 
 #define AGENCIES_STOPPED_MAX 64u

@@ -2,6 +2,7 @@
  * own files. What each party alone can not do. */
 #include "rig.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -422,9 +423,12 @@ static void revoking_holds_at_once_and_for_good(void **state)
     assert_memory_equal(sent.revoked_out.grant, id, 16);
     assert_int_equal(sent.revoked_out.epoch, epoch + 1);
     assert_int_equal(told(id)->state, DW_GRANT_STATE_REVOKED);
+    assert_int_equal(told(id)->is_over_stored, 1);
     visit(&j, 12);
     assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
     again();
+    authority_tell(&g);
+    assert_int_equal(told(id)->is_over_stored, 1);
     visit(&j, 13);
     assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
     assert_int_equal(g.people.book.epoch, epoch + 1);
@@ -445,6 +449,33 @@ static void revoking_holds_at_once_and_for_good(void **state)
     struct dw_job late = job_of(2, DW_VISIT_DROP);
     give(&late);
     assert_null(link_job(&g, late.job));
+}
+
+/* On a disk that is full it is refused from now on, but not said to be stored: "confirmed" is
+ * another word. */
+static void what_is_not_stored_is_not_confirmed(void **state)
+{
+    (void)state;
+    struct dw_job j = begin(DW_VISIT_DROP);
+    struct device *owner = first_owner();
+    const uint8_t *id = permit(DW_VISIT_DROP);
+    char path[128];
+    sqlite3 *other = NULL;
+    flush();
+    at("hub.sqlite", path);
+    assert_int_equal(sqlite3_open(path, &other), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(of_grant(DW_PEOPLE_REVOKE, id, owner->member), DW_PEOPLE_NO_STORAGE);
+    authority_tell(&g);
+    assert_int_equal(told(id)->state, DW_GRANT_STATE_REVOKED);
+    assert_int_equal(told(id)->is_over_stored, 0);
+    visit(&j, 11);
+    assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
+    assert_int_equal(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(other), SQLITE_OK);
+    assert_int_equal(of_grant(DW_PEOPLE_REVOKE, id, owner->member), DW_PEOPLE_NO_NONE);
+    assert_int_equal(told(id)->is_over_stored, 1);
+    assert_int_equal(sent.retracts, 0);
 }
 
 static void anybody_at_home_may_veto_while_it_waits(void **state)
@@ -730,6 +761,7 @@ int main(void)
         CASE(the_proof_is_of_this_stop),
         CASE(a_grant_ends_with_the_key_that_gave_it),
         CASE(revoking_holds_at_once_and_for_good),
+        CASE(what_is_not_stored_is_not_confirmed),
         CASE(anybody_at_home_may_veto_while_it_waits),
         CASE(uses_are_counted_for_good),
         CASE(one_that_asks_each_time_waits_for_a_yes),
