@@ -44,7 +44,7 @@ export const DRILLS = {
             refusals: { codes: ["camera_not_live"], settle: 4300 } }) },
     "camera-frozen": { title: "The camera shows one picture again and again", ...camera((d) => d.s.world.set("lens", LENS.frozen), (d) => d.s.world.set("lens", LENS.clear),
         { alarm: "camera_frozen", outcomes: ["SECURED_TAMPERED"], refusals: { codes: ["camera_frozen"], settle: 2200 } }) },
-    "camera-replay": { title: "Old signed pictures are played again", record: true, ...camera((d) => d.s.cameraAir.replay(), (d) => d.s.cameraAir.stopReplay(),
+    "camera-replay": { title: "A camera in other hands plays old signed pictures again", record: true, ...camera((d) => d.s.liar.replay(), (d) => d.s.mendCamera(),
         { alarm: "camera_tampered", outcomes: ["SECURED_TAMPERED"],
             refusals: { codes: ["camera_tampered", "camera_not_live"], settle: 300 } }) },
 

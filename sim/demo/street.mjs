@@ -6,8 +6,9 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Air } from "./air.mjs";
 import { Api, Site } from "./api.mjs";
-import { shownGrant, thumbOf } from "./authority.mjs";
+import { Key, shownGrant, thumbOf } from "./authority.mjs";
 import { makeKey } from "./keys.mjs";
+import { Liar } from "./liar.mjs";
 import { Person, tokenOf } from "./people.mjs";
 import { Proc, childrenOf, freePort, portFrom, sleep, until } from "./procs.mjs";
 import { Watch } from "./watch.mjs";
@@ -114,6 +115,24 @@ export class Street {
             this.cameraAir = new Air("camera", { host: "127.0.0.1", port: this.cameraPort });
             await this.cameraAir.open();
         }
+    }
+    // The camera's key is in other hands: the same device, as it seems, begins a new boot (liar.mjs).
+    async corruptCamera() {
+        const count = Number(readFileSync(this.at("camera/boot-count"), "utf8")) + 1;
+        writeFileSync(this.at("camera/boot-count"), `${count}\n`, { mode: 0o600 });
+        this.liar = await new Liar({ device: Key.fromFile(this.at("camera.key")), hub: Key.fromFile(this.at("hub.key")),
+            target: { host: "127.0.0.1", port: this.cameraPort }, boot: count }).open();
+        this.cameraAir.lead(this.liar.port);
+        await until("some frames on the tape", () => this.liar.tape.length > 40, 8000);
+        await until("the camera to be live", () => this.watch.state?.camera === "live" && (this.watch.state.blind_ms ?? 0) < 500, 15000);
+    }
+    // Taken back: the honest program starts on it again.
+    async mendCamera() {
+        this.liar?.close();
+        this.liar = null;
+        await this.procs.camera.end();
+        await this.startCamera();
+        this.cameraAir.lead(this.cameraPort);
     }
     // An ordinary camera: a real RTSP server that signs nothing.
     async startRtspCamera() {
@@ -327,6 +346,7 @@ export class Street {
         this.watch?.close();
         await Promise.all(["guard", "camera", "lock", ...this.signers(), "service"].map((n) => this.procs[n]?.end()));
         await this.bridge?.stop();
+        this.liar?.close();
         for (const a of [this.wan, this.cameraAir, this.lockAir])
             a?.close();
         await this.procs.broker?.end();

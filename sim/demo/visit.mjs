@@ -52,10 +52,8 @@ export async function playVisit(street, options = {}) {
         await honest(street, new Courier(street, visitor), d.job, d.barcode);
     }
     d.courier = new Courier(street, drill.stranger ? await street.newVisitor("Somebody") : visitor);
-    if (drill.record) {
-        street.cameraAir.record();
-        await until("some frames on the tape", () => street.cameraAir.tape.length > 20, 8000);
-    }
+    if (drill.record)
+        await street.corruptCamera();
     if (before && drill.before) {
         await drill.before(d);
         await sleep(drill.settle);
