@@ -14,6 +14,8 @@
 
 const char *test_origin = ORIGIN;
 uint32_t test_grant_wait_ms;
+void (*test_tune)(struct dw_params *params);
+void (*on_retract)(void);
 struct guard g;
 struct dw_secret service, lock_key, stranger, agency;
 struct soft courier;
@@ -145,6 +147,8 @@ void child_send(struct guard *guard, enum child_name name, enum dw_ipc_type type
         assert_false(dw_failed(dw_lock_command_read(payload, &sent.retract)));
         sent.retracts++;
         sent.parcels_at_retract = parcels_used();
+        if (on_retract)
+            on_retract();
     }
 }
 
@@ -201,6 +205,8 @@ void open_guard(void)
         store_open(folder, &g.loop, &g.secret, &g.store, &g.is_rolled_back, why, sizeof why)));
     wall_start(&g);
     dw_params_default(&params);
+    if (test_tune)
+        test_tune(&params);
     g.set.params = params;
     dw_interlock_init(&g.door, &params, test_now());
     g.story_number = store_newest_line(g.store);
@@ -255,6 +261,8 @@ int setup(void **state)
     memset(is_granted, 0, sizeof is_granted);
     test_origin = ORIGIN;
     test_grant_wait_ms = 0;
+    test_tune = NULL;
+    on_retract = NULL;
     device_count = 0;
     openings = status_seq = 0;
     if (!mkdtemp(folder))
