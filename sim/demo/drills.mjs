@@ -121,5 +121,8 @@ export const DRILLS = {
     "too-early": { title: "Two days before the window", refuses: ["too_early"], job: { early: true } },
     "expired-screening": { title: "A courier whose screening ran out", refuses: ["screening"], visitor: { expired: true } },
     "cloned-barcode": { title: "A copy of a barcode that was delivered already", refuses: ["parcel_used"], deliversFirst: true },
+    "hostile-service": { title: "The service itself turns hostile, with every key that it has", isHostile: true },
+    "hostile-agency": { title: "An agency goes beyond its key", isHostile: true },
+    "stolen-phone": { title: "Somebody has the courier's phone, then the household's", isHostile: true },
     "stranger": { title: "A stranger with a photograph of the label", refuses: ["not_assigned", "no_such_job"], stranger: true },
 };
