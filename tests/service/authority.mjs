@@ -33,10 +33,18 @@ if (agencyExe) test('an agency by its own process, from its key to an open door'
   assert.equal(ok(await service.post(`/v1/homes/${home.id}/introductions`, own.token), 201).state, 'unsigned');
   assert.deepEqual(await hub.next('introduce', mark), { event: 'introduce', agency: own.id, name: 'Own Parcels', hosted: true, good: true });
   const asked = ok(await service.get(`/v1/homes/${home.id}`, own.token), 200);
-  assert.deepEqual([asked.grant, asked.zone, asked.doors], [null, null, []]);
+  assert.deepEqual([asked.grant, asked.zone, asked.doors, asked.revoked], [null, null, [], null]);
+  assert.ok(Date.parse(asked.asked) > Date.now() - 60000);
+  const homes = async (query) => ok(await service.get(`/v1/homes${query}`, own.token), 200).items;
+  assert.deepEqual(await homes(''), []);
+  assert.deepEqual(await homes('?known=1'), [asked]); // where it stands with each
   no(await post(own, jobBody(home, null, ['X'])), 409, 'no_grant');
   await permit(service, home, own);
+  const [given] = await homes('?known=1');
+  assert.deepEqual([given.asked, given.revoked, given.id], [null, null, home.id]);
+  assert.ok(given.grant);
   const who = await makePasskey(service, own, await makeVisitor(service, own, 'Sam'));
+  assert.equal(ok(await service.get('/v1/me', who.token), 200).agency_key, key); // what the app keeps
   const job = await signed(service, own, ok(await post(own, jobBody(home, who, ['OWN-1'])), 201));
   hub.say('policy ready');
   const v = await ready(ok(await service.post('/v1/visits', who.token, askBody(job, 'OWN-1', { door_code: home.doors[0].code })), 201), who);
@@ -103,7 +111,7 @@ test('unsigned: no visit; only the agency\'s own signature over just this counts
   assert.deepEqual([v.state, v.check.code], ['refused', 'no_such_job']);
   const list = await items(slow);
   assert.deepEqual(list.map((i) => i.kind).sort(), ['manifest', 'shift']);
-  assert.ok(list.every((i) => /^[A-Z].*\.$/.test(i.words)));
+  assert.ok(list.every((i) => /^[A-Z].*\.$/.test(i.words) && Date.parse(i.created) > Date.now() - 60000));
   const item = list.find((i) => i.kind === 'manifest'), url = `/v1/signing/${item.id}`;
   const give = (object, token = slow.token) => service.post(url, token, { object });
   const bytes = Buffer.from(item.payload, 'base64url');

@@ -121,6 +121,7 @@ export function StopView({ engine }: { engine: Engine }): JSX.Element {
   const isShut = job.state === "declined" || job.state === "recalled" || job.state === "unsigned" || job.wished === "decline" || engine.cannot !== null;
   const next = placesOf(job)[0];
   const door = <Go icon="scan" onClick={() => engine.go("door", { door: null, barcode: null })}>{t("courier.stop.door")}</Go>;
+  const isHeld = job.state === "unsigned" || engine.cannot !== null; // neither the house nor the parcel's fault
   return (
     <Frame
       engine={engine}
@@ -129,9 +130,9 @@ export function StopView({ engine }: { engine: Engine }): JSX.Element {
       back={() => engine.leave()}
       end={
         <>
-          {isShut || wish ? (next ? <Go icon={next} onClick={() => engine.go("place", { place: next })}>{t(`courier.go.${next}`)}</Go> : <Go icon="van" onClick={() => engine.leave()}>{t("courier.go.back")}</Go>) : door}
+          {isHeld ? <Go icon="arrow" onClick={() => engine.leave()}>{t("courier.list.back")}</Go> : isShut || wish ? (next ? <Go icon={next} onClick={() => engine.go("place", { place: next })}>{t(`courier.go.${next}`)}</Go> : <Go icon="van" onClick={() => engine.leave()}>{t("courier.go.back")}</Go>) : door}
           {wish && !isShut ? <Quiet onClick={() => engine.go("door", { door: null, barcode: null })}>{t("courier.stop.door")}</Quiet> : null}
-          {!isShut && !wish ? <Quiet onClick={() => engine.go("place", { place: null })}>{t("courier.stop.cannot")}</Quiet> : null}
+          {isHeld || (!isShut && !wish) ? <Quiet onClick={() => engine.go("place", { place: null })}>{t("courier.stop.cannot")}</Quiet> : null}
         </>
       }
     >
