@@ -307,6 +307,9 @@ struct lock_side {
      * lock has heard more, the database is older than the lock [I11]. Durable. */
     uint32_t known_counter, known_epoch;
     bool has_known, has_compared;
+    /* Bolt, counts and boot as it said them last, and whether somebody has still to look: as they are
+     * in the database [I37]. */
+    uint8_t counts[14];
     uint8_t retract_nonce[32]; /* of the newest retract, and its counter; 0: none is out */
     uint32_t retract_counter;
     bool is_retract_stale; /* the lock did not know its nonce: not executed, or executed before */
