@@ -124,6 +124,9 @@ static void note(enum child_name name, enum dw_ipc_type type, const void *messag
         memcpy(&sent.live, message, sizeof sent.live);
     } else if (type == DW_IPC_ALERT_SET) {
         memcpy(&sent.alert_set, message, sizeof sent.alert_set);
+    } else if (type == DW_IPC_LINK_PROOF) {
+        memcpy(&sent.link_proof, message, sizeof sent.link_proof);
+        sent.link_proofs++;
     }
 }
 
@@ -216,6 +219,7 @@ void open_guard(void)
     link_load_jobs(&g);
     g.set.recovery_hours = 72;
     assert_true(people_start(&g, test_origin));
+    devices_start(&g);
     house_start(&g);
     struct dw_event room = {.type = DW_EV_DISK, .value = 1};
     guard_feed(&g, &room);

@@ -59,6 +59,8 @@ struct sent {
     struct dw_ipc_params params;
     struct dw_ipc_live live;
     struct dw_ipc_alert_set alert_set;
+    struct dw_ipc_link_proof link_proof; /* newest */
+    uint32_t link_proofs;
     struct dw_wish wish;
 };
 extern struct sent sent;
