@@ -2,7 +2,7 @@
 // and that the service itself can make none of it up.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { Key, STOP_CONTEXT, challengeOf, decode } from '../hub/authority.mjs';
+import { Key, STOP_CONTEXT, challengeOf, decode, isSignedBy } from '../hub/authority.mjs';
 import { Passkey } from '../../sim/demo/passkey.mjs';
 import { Broker, Service, Signer, agencyExe, askBody, civil, execFileSync, fs, hex, jobBody, main, makeAgency, makeHome, makePasskey, makeStreet, makeVisitor, noonZone, ok, pages, path, permit, prove, signed, slide, start, test, until } from './rig.mjs';
 
@@ -152,6 +152,14 @@ test('shifts: of the newest passkey, for at most a day, anew with a new passkey'
   assert.ok(shift.exp - shift.nbf <= 86400 && shift.nbf <= Date.now() / 1000 && shift.exp > Date.now() / 1000);
   const me = ok(await service.get('/v1/me', who.token), 200);
   assert.deepEqual([me.credential_ids, me.rp_id], [[who.passkey.id.toString('base64url')], 'service.localhost']);
+  // What its phone keeps for where there is no network: the shift, and the manifest of each of its jobs.
+  const signedBy = (object, type) => isSignedBy(agency.pair.pub, type, Buffer.from(object, 'base64url'));
+  assert.ok(signedBy(me.shift, 'shift'));
+  const own = ok(await service.get('/v1/jobs?today=1', who.token), 200).items[0];
+  assert.equal('manifest' in own, false);
+  const one = await until('signed', async () => { const j = ok(await service.get(`/v1/jobs/${own.id}`, who.token), 200); return j.manifest && j; });
+  assert.ok(signedBy(one.manifest, 'manifest'));
+  assert.equal('manifest' in ok(await service.get(`/v1/jobs/${own.id}`, agency.token), 200), false);
   mark = hub.mark;
   await makePasskey(service, agency, who);
   await hub.next((e) => e.event === 'shift' && e.visitor === who.id, mark);

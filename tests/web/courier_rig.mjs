@@ -117,6 +117,9 @@ export class Service {
   me = {};
   /** Of each slide: "" or why a hub would not take it. */
   proofs = [];
+  /** Jobs that were asked for one by one, for their manifest; and what is given for it instead. */
+  fetched = [];
+  forged = null;
   #waiting = new Set();
 
   static async start(files) {
@@ -270,8 +273,16 @@ export class Service {
       this.waiting.push({ id: hex(16), kind: "manifest", payload: "AA", words: "", created: job.created });
       return answers(201, () => job);
     }
+    if (p[0] === "jobs" && p[1]) {
+      const job = this.jobs.find((j) => j.id === p[1]);
+      this.fetched.push(p[1]);
+      return job ? answer(200, { ...job, manifest: this.forged ?? (job.state === "open" ? this.manifest(job).toString("base64url") : null) }) : no(404, "not_found");
+    }
     if (p[0] === "jobs") return answer(200, { items: this.jobs, next: null });
-    if (p[0] === "signout") return answer(200, {});
+    if (p[0] === "signout") {
+      this.isSignedOut = true;
+      return answer(200, {});
+    }
     if (p[0] === "visitors") return this.#people(q.method, p, body, answers, no);
     if (p[0] === "visits" && p.length === 1 && q.method === "GET") {
       if (url.searchParams.has("active")) return answer(200, { items: this.visits.filter((v) => v.outcome === null).map(full), next: null });
