@@ -18,7 +18,7 @@ const HEARD_MS = 6000; // a refusal is there within this, or it did not come
 const id16 = (hex) => Buffer.from(hex, "hex");
 
 // Whoever has the service's keys: carries, asks and wraps in its name. And a look at what the hub says of it.
-class Carrier {
+export class Carrier {
     constructor(street, options) {
         this.s = street;
         this.tell = options.tell ?? (() => {});
@@ -139,7 +139,7 @@ class Carrier {
 }
 
 // Days, minutes and Unix seconds of a window around now at home.
-function today({ before = 20, after = 40 } = {}) {
+export function today({ before = 20, after = 40 } = {}) {
     const { date, minute } = civilNow("Europe/Amsterdam"), now = Math.floor(Date.now() / 60000) * 60;
     const day = Date.parse(date) / 86400000, from = Math.max(0, minute - before), to = Math.min(1440, minute + after);
     return { minute, of_week: (day + 3) % 7 * 1440 + minute, zone: "Europe/Amsterdam", window: [day, from, to],
@@ -147,7 +147,7 @@ function today({ before = 20, after = 40 } = {}) {
 }
 
 // What an agency's program would plan. more: what the attacker writes otherwise.
-function plan(a, { agency, visitor, name = "Robin", ...more }) {
+export function plan(a, { agency, visitor, name = "Robin", ...more }) {
     const t = { ...today(), ...more.time };
     const p = { id: randomBytes(16), barcode: `3S${randomBytes(6).toString("hex").toUpperCase()}`, salt: randomBytes(16), visitor, revision: 1, ...more };
     const bytes = jobBytes({ hub: more.hub ?? a.hub, agency: agency.id, agencyName: agency.name, zone: t.zone, window: t.window, from: t.from,
@@ -155,7 +155,7 @@ function plan(a, { agency, visitor, name = "Robin", ...more }) {
     return { ...p, job: p.id, bytes, ...agency.manifest({ hub: more.hub ?? a.hub, grant: more.grant, job: bytes }) };
 }
 
-const named = (r) => (r.check ? [r.check, r.reason].filter(Boolean) : ["READY"]);
+export const named = (r) => (r.check ? [r.check, r.reason].filter(Boolean) : ["READY"]);
 
 // ---- the service, with its keys, its database and its code ----
 
@@ -332,6 +332,8 @@ async function hostileAgency(a) {
         await a.stored(second.message);
         return [await atTheDoor(second)];
     });
+    for (const id of [key, tomorrow]) // the household has seen enough
+        await s.member.post("/api/grants/revoke", { id: id.toString("hex") });
 }
 
 // ---- somebody else's phone ----

@@ -19,7 +19,7 @@ export async function playVisit(street, options = {}) {
     const tell = options.tell ?? (() => {});
     let cutAt;
     const d = {
-        s: street, drill, result: {},
+        s: street, drill, tell, result: {},
         get cutAt() { return cutAt; },
         set cutAt(at) { // the moment of the attack
             cutAt = at;
@@ -57,6 +57,7 @@ export async function playVisit(street, options = {}) {
     d.courier = new Courier(street, drill.stranger ? await street.newVisitor("Somebody") : visitor);
     if (drill.record)
         await street.corruptCamera();
+    await drill.arrives?.(d);
     if (before && drill.before) {
         await drill.before(d);
         await sleep(drill.settle);

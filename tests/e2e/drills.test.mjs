@@ -25,6 +25,7 @@ const DURING = {
     "camera-and-lock-cut": { outcomes: ["SECURED_UNCONFIRMED"], alarm: "camera_blind", within: T_LOSS_MS + TOLD_MS,
         confirmed: true },
     "wan-cut": { outcomes: ["OK"], late: true },
+    "courier-no-signal": { outcomes: ["OK"], over: "guest network" },
     "walk-off": { outcomes: ["NOT_SECURED"], alarm: "held_open" },
     "reopen": { outcomes: ["OK"], second: "impossible" },
     "stays-inside": { outcomes: ["OK"], alarm: "someone_inside", within: 1000 },
@@ -103,6 +104,11 @@ function endsAs(r, want) {
     if (want.late) { // told late, with the times at which it happened
         assert.ok(r.late_by_ms > 1000, `it was secured ${r.late_by_ms} ms before the link was back`);
         assert.equal(r.receipt.outcome, "OK");
+    }
+    if (want.over) { // the same question, asked once; and the hub's own receipt, checked on the phone
+        assert.equal(r.over, want.over);
+        assert.equal(r.receipt_holds, true, "the phone has no receipt of the hub's");
+        assert.equal(r.states.filter((s) => s.state === "checking").length, 1, "it was asked twice");
     }
     if (want.second)
         assert.equal(r.second_opening, want.second);
