@@ -128,6 +128,8 @@ static void tell_failure(uint64_t index)
            attackers[p.attacker].name, stage_name(p.stage), (unsigned long long)seed,
            (unsigned long long)index, only_attacker >= 0 ? " --attacker " : "",
            only_attacker >= 0 ? attackers[only_attacker].name : "");
+    if (only_stage >= 0)
+        printf("  and --stage %s\n", stage_name((enum stage)only_stage));
     (void)play(index, without, true);
     fflush(stdout);
 }

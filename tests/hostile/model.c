@@ -5,8 +5,9 @@
 
 #include "crypto/signed.h"
 
-#define SIGNED_MAX 1024u
-#define RING       16u
+#define SIGNED_MAX  1024u
+#define RING        16u
+#define SHIFTS_KEPT 256u
 
 uint32_t powers;
 bool is_attacker_signing, opened_by_owned;
@@ -30,7 +31,7 @@ struct m_stop {
     struct dw_stop said;
 };
 static struct m_manifest manifests[SIGNED_MAX];
-static struct m_shift shifts[SIGNED_MAX];
+static struct m_shift shifts[SHIFTS_KEPT];
 static struct m_stop stops[SIGNED_MAX];
 static uint32_t manifest_count, shift_count, stop_count;
 static uint32_t manifest_mark, shift_mark, stop_mark;
@@ -76,7 +77,8 @@ static struct {
     uint64_t frame_asked_ms; /* the newest look that was answered by a frame; 0: none */
     uint64_t lock_asked_ms;  /* the ask that the lock's newest word answers */
     bool is_locked;
-    uint8_t came_manifest[SIGNED_MAX / 8], came_shift[SIGNED_MAX / 8];
+    uint8_t came_manifest[SIGNED_MAX / 8];
+    uint32_t messages, came_shift[SHIFTS_KEPT]; /* place among all messages; 0: never */
 } t;
 
 uint8_t *const model_bytes = (uint8_t *)&t;
@@ -151,7 +153,7 @@ void model_manifest(int by, const uint8_t grant[16], const struct dw_job *j, con
 
 void model_shift(int by, const struct dw_shift *s, const uint8_t hash[32])
 {
-    if (shift_count == SIGNED_MAX)
+    if (shift_count == SHIFTS_KEPT)
         return;
     struct m_shift *m = &shifts[shift_count++];
     m->agency = by;
@@ -190,6 +192,7 @@ static void came_stop(struct dw_view payload)
         if (q->visit == s.visit && q->stop_ms == 0 && memcmp(q->hub_nonce, s.hub_nonce, 32) == 0) {
             q->stop_ms = mono_ms;
             q->stop_wall = test_wall(true);
+            q->stop_at = t.messages;
         }
     }
 }
@@ -220,10 +223,14 @@ static void came_recall(struct dw_view payload)
     t.recalled[t.recalled_count++].revision = r.revision;
 }
 
-void model_delivered(uint8_t kind, const uint8_t *bytes, size_t len)
+void model_delivered(uint8_t kind, const uint8_t *bytes, size_t len, bool is_services)
 {
+    static uint8_t seen[DW_SIGNED_BYTES_MAX];
+    static size_t seen_len;
+    static uint8_t seen_kind;
     uint8_t hash[32];
     struct dw_view payload;
+    t.messages++;
     if (kind == DW_LINK_KIND_MANIFEST || kind == DW_LINK_KIND_SHIFT) {
         dw_sha256(dw_view_of(bytes, len), hash);
         for (uint32_t i = 0; kind == DW_LINK_KIND_MANIFEST && i < manifest_count; i++) {
@@ -232,15 +239,29 @@ void model_delivered(uint8_t kind, const uint8_t *bytes, size_t len)
         }
         for (uint32_t i = 0; kind == DW_LINK_KIND_SHIFT && i < shift_count; i++) {
             if (memcmp(shifts[i].hash, hash, 32) == 0)
-                set_bit(t.came_shift, i);
+                t.came_shift[i] = t.came_shift[i] ? t.came_shift[i] : t.messages;
         }
         return;
     }
     if (kind != DW_LINK_KIND_STOP && kind != DW_LINK_KIND_HELLO && kind != DW_LINK_KIND_RECALL)
         return;
-    if (dw_failed(dw_signed_open(&service.key, (enum dw_context)dw_link_context(kind),
-                                 dw_view_of(bytes, len), &payload)))
-        return;
+    enum dw_context c = (enum dw_context)dw_link_context(kind);
+    if (is_services) {
+        struct dw_cose parts;
+        if (dw_failed(dw_cose_read(c, dw_view_of(bytes, len), &parts)))
+            return;
+        payload = parts.payload;
+        seen_kind = kind;
+        seen_len = len;
+        memcpy(seen, bytes, len);
+    } else {
+        if (seen_kind == kind && seen_len == len && memcmp(seen, bytes, len) == 0) {
+            seen_len = 0;
+            return; /* told a moment ago by who had made it */
+        }
+        if (dw_failed(dw_signed_open(&service.key, c, dw_view_of(bytes, len), &payload)))
+            return;
+    }
     if (kind == DW_LINK_KIND_STOP)
         came_stop(payload);
     else if (kind == DW_LINK_KIND_HELLO)
@@ -260,6 +281,17 @@ bool model_newest_manifest(const uint8_t job[16], uint8_t ret_hash[32])
     if (best)
         memcpy(ret_hash, best->hash, 32);
     return best != NULL;
+}
+
+uint32_t model_newest_revision(const uint8_t job[16])
+{
+    uint32_t best = 0;
+    for (uint32_t i = 0; i < manifest_count; i++) {
+        if (has_bit(t.came_manifest, i) && memcmp(manifests[i].job.job, job, 16) == 0 &&
+            manifests[i].job.revision > best)
+            best = manifests[i].job.revision;
+    }
+    return best;
 }
 
 /* ---- what the hub says ---- */
@@ -318,12 +350,12 @@ void model_lock(bool is_locked)
 
 /* ---- may it open? ---- */
 
-static const struct m_shift *shift_of_visitor(int by, const uint8_t visitor[16])
+static const struct m_shift *shift_of_visitor(int by, const uint8_t visitor[16], uint32_t until)
 {
     const struct m_shift *best = NULL;
     for (uint32_t i = 0; i < shift_count; i++) {
         const struct m_shift *s = &shifts[i];
-        if (!has_bit(t.came_shift, i) || s->agency != by ||
+        if (t.came_shift[i] == 0 || t.came_shift[i] > until || s->agency != by ||
             memcmp(s->said.visitor, visitor, 16) != 0 || s->said.agency[0] != by + 1)
             continue;
         if (!best || s->said.nbf_s > best->said.nbf_s ||
@@ -444,7 +476,7 @@ static const char *is_permitted(const struct question *q, const struct m_stop *s
         return "the person was not verified";
     if (memcmp(f->job.job, h->job, 16) != 0)
         return "the question was about another job";
-    shift = shift_of_visitor(f->agency, f->job.visitor);
+    shift = shift_of_visitor(f->agency, f->job.visitor, q->stop_at);
     if (!shift)
         return "no shift of this visitor";
     if (shift->said.credential_len != phone[s->who].passkey.id_len ||
@@ -514,7 +546,7 @@ const char *model_retract(const struct dw_lock_command *c)
     }
     if (!h)
         return "no question of this courier";
-    for (uint32_t i = 0; i < stop_count; i++) {
+    for (uint32_t i = stop_count; i-- > 0;) {
         const struct m_stop *s = &stops[i];
         struct m_grant *m = NULL;
         if (s->said.visit != q->visit || s->said.door != 0 ||

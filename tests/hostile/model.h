@@ -40,8 +40,10 @@ void model_stop(int who, const struct dw_stop *s, uint8_t flags, const char *ori
 void model_frame(const uint8_t nonce[32]); /* one that the camera's key has signed was delivered */
 void model_lock(bool is_locked);           /* the lock's word about the newest ask */
 void model_eye_asked(void);
-void model_delivered(uint8_t kind, const uint8_t *bytes, size_t len);
+/* `is_services`: its signature need not be looked at once more. */
+void model_delivered(uint8_t kind, const uint8_t *bytes, size_t len, bool is_services);
 /* The newest manifest of a job that came over the link; false: none. */
+uint32_t model_newest_revision(const uint8_t job[16]);
 bool model_newest_manifest(const uint8_t job[16], uint8_t ret_hash[32]);
 /* What the hub has sent. */
 void model_offer(const struct dw_offer *o);
@@ -50,6 +52,7 @@ const char *model_retract(const struct dw_lock_command *c);
 /* Newest question that waits for a slide; NULL: none. */
 struct question {
     uint64_t visit, asked_ms, stop_ms;
+    uint32_t stop_at;        /* place among all messages: what came later is not asked about */
     struct dw_utc stop_wall; /* windows are judged at the slide; the bolt follows in 15 s */
     uint8_t hub_nonce[32], courier_nonce[32];
     bool is_used;

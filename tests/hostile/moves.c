@@ -43,7 +43,7 @@ enum move move_draw(struct dice *d)
 {
     static const uint8_t weights[MOVE_COUNT] = {
         [MOVE_TICK] = 6,     [MOVE_ASK] = 3,       [MOVE_SLIDE] = 6,   [MOVE_VISIT] = 1,
-        [MOVE_INSIDE] = 3,   [MOVE_LATER] = 3,     [MOVE_CLOCK] = 2,   [MOVE_RESTART] = 1,
+        [MOVE_INSIDE] = 3,   [MOVE_LATER] = 2,     [MOVE_CLOCK] = 2,   [MOVE_RESTART] = 1,
         [MOVE_CRASH] = 1,    [MOVE_LINK] = 2,      [MOVE_REVOKE] = 1,  [MOVE_REPLAY] = 26,
         [MOVE_FLIP] = 26,    [MOVE_CUT] = 12,      [MOVE_SPLICE] = 12, [MOVE_KIND] = 18,
         [MOVE_RESIGN] = 20,  [MOVE_HELLO] = 22,    [MOVE_STOP] = 26,   [MOVE_LOGIN] = 14,
@@ -140,7 +140,7 @@ static void later(struct dice *d)
                                     11 * MINUTE_MS, HOUR_MS,    3 * HOUR_MS,
                                     24 * HOUR_MS,   7 * DAY_MS, 15 * DAY_MS};
     shift_clock(steps[below(d, DW_ARRAY_COUNT(steps))], 20);
-    for (int i = 0; i < 44 && !one_in(d, 60); i++) /* what was not seen counts for ten seconds */
+    for (int i = one_in(d, 3) ? 0 : 42; i < 44; i++) /* what was not seen counts for ten seconds */
         tick(240);
     bolt_tidy(&g);
     link_tidy(&g);
@@ -251,6 +251,70 @@ static void resign(struct dice *d)
 
 /* ---- questions and proofs ---- */
 
+static bool stop_for(struct dice *d, struct dw_stop *ret)
+{
+    const struct question *q = model_question_at(one_in(d, 3) ? below(d, 3) : 0);
+    if (!q)
+        return false;
+    *ret = (struct dw_stop){.visit = q->visit};
+    memcpy(ret->hub, g.secret.key.thumb, 32);
+    memcpy(ret->hub_nonce, q->hub_nonce, 32);
+    memcpy(ret->courier_nonce, q->courier_nonce, 32);
+    int job = (int)below(d, JOB_COUNT);
+    for (uint32_t i = 0; i < 8; i++) {
+        if (world.asked[i].visit == q->visit && !one_in(d, 8))
+            job = world.asked[i].job;
+    }
+    return model_newest_manifest(jobs[job].job, ret->manifest);
+}
+
+static void made_up_stop(struct dice *d)
+{
+    struct dw_stop s;
+    int who = any_phone(d);
+    if (!stop_for(d, &s))
+        return;
+    if (one_in(d, 5)) {
+        switch (below(d, 7)) {
+        case 0: s.hub[below(d, 32)] ^= 1; break;
+        case 1: s.manifest[below(d, 32)] ^= 1; break;
+        case 2: s.hub_nonce[below(d, 32)] ^= 1; break;
+        case 3: s.visit++; break;
+        case 4: s.door = 1; break;
+        case 5: s.courier_nonce[below(d, 32)] ^= 1; break;
+        default: s.door_code[below(d, 32)] ^= 1; break;
+        }
+    }
+    static const uint8_t flags[] = {0x05, 0x05, 0x05, 0x05, 0x05, 0x01, 0x04, 0x0d, 0x1d, 0x45};
+    const char *origin = origins[one_in(d, 8) ? below(d, DW_ARRAY_COUNT(origins)) : 0];
+    const char *rp = rps[one_in(d, 10) ? below(d, DW_ARRAY_COUNT(rps)) : 0];
+    is_attacker_signing = true;
+    struct dw_evidence e;
+    if (who >= 0) {
+        e = stop_evidence(who, &s, origin, rp, flags[below(d, DW_ARRAY_COUNT(flags))]);
+    } else { /* a passkey of its own making, under a courier's name */
+        static struct soft own;
+        if (!own.ec)
+            own = soft_new(DW_PASSKEY_ES256, 0x22);
+        e = evidence_of(&own, &s, origin, rp, 0x05);
+        memset(e.credential, 0x22 + (int)below(d, PHONE_COUNT), 16);
+    }
+    is_attacker_signing = false;
+    if (one_in(d, 6)) { /* what the assertion was for is not what stands beside it */
+        struct dw_stop other = s;
+        struct dw_buf b = dw_buf_of(e.bytes, sizeof e.bytes);
+        (void)stop_for(d, &other);
+        if (!dw_failed(dw_stop_write(&other, &b)))
+            e.bytes_len = (uint16_t)b.len;
+    }
+    if (one_in(d, 12))
+        flip(d, e.signature, e.signature_len);
+    if (one_in(d, 12))
+        e.credential[0] ^= 1;
+    (void)send_stop(&e, true);
+    hurry(d);
+}
+
 static void made_up_hello(struct dice *d)
 {
     int who = any_phone(d), n = (int)below(d, JOB_COUNT);
@@ -260,11 +324,21 @@ static void made_up_hello(struct dice *d)
     }
     if (one_in(d, 4)) /* one that can be asked for again while it lasts */
         n = JOB_STAY;
+    else if (one_in(d, 3))
+        n = JOB_DROP;
     static const char *const codes[] = {"P", "Q", "R"};
     struct dw_hello h =
         hello_for(&jobs[n], ++world.next_visit, one_in(d, 2) ? code_of(n) : codes[below(d, 3)]);
     bool is_service = (powers & HAS_SERVICE) != 0;
-    if (is_service || one_in(d, 4)) {
+    if (one_in(d, 2))
+        h.revision = model_newest_revision(jobs[n].job);
+    if (n == JOB_STAY && one_in(d, 2)) { /* once more in the same stay */
+        for (uint32_t i = 0; i < 8; i++) {
+            if (world.asked[i].visit != 0 && world.asked[i].job == JOB_STAY)
+                h.visit = world.asked[i].visit;
+        }
+    }
+    if (one_in(d, is_service ? 2 : 4)) {
         const struct question *q = model_question_at(below(d, 2));
         switch (below(d, 10)) {
         case 0: h.visit = q ? q->visit : below(d, 100); break;
@@ -292,70 +366,8 @@ static void made_up_hello(struct dice *d)
     world.asked[at].job = (uint8_t)n;
     (void)send_hello(&h, true);
     hurry(d);
-}
-
-static bool stop_for(struct dice *d, struct dw_stop *ret)
-{
-    const struct question *q = model_question_at(one_in(d, 3) ? below(d, 3) : 0);
-    if (!q)
-        return false;
-    *ret = (struct dw_stop){.visit = q->visit};
-    memcpy(ret->hub, g.secret.key.thumb, 32);
-    memcpy(ret->hub_nonce, q->hub_nonce, 32);
-    memcpy(ret->courier_nonce, q->courier_nonce, 32);
-    int job = (int)below(d, JOB_COUNT);
-    for (uint32_t i = 0; i < 8; i++) {
-        if (world.asked[i].visit == q->visit && !one_in(d, 8))
-            job = world.asked[i].job;
-    }
-    return model_newest_manifest(jobs[job].job, ret->manifest);
-}
-
-static void made_up_stop(struct dice *d)
-{
-    struct dw_stop s;
-    int who = any_phone(d);
-    if (!stop_for(d, &s))
-        return;
-    if (one_in(d, 3)) {
-        switch (below(d, 7)) {
-        case 0: s.hub[below(d, 32)] ^= 1; break;
-        case 1: s.manifest[below(d, 32)] ^= 1; break;
-        case 2: s.hub_nonce[below(d, 32)] ^= 1; break;
-        case 3: s.visit++; break;
-        case 4: s.door = 1; break;
-        case 5: s.courier_nonce[below(d, 32)] ^= 1; break;
-        default: s.door_code[below(d, 32)] ^= 1; break;
-        }
-    }
-    static const uint8_t flags[] = {0x05, 0x05, 0x05, 0x01, 0x04, 0x0d, 0x1d, 0x45};
-    const char *origin = origins[one_in(d, 4) ? below(d, DW_ARRAY_COUNT(origins)) : 0];
-    const char *rp = rps[one_in(d, 5) ? below(d, DW_ARRAY_COUNT(rps)) : 0];
-    is_attacker_signing = true;
-    struct dw_evidence e;
-    if (who >= 0) {
-        e = stop_evidence(who, &s, origin, rp, flags[below(d, DW_ARRAY_COUNT(flags))]);
-    } else { /* a passkey of its own making, under a courier's name */
-        static struct soft own;
-        if (!own.ec)
-            own = soft_new(DW_PASSKEY_ES256, 0x22);
-        e = evidence_of(&own, &s, origin, rp, 0x05);
-        memset(e.credential, 0x22 + (int)below(d, PHONE_COUNT), 16);
-    }
-    is_attacker_signing = false;
-    if (one_in(d, 6)) { /* what the assertion was for is not what stands beside it */
-        struct dw_stop other = s;
-        struct dw_buf b = dw_buf_of(e.bytes, sizeof e.bytes);
-        (void)stop_for(d, &other);
-        if (!dw_failed(dw_stop_write(&other, &b)))
-            e.bytes_len = (uint16_t)b.len;
-    }
-    if (one_in(d, 12))
-        flip(d, e.signature, e.signature_len);
-    if (one_in(d, 12))
-        e.credential[0] ^= 1;
-    (void)send_stop(&e, true);
-    hurry(d);
+    if (heard.check == DW_CHECK_NONE && one_in(d, 2))
+        made_up_stop(d);
 }
 
 /* Whoever runs the page makes somebody sign in over bytes that are no chance at all. */
@@ -444,6 +456,25 @@ static void made_up_manifest(struct dice *d)
     if (!one_in(d, 3))
         grant = own_grant[n];
     j.revision += 1 + below(d, 40) - one_in(d, 8);
+    if (one_in(d, 5)) { /* of the question that is open, moved: to later, or to another grant */
+        static const uint8_t other[] = {GRANT_DROP, GRANT_SHORT, GRANT_TOMORROW, GRANT_STAY2};
+        n = g.door.state == DW_VISIT_BETWEEN || one_in(d, 3) ? JOB_STAY : JOB_DROP;
+        j = jobs[n];
+        j.revision += 1 + below(d, 40);
+        grant = n == JOB_STAY ? GRANT_STAY2 : other[below(d, 3)];
+        if (n == JOB_STAY)
+            j.openings = 2;
+        if (grant == GRANT_TOMORROW) {
+            j.window.day++;
+            j.nbf_s += 86400;
+            j.exp_s += 86400;
+            j.screening_to_day++;
+        } else if (grant == GRANT_SHORT) {
+            j.dwell_ms = 10000;
+        } else if (grant == GRANT_DROP) {
+            j.nbf_s = j.exp_s - 60;
+        }
+    }
     for (uint32_t k = below(d, 4); k > 0; k--) {
         switch (below(d, 18)) {
         case 0: j.window.day += (int32_t)below(d, 3) - 1; break;
@@ -472,7 +503,8 @@ static void made_up_manifest(struct dice *d)
     }
     if (powers & HAS_AGENCY_A && !one_in(d, 6)) {
         is_attacker_signing = true;
-        (void)send_manifest(AGENCY_A, grant_id[grant], &j, true);
+        static const uint8_t unknown[16] = {0xee};
+        (void)send_manifest(AGENCY_A, one_in(d, 20) ? unknown : grant_id[grant], &j, true);
         is_attacker_signing = false;
         return;
     }
@@ -730,7 +762,12 @@ void move_make(enum move m, struct dice *d)
     }
     switch (m) {
     case MOVE_TICK: tick(50 + below(d, 400)); break;
-    case MOVE_ASK: (void)courier_asks(job, who, !one_in(d, 6)); break;
+    case MOVE_ASK: {
+        uint64_t v = courier_asks(job, who, !one_in(d, 6));
+        if (one_in(d, 2))
+            (void)courier_slides(v, true);
+        break;
+    }
     case MOVE_SLIDE:
         for (uint32_t i = 0; i < 8; i++) {
             uint32_t at = (world.asked_count + 7 - i) % 8;
@@ -749,8 +786,11 @@ void move_make(enum move m, struct dice *d)
         else
             shift_clock(1, 20 + below(d, 3) * 40000);
         break;
-    case MOVE_RESTART: restart(false); break;
-    case MOVE_CRASH: restart(true); break;
+    case MOVE_RESTART:
+    case MOVE_CRASH:
+        if (one_in(d, 3)) /* slow, and not what most is about */
+            restart(m == MOVE_CRASH);
+        break;
     case MOVE_LINK: link_state(!world.is_link_up); break;
     case MOVE_REVOKE: owner_revokes(d); break;
     case MOVE_REPLAY: replay(d); break;
