@@ -139,7 +139,8 @@ static bool is_granted(const struct guard *g, const struct job_slot *s, const st
         return false;
     for (size_t i = 0; i < VISITS_MAX; i++) { /* a stay that has begun is one use */
         const struct hello *h = &g->hellos[i];
-        if (h->handle != 0 && !h->is_owner && h->visit == m->visit && h->has_grant_use)
+        if (h->handle != 0 && !h->is_owner && h->visit == m->visit && h->has_grant_use &&
+            dw_same(h->use_grant, s->grant, 16))
             return true;
     }
     if (gr->used >= gr->said.uses || !judge_civil_day(g, &today))

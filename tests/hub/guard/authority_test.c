@@ -602,6 +602,84 @@ static void uses_are_counted_for_good(void **state)
     assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
 }
 
+/* [I4] An agency moves a job from one of its grants to another, in the middle of things. */
+static void a_job_that_moves_takes_no_use_along(void **state)
+{
+    (void)state;
+    struct dw_job j = begin(DW_VISIT_STAY);
+    struct dw_ipc_people_ask m = grant_ask(1, DW_VISIT_STAY);
+    uint8_t once[16], drop[16];
+    m.grant.uses = 3;
+    m.grant.per_day = 1;
+    assert_int_equal(sign_grant(&m, once), DW_PEOPLE_NO_NONE);
+    struct grant *gr = authority_grant(&g, once);
+    gr->used = gr->day_used = 1; /* none is left for today */
+    gr->day = (int32_t)DAY;
+    visit(&j, 11);
+    struct dw_proof p = proof_of(&sent.offer);
+    slide(&p);
+    go_in_and_out();
+    assert_int_equal(g.door.state, DW_VISIT_BETWEEN);
+    struct dw_job moved = j;
+    moved.revision++;
+    give_as(&agency, once, &moved);
+    visit(&moved, 11); /* the same stay, but a use of another grant */
+    assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
+    moved.revision++;
+    give(&moved); /* back again: it goes on */
+    visit(&moved, 11);
+    assert_int_equal(sent.offer.check, DW_CHECK_NONE);
+    struct dw_event over = {.type = DW_EV_OWNER_END};
+    guard_feed(&g, &over);
+    pass_locked(62000);
+    /* What is given back goes to the grant that it was taken from. */
+    m = grant_ask(1, DW_VISIT_DROP);
+    assert_int_equal(sign_grant(&m, drop), DW_PEOPLE_NO_NONE);
+    struct grant *other = authority_grant(&g, permit(DW_VISIT_DROP));
+    struct dw_job d = job_of(3, DW_VISIT_DROP);
+    give_as(&agency, drop, &d);
+    other->used = 7;
+    guard_feed(&g, &over);
+    pass_locked(62000);
+    visit(&d, 12);
+    assert_int_equal(sent.offer.check, DW_CHECK_NONE);
+    p = proof_of(&sent.offer);
+    deliver_stop(&p);
+    uint32_t before = sent.retracts;
+    for (int i = 0; i < 20 && sent.retracts == before; i++) {
+        flush();
+        pass_locked(50);
+    }
+    assert_int_equal(authority_grant(&g, drop)->used, 1);
+    d.revision++;
+    give(&d);
+    lock_answers(DW_LOCK_RESULT_BATTERY, sent.retract.counter, sent.retract.lock_nonce);
+    flush();
+    flush();
+    assert_int_equal(authority_grant(&g, drop)->used, 0);
+    assert_int_equal(other->used, 7);
+}
+
+/* The core was told of the job at the question; the proof is over the job of now. */
+static void a_job_that_changes_at_the_door_is_asked_about_anew(void **state)
+{
+    (void)state;
+    struct dw_job j = begin(DW_VISIT_DROP);
+    visit(&j, 11);
+    j.revision++;
+    j.dwell_ms = 5000;
+    give(&j);
+    struct dw_proof p = proof_of(&sent.offer);
+    slide(&p);
+    assert_int_equal(sent.receipt.check, DW_CHECK_JOB);
+    assert_int_equal(sent.retracts, 0);
+    visit(&j, 12);
+    p = proof_of(&sent.offer);
+    slide(&p);
+    assert_int_equal(sent.retracts, 1);
+    assert_int_equal(sent.retract.dwell_ms, 5000);
+}
+
 static void one_that_asks_each_time_waits_for_a_yes(void **state)
 {
     (void)state;
@@ -764,6 +842,8 @@ int main(void)
         CASE(what_is_not_stored_is_not_confirmed),
         CASE(anybody_at_home_may_veto_while_it_waits),
         CASE(uses_are_counted_for_good),
+        CASE(a_job_that_moves_takes_no_use_along),
+        CASE(a_job_that_changes_at_the_door_is_asked_about_anew),
         CASE(one_that_asks_each_time_waits_for_a_yes),
         CASE(without_the_service_for_long_nobody_comes),
         CASE(a_newer_shift_takes_the_place_of_the_older),
