@@ -59,10 +59,10 @@ enum dw_act {
     DW_ACT_GRANT,          /* `id`: agency, `grant`: the rest; owners only. The passkey that must
                               sign is `credential`, or when none is named the member's that was used
                               last; the answer of BEGIN says which */
-    DW_ACT_CAMERA_KEY, /* `text`: 64 hex digits, the public key of the camera from now on. The signed
-                          statement has the first 16 bytes of its thumbprint as target and the next
-                          8 as value. Owners, with a presence, not during a visit */
-    DW_ACT_LOCK_KEY,   /* the same for the lock */
+    DW_ACT_CAMERA_KEY,     /* `text`: 64 hex digits, the public key of the camera from now on. The
+                              signed     statement has the first 16 bytes of its thumbprint as target and
+                              the next     8 as value. Owners, with a presence, not during a visit */
+    DW_ACT_LOCK_KEY,       /* the same for the lock */
     DW_ACT_COUNT
 };
 
@@ -208,7 +208,8 @@ struct dw_ipc_people_answer {
     char text[256];
     uint8_t bytes[1024]; /* BEGIN of an act: what its challenge is the hash of (a grant or a control
                             statement), so that the page can show it. SIGN_IN, JOIN: none */
-    uint8_t credential[DW_CRED_ID_MAX]; /* BEGIN of DW_ACT_GRANT: the passkey that must sign */
+    uint8_t credential[DW_CRED_ID_MAX]; /* BEGIN of DW_ACT_GRANT: the passkey that must sign;
+                                           SIGN_IN, JOIN: the one that did */
 };
 
 /* Agencies that asked, and grants [docs/design/authority.md]; after each change, and to a new
@@ -237,7 +238,8 @@ struct dw_ipc_grant {
     uint8_t state, kind, mode, per_day, window_count, camera_class, is_hosted, door;
     uint8_t
         is_over_stored; /* revoked or vetoed, and that is on the disk: so after a power cut too */
-    uint8_t pad[7];
+    uint8_t has_today, used_today; /* has_today 0: the day is not known */
+    uint8_t pad[5];
     uint16_t uses, used;
     uint32_t dwell_ms, signed_by /* member */, epoch;
     int64_t nbf_s, exp_s;
@@ -302,7 +304,8 @@ struct dw_ipc_job {
     struct dw_ipc_head head;
     uint8_t id[16], agency[16];
     uint8_t state, kind, door, openings;
-    uint8_t parcel_count, parcels_used, is_agency_stopped, pad;
+    uint8_t parcel_count, parcels_used, is_agency_stopped;
+    uint8_t needs_yes; /* its grant asks each time, and nobody of the household has said yes */
     uint32_t revision, dwell_ms;
     int64_t nbf_s, exp_s;
     struct dw_civil_window window;

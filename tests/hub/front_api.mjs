@@ -413,7 +413,7 @@ test("permissions: the list, signed with the passkey that is named, revoked, obj
     return r.grants.length === 2 && r;
   });
   assert.deepEqual(list.agencies, [{ id: idOf(1), name: "Parcels", hosted: true, key: "0101010101010101", waiting: true, asked_at: "2030-03-17T17:46:40.000Z" }]);
-  assert.deepEqual(list.grants[0], { id: idOf(5), agency: idOf(1), name: "Parcels", hosted: false, kind: "drop", mode: "veto", state: "waiting", windows: [{ from: 540, minutes: 120 }, { from: 1980, minutes: 60 }], zone: "Europe/Amsterdam", from: "2026-09-21T14:13:20.000Z", to: "2026-10-21T14:13:20.000Z", door: "Front door", door_number: 0, uses: 30, used: 3, per_day: 2, dwell_ms: 60000, camera: "k2", live_at: "2026-09-21T14:23:20.000Z", over_at: null, over_stored: false, signed_by: 1, signed_at: "2026-09-21T14:13:20.000Z" });
+  assert.deepEqual(list.grants[0], { id: idOf(5), agency: idOf(1), name: "Parcels", hosted: false, kind: "drop", mode: "veto", state: "waiting", windows: [{ from: 540, minutes: 120 }, { from: 1980, minutes: 60 }], zone: "Europe/Amsterdam", from: "2026-09-21T14:13:20.000Z", to: "2026-10-21T14:13:20.000Z", door: "Front door", door_number: 0, uses: 30, used: 3, used_today: 1, per_day: 2, dwell_ms: 60000, camera: "k2", live_at: "2026-09-21T14:23:20.000Z", over_at: null, over_stored: false, signed_by: 1, signed_at: "2026-09-21T14:13:20.000Z" });
   assert.equal(list.grants[1].state, "live");
 
   // What is signed, over exactly the passkey that it names.

@@ -701,6 +701,8 @@ static bool household(const char *word, char *arg[6])
                                    .camera_class = DW_CAMERA_K2,
                                    .uses = 30,
                                    .used = 3,
+                                   .has_today = 1,
+                                   .used_today = 1,
                                    .dwell_ms = 60000,
                                    .signed_by = 1,
                                    .nbf_s = 1790000000,

@@ -37,6 +37,7 @@ static json_t *grant_json(const struct dw_front *f, const struct dw_ipc_grant *g
     json_object_set_new(j, "door_number", json_integer(g->door));
     json_object_set_new(j, "uses", json_integer(g->uses));
     json_object_set_new(j, "used", json_integer(g->used));
+    json_object_set_new(j, "used_today", g->has_today ? json_integer(g->used_today) : json_null());
     json_object_set_new(j, "per_day", json_integer(g->per_day));
     json_object_set_new(j, "dwell_ms", json_integer(g->dwell_ms));
     json_object_set_new(j, "camera",

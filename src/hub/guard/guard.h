@@ -242,6 +242,7 @@ struct authority {
     struct agency agency[DW_AGENCIES_MAX];
     struct grant grant[DW_GRANTS_MAX];
     struct shift shift[SHIFTS_MAX];
+    int32_t told_day; /* civil day of the uses that the front was told; 0: not known */
     /* a grant on its way to the disk */
     bool has_pending;
     uint32_t pending_at;
@@ -530,6 +531,8 @@ void authority_acknowledged(struct guard *g, uint32_t member);
 /* As it stands now. */
 enum dw_grant_state judge_grant_state(const struct guard *g, const struct grant *gr);
 /* Today at home, if the whole clock interval is in it. */
+/* The grant of this job asks the household each time, and it has not said yes. */
+bool judge_needs_yes(const struct guard *g, const struct job_slot *s);
 bool judge_civil_day(const struct guard *g, int32_t *ret_day);
 /* The checks on a hello that need keys, jobs, clocks: bits passed and failed of enum dw_check. */
 void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, uint32_t *ret_parcel,

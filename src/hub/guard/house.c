@@ -105,6 +105,7 @@ static bool tell_job(struct guard *g, struct job_slot *s)
         .openings = j->openings,
         .parcel_count = j->parcel_count,
         .is_agency_stopped = s->is_agency_stopped,
+        .needs_yes = judge_needs_yes(g, s),
         .revision = j->revision,
         .dwell_ms = j->dwell_ms,
         .nbf_s = j->nbf_s,

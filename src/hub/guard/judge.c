@@ -124,6 +124,12 @@ static const struct grant *grant_of(const struct guard *g, const struct job_slot
     return NULL;
 }
 
+bool judge_needs_yes(const struct guard *g, const struct job_slot *s)
+{
+    const struct grant *gr = grant_of(g, s);
+    return gr && gr->said.mode == DW_GRANT_ASK && !s->is_accepted;
+}
+
 /* May this agency still come, by what the household gave it, and does the hub know that it may?
  * [I14]: what was taken away while nobody could tell us is not known to be there. */
 static bool is_granted(const struct guard *g, const struct job_slot *s, const struct dw_hello *m)
@@ -132,7 +138,7 @@ static bool is_granted(const struct guard *g, const struct job_slot *s, const st
     int32_t today = 0;
     if (!gr || judge_grant_state(g, gr) != DW_GRANT_STATE_LIVE)
         return false;
-    if (gr->said.mode == DW_GRANT_ASK && !s->is_accepted)
+    if (judge_needs_yes(g, s))
         return false;
     if (!g->is_link_up &&
         (g->link_heard_ms == 0 || dw_now().ms - g->link_heard_ms > g->set.params.t_rev_ms))

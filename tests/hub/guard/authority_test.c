@@ -536,6 +536,17 @@ static void deliver_one(uint8_t id, uint8_t check)
     assert_int_equal(sent.receipt.outcome, DW_OUTCOME_OK);
 }
 
+/* As the front was told last; -1: it does not know of it, or of the day. */
+static int told_used_today(const uint8_t id[16])
+{
+    for (uint32_t i = 0; i < sent.grants.grant_count; i++) {
+        const struct dw_ipc_grant *gr = &sent.grants.grant[i];
+        if (memcmp(gr->id, id, 16) == 0)
+            return gr->has_today ? gr->used_today : -1;
+    }
+    return -1;
+}
+
 /* Three in all, two a day; a restart forgets none of them [I11]. */
 static void uses_are_counted_for_good(void **state)
 {
@@ -577,7 +588,10 @@ static void uses_are_counted_for_good(void **state)
     struct dw_job third = job_of(3, DW_VISIT_DROP);
     visit(&third, 600);
     assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION); /* two a day */
+    assert_int_equal(told_used_today(id), 2);
     at_utc(NOON + 86400000);
+    authority_tidy(&g);
+    assert_int_equal(told_used_today(id), 0); /* the page hears of midnight */
     struct dw_job next = job_of(4, DW_VISIT_DROP), last = job_of(5, DW_VISIT_DROP);
     struct dw_job *const jobs[] = {&next, &last};
     for (size_t i = 0; i < 2; i++) {
@@ -692,12 +706,14 @@ static void one_that_asks_each_time_waits_for_a_yes(void **state)
     struct dw_job j = job_of(1, DW_VISIT_DROP);
     give_as(&agency, id, &j);
     pass_locked(6000);
+    assert_int_equal(sent.job.needs_yes, 1);
     visit(&j, 11);
     assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
     struct dw_ipc_people_ask yes = {
         .op = DW_PEOPLE_WISH, .wish = DW_WISH_ACCEPT, .member = first_owner()->member};
     memcpy(yes.id, j.job, 16);
     assert_int_equal(tell_guard(&yes), DW_PEOPLE_NO_NONE);
+    assert_int_equal(sent.job.needs_yes, 0);
     again();
     visit(&j, 12);
     assert_int_equal(sent.offer.check, DW_CHECK_NONE);
