@@ -480,6 +480,8 @@ static void answer(const struct dw_ipc_people_ask *m)
     } else if (m->op == DW_PEOPLE_SIGN_IN) {
         a.no = act != DW_ACT_SIGN_IN ? DW_PEOPLE_NO_CHALLENGE : is ? 0 : DW_PEOPLE_NO_PASSKEY;
         a.member = is;
+        a.credential_len = m->credential_len;
+        memcpy(a.credential, m->credential, sizeof(a.credential));
     } else if (m->op == DW_PEOPLE_JOIN) {
         a.no = act == DW_ACT_JOIN ? 0 : DW_PEOPLE_NO_CHALLENGE;
         a.member = 3;

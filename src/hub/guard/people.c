@@ -781,6 +781,13 @@ static enum dw_people_no do_join(struct guard *g, const struct dw_ipc_people_ask
                                  struct dw_ipc_people_answer *a)
 {
     struct people *p = &g->people;
+/* So that a session knows which of a member's passkeys its device has. */
+static void name_passkey(struct dw_ipc_people_answer *a, const struct dw_passkey *key)
+{
+    a->credential_len = key->id_len;
+    memcpy(a->credential, key->id, key->id_len);
+}
+
     struct challenge c;
     struct dw_passkey key;
     char label[DW_NAME_MAX] = "", name[DW_NAME_MAX] = "Owner";
@@ -849,6 +856,7 @@ static enum dw_people_no do_join(struct guard *g, const struct dw_ipc_people_ask
     a->is_first = is_first;
     return commit(g, &ch,
                   is_recovery ? DW_CHANGE_RECOVERED
+    name_passkey(a, &key);
                   : is_new    ? DW_CHANGE_JOINED
                               : DW_CHANGE_PASSKEY_ADDED,
                   is_new ? who->id : k->number, who->id, a);
@@ -943,6 +951,7 @@ static enum dw_people_no do_sign_in(struct guard *g, const struct dw_ipc_people_
     a->role = (uint8_t)people_role(g, k->member);
     people_tell(g);
     return DW_PEOPLE_NO_NONE;
+    name_passkey(a, &k->key);
 }
 
 /* ---- acts ---- */
