@@ -78,7 +78,7 @@ static struct plan plan_of(uint64_t index)
     p.stage = only_stage >= 0 ? (enum stage)only_stage : (enum stage)(index / BLOCK % STAGE_COUNT);
     p.attacker = only_attacker >= 0 ? only_attacker : (int)below(&d, ATTACKERS);
     uint32_t chance = below(&d, 100); /* most are short: much is seen in a moment */
-    p.count = chance < 55 ? 1 + below(&d, 2) : chance < 90 ? 2 + below(&d, 4) : 5 + below(&d, 8);
+    p.count = chance < 68 ? 1 : chance < 92 ? 2 + below(&d, 3) : 5 + below(&d, 8);
     return p;
 }
 

@@ -16,7 +16,7 @@
 
 #define SERVICE_RP     COURIER_RP
 #define SERVICE_ORIGIN COURIER_ORIGIN
-#define MINUTE_MS      60000
+#define MINUTE_MS      INT64_C(60000)
 #define HOUR_MS        (60 * MINUTE_MS)
 #define DAY_MS         (24 * HOUR_MS)
 
