@@ -538,7 +538,7 @@ static size_t owners_of(const struct guard *g, struct dw_passkey ret[DW_CREDENTI
     const struct book *b = &g->people.book;
     size_t n = 0;
     for (size_t i = 0; i < DW_CREDENTIALS_MAX; i++) {
-        if (b->credential[i].number != 0 &&
+        if (b->credential[i].number != 0 && house_takes_alg(g, b->credential[i].key.alg) &&
             people_role(g, b->credential[i].member) == DW_MEMBER_OWNER)
             ret[n++] = b->credential[i].key;
     }
@@ -563,6 +563,9 @@ enum dw_chain_no authority_check(struct guard *g, const struct hello *h, const s
             dw_same(x->said.visitor, s->job.visitor, 16))
             shift = x;
     }
+    /* [I15] A certificate's 1 and 2 are the kinds of passkeys, too. */
+    if (shift && !house_takes_alg(g, shift->said.alg))
+        return DW_CHAIN_NO_PROOF_KEY;
     struct dw_chain chain = {
         .grant = dw_view_of(gr->evidence, gr->evidence_len),
         .manifest = dw_view_of(s->object, s->object_len),

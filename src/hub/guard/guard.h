@@ -320,8 +320,8 @@ struct lock_side {
      * lock has heard more, the database is older than the lock [I11]. Durable. */
     uint32_t known_counter, known_epoch;
     bool has_known, has_compared;
-    /* Bolt, counts and boot as it said them last, and whether somebody has still to look: as they are
-     * in the database [I37]. */
+    /* Bolt, counts and boot as it said them last, and whether somebody has still to look: as they
+     * are in the database [I37]. */
     uint8_t counts[14];
     uint8_t retract_nonce[32]; /* of the newest retract, and its counter; 0: none is out */
     uint32_t retract_counter;
@@ -557,7 +557,10 @@ struct store_fact people_house_fact(const struct guard *g, uint8_t *room, size_t
 int64_t people_utc(const struct guard *g);
 
 /* house.c */
-void house_start(struct guard *g); /* after link_load_jobs and people_start */
+/* After link_load_jobs and people_start. False: these are the durable facts of a home that has
+ * agreed to newer rules than this program knows [I15]. */
+bool house_start(struct guard *g);
+bool house_takes_alg(const struct guard *g, uint8_t alg); /* passkeys of this kind count */
 /* May pictures leave the camera process? Said when it changes, and when `now`. */
 void house_tell_live(struct guard *g, bool now);
 /* The write of a wish, mode or setting is durable, or failed. */

@@ -804,7 +804,7 @@ void link_on_message(struct guard *g, const struct dw_ipc_link *m)
         case DW_LINK_KIND_COUNT: break;
         }
     }
-    if (dw_failed(e))
+    if (dw_failed(e)) /* [I15]: by another version's rules is "VERSION" */
         dw_log("warn", "link_message", "refused=%s kind=%u", dw_err_name(e), kind);
 }
 

@@ -672,6 +672,10 @@ static enum dw_people_no verify(struct guard *g, const struct dw_ipc_people_ask 
                                : NULL;
     if (!k || (c->member != 0 && k->member != c->member) || !member_of(g, k->member))
         return DW_PEOPLE_NO_PASSKEY;
+    if (!house_takes_alg(g, k->key.alg)) { /* [I15] */
+        dw_log("warn", "passkey", "refused=version");
+        return DW_PEOPLE_NO_PASSKEY;
+    }
     struct dw_passkey_want want = want_of(g, c);
     struct dw_passkey key = k->key;
     dw_err e = dw_passkey_check(&want, &key,
@@ -819,7 +823,7 @@ static void name_passkey(struct dw_ipc_people_answer *a, const struct dw_passkey
         who = member_place(g);
     if (!k || !who)
         return DW_PEOPLE_NO_FULL;
-    if (credential_by_id(g, key.id, key.id_len))
+    if (credential_by_id(g, key.id, key.id_len) || !house_takes_alg(g, key.alg)) /* [I15] */
         return DW_PEOPLE_NO_PASSKEY;
 
     struct change ch = {0};

@@ -776,6 +776,47 @@ static void a_newer_shift_takes_the_place_of_the_older(void **state)
     soft_free(&phone);
 }
 
+/* [I15] Below the minimum: an owner's passkey, a visitor's, what another version has made. */
+static void what_is_below_the_minimum_counts_no_more(void **state)
+{
+    (void)state;
+    struct dw_job j = begin(DW_VISIT_DROP);
+    visit(&j, 11);
+    struct dw_proof p = proof_of(&sent.offer);
+    struct dw_stop stop = stop_of(&p);
+    struct dw_evidence e = evidence_of(&courier, &stop, COURIER_ORIGIN, COURIER_RP, 0x05), back;
+    static uint8_t bytes[DW_LINK_PAYLOAD_MAX];
+    struct dw_buf b = dw_buf_of(bytes, sizeof bytes);
+    assert_false(dw_failed(dw_evidence_write(&e, &b)));
+    uint8_t *version = NULL;
+    for (size_t i = 0; i + 15 < b.len && !version; i++)
+        version = memcmp(bytes + i, DW_STOP_CONTEXT, 15) == 0 ? bytes + i + 14 : NULL;
+    assert_non_null(version);
+    *version = '0';
+    assert_true(dw_is(dw_evidence_read(dw_view_of_buf(&b), &back), DW_E_VERSION));
+    deliver(DW_LINK_KIND_STOP, &service, &b);
+    assert_int_equal(g.door.state, DW_VISIT_READY); /* is no answer to the question */
+    g.house.owner.alg_least = DW_PASSKEY_EDDSA;
+    assert_int_equal(slid(&e), DW_CHECK_PROOF);
+    /* A visitor with a better one, on a grant that an owner signed with a lesser one. */
+    struct soft phone = soft_new(DW_PASSKEY_EDDSA, 0x33);
+    struct dw_shift s = shift_of(&phone, NOON / 1000 - 1800);
+    deliver_shift(&agency, &s);
+    visit(&j, 12);
+    p = proof_of(&sent.offer);
+    stop = stop_of(&p);
+    e = evidence_of(&phone, &stop, COURIER_ORIGIN, COURIER_RP, 0x05);
+    assert_int_equal(slid(&e), DW_CHECK_PERMISSION);
+    assert_int_equal(sent.retracts, 0);
+    g.house.owner.alg_least = DW_PASSKEY_ES256;
+    visit(&j, 13);
+    p = proof_of(&sent.offer);
+    stop = stop_of(&p);
+    e = evidence_of(&phone, &stop, COURIER_ORIGIN, COURIER_RP, 0x05);
+    assert_int_equal(slid(&e), DW_CHECK_NONE);
+    soft_free(&phone);
+}
+
 /* The evidence of an opening is kept, and the record has its hash. */
 static void the_record_names_what_was_signed(void **state)
 {
@@ -863,6 +904,7 @@ int main(void)
         CASE(one_that_asks_each_time_waits_for_a_yes),
         CASE(without_the_service_for_long_nobody_comes),
         CASE(a_newer_shift_takes_the_place_of_the_older),
+        CASE(what_is_below_the_minimum_counts_no_more),
         CASE(the_record_names_what_was_signed),
         CASE(an_older_database_takes_no_visitors),
     };
