@@ -276,6 +276,16 @@ static void only_the_enrolled_camera_is_asked(void **state)
     EXPECT(rig.links_up == 1, 2000);
     assert_int_equal(rig.hello.session_len, b.len);
     assert_memory_equal(rig.hello.session, b.ptr, b.len); /* for the guard to judge */
+    /* And beside the recordings, under the key id of their records: whoever checks one needs it. */
+    char kid[17], path[256];
+    uint8_t kept[DW_SESSION_BYTES_MAX];
+    struct dw_buf k = dw_buf_of(kept, sizeof kept);
+    dw_hex(rig.secret.key.thumb, 8, kid);
+    (void)snprintf(path, sizeof path, "%s/camera-session-%s", rig.recordings, kid);
+    EXPECT(access(path, F_OK) == 0, 2000);
+    assert_false(dw_failed(dw_file_read(path, &k)));
+    assert_int_equal(k.len, b.len);
+    assert_memory_equal(k.ptr, b.ptr, b.len);
 }
 
 /* No ask, and nothing else of a hub, goes to who has shown no key. */
