@@ -105,6 +105,8 @@ export class Carrier {
     async proves(id, message) {
         this.send(message);
         const r = await until("the hub's answer to the stop", () => this.refusal(id) ?? this.opening(id), 8000);
+        if (r.check && !this.own.has(BigInt(`0x${id}`))) // until the service has heard it, too, the same question is this visit
+            await until("the service to hear of it", async () => isOver(await this.s.admin.get(`/v1/visits/${id}`)), 8000);
         return r.check ? [r.check, r.reason].filter(Boolean) : ["OPENED"];
     }
     opening(id) { return this.s.watch.story.find((x) => x.kind === "visit_state" && x.word === "opening" && x.visit === id); }
