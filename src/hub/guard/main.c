@@ -360,8 +360,9 @@ static int run_guard(const char *config_path, int nursery)
                      "passkeys can be made for; http only for a name that ends in localhost");
     devices_start(g);
     if (!house_start(g))
-        return wrong("this home has agreed to newer rules than this program knows; install the newer "
-                     "one again");
+        return wrong(
+            "this home has agreed to newer rules than this program knows; install the newer "
+            "one again");
     tell(g, DW_STORY_HUB_STARTED, 0, 0);
     if (dw_failed(children_start(g)))
         return wrong("cannot start the children");

@@ -380,6 +380,21 @@ static void the_proof_is_of_this_stop(void **state)
 #undef GIVES
 }
 
+/* [I4] A grant that wants to know who stands there, where nothing can tell. */
+static void presence_that_nobody_senses_is_not_there(void **state)
+{
+    (void)state;
+    struct dw_job j = begin(DW_VISIT_DROP);
+    struct grant *gr = authority_grant(&g, permit(DW_VISIT_DROP));
+    assert_int_equal(gr->said.presence, 0);
+    gr->said.presence = 1;
+    visit(&j, 11);
+    assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
+    gr->said.presence = 0;
+    visit(&j, 12);
+    assert_int_equal(sent.offer.check, DW_CHECK_NONE);
+}
+
 /* The owner's passkey that signed is taken away: what it gave is gone, too. */
 static void a_grant_ends_with_the_key_that_gave_it(void **state)
 {
@@ -894,6 +909,7 @@ int main(void)
         CASE(no_signature_counts_for_another_purpose),
         CASE(a_manifest_keeps_to_its_grant),
         CASE(the_proof_is_of_this_stop),
+        CASE(presence_that_nobody_senses_is_not_there),
         CASE(a_grant_ends_with_the_key_that_gave_it),
         CASE(revoking_holds_at_once_and_for_good),
         CASE(what_is_not_stored_is_not_confirmed),
