@@ -122,6 +122,7 @@ export class Carrier {
     async attempt(what, play) {
         this.onAttack?.();
         this.onAttack = undefined;
+        await this.s.settled(); // refused for its own reason, not for a camera that was late
         let refusals = [];
         try {
             refusals = (await play()).flat();
