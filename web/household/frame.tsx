@@ -26,7 +26,7 @@ const TABS: { page: string; icon: string; also: string[] }[] = [
   { page: "live", icon: "camera", also: [] },
   { page: "visits", icon: "book", also: ["visit"] },
   { page: "people", icon: "people", also: ["come", "letin", "change"] },
-  { page: "house", icon: "pulse", also: ["drills", "alerts", "settings", "looked"] },
+  { page: "house", icon: "pulse", also: ["drills", "alerts", "settings", "devices", "looked"] },
 ];
 
 export function Nav({ route }: { route: Route }): JSX.Element {
