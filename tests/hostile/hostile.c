@@ -3,8 +3,8 @@
  * Attackers against the real guard. A sequence begins at one of the stages of a home (world.h), is
  * one to twelve moves of one attacker and of honest people, each move drawn and made by chance of
  * (seed, index, place) alone, and after each the oracle (model.h) has looked at whatever withdrew
- * the bolt. A sequence that fails is made as short as it goes and printed; --seed and --index play
- * it again. Without --attacker the sequences are spread over all of them. */
+ * the bolt [I1, I2]. A sequence that fails is made as short as it goes and printed; --seed and
+ * --index play it again. Without --attacker the sequences are spread over all of them. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdio.h>

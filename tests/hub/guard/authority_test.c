@@ -61,6 +61,7 @@ static uint8_t slid(const struct dw_evidence *e)
     return sent.retracts > before ? (uint8_t)DW_CHECK_NONE : sent.receipt.check;
 }
 
+/* [I1, I2] No key is needed to ask; nothing follows from it. */
 static void an_agency_asks_and_nothing_follows(void **state)
 {
     (void)state;
@@ -493,6 +494,7 @@ static void what_is_not_stored_is_not_confirmed(void **state)
     assert_int_equal(sent.retracts, 0);
 }
 
+/* [I47] All see it, each may object, and an objection is for good. */
 static void anybody_at_home_may_veto_while_it_waits(void **state)
 {
     (void)state;
