@@ -80,6 +80,8 @@ interface Say {
 /** The state of a permission, by what the house said; a question that is under way is said apart. */
 function stateOf(g: GrantRow, e: Ending | undefined, isStopped: boolean, isRestored: boolean, now: number): Say {
   const over = t("home.grant.over.at", { time: dayAndTime(g.over_at, now) });
+  // The list is from before an answer that never came: nothing green stands above it.
+  if (e?.state === "unknown" && !isOver(g)) return { kind: "unknown", icon: "ask", word: t("home.ending.unknown"), more: t(`home.${e.what}.maybe`) };
   switch (g.state) {
     case "waiting":
       return { kind: "watched", icon: "clock", word: t("home.grant.waiting"), more: t("home.grant.waiting.say", { time: dayAndTime(g.live_at, now) }) };
