@@ -243,7 +243,7 @@ static void a_passkeys_word_counts_for_one_thing(void **state)
         memcpy(e.signature, a.signature, e.signature_len = (uint16_t)a.signature_len);
         bool is_stop = strcmp(contexts[c], DW_STOP_CONTEXT) == 0;
         if (is_stop) /* else it would be found to be one that nobody has signed */
-            model_stop(PHONE_A, &s, 0x05, COURIER_ORIGIN, COURIER_RP);
+            model_stop(PHONE_A, &s, 0x05, COURIER_ORIGIN, COURIER_RP, &e);
         uint32_t had = heard.retracts;
         (void)send_stop(&e, true);
         settle();

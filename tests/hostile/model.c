@@ -29,6 +29,8 @@ struct m_stop {
     bool is_verified, by_attacker;
     char origin[96]; /* "": the RP ID is not its host */
     struct dw_stop said;
+    uint16_t signature_len;
+    uint8_t signature[128];
 };
 static struct m_manifest manifests[SIGNED_MAX];
 static struct m_shift shifts[SHIFTS_KEPT];
@@ -68,7 +70,8 @@ static struct {
         uint64_t visit;
         uint8_t grant[16];
     } stay[RING];
-    uint32_t recalled_count, used_count, stay_count;
+    uint8_t spoilt[8][16];
+    uint32_t recalled_count, used_count, stay_count, spoilt_count;
     struct {
         uint8_t nonce[32];
         uint64_t at_ms;
@@ -77,7 +80,7 @@ static struct {
     uint64_t frame_asked_ms; /* the newest look that was answered by a frame; 0: none */
     uint64_t lock_asked_ms;  /* the ask that the lock's newest word answers */
     bool is_locked;
-    uint8_t came_manifest[SIGNED_MAX / 8];
+    uint8_t came_manifest[SIGNED_MAX / 8], came_stop[SIGNED_MAX / 8];
     uint32_t messages, came_shift[SHIFTS_KEPT]; /* place among all messages; 0: never */
 } t;
 
@@ -139,6 +142,21 @@ void model_grant_over(const uint8_t id[16])
     }
 }
 
+void model_spoilt(const void *what, size_t len)
+{
+    if (t.spoilt_count < 8)
+        memcpy(t.spoilt[t.spoilt_count++], what, len < 16 ? len : 16);
+}
+
+static bool is_spoilt(const uint8_t what[16])
+{
+    for (uint32_t i = 0; i < t.spoilt_count; i++) {
+        if (memcmp(t.spoilt[i], what, 16) == 0)
+            return true;
+    }
+    return false;
+}
+
 void model_manifest(int by, const uint8_t grant[16], const struct dw_job *j, const uint8_t hash[32])
 {
     if (manifest_count == SIGNED_MAX)
@@ -163,7 +181,7 @@ void model_shift(int by, const struct dw_shift *s, const uint8_t hash[32])
 }
 
 void model_stop(int who, const struct dw_stop *s, uint8_t flags, const char *origin,
-                const char *rp_id)
+                const char *rp_id, const struct dw_evidence *e)
 {
     const char *host = strstr(origin, "://");
     size_t len = strlen(rp_id);
@@ -174,6 +192,8 @@ void model_stop(int who, const struct dw_stop *s, uint8_t flags, const char *ori
                          .is_verified = (flags & 0x05) == 0x05,
                          .by_attacker = is_attacker_signing,
                          .said = *s};
+    memcpy(m->signature, e->signature, m->signature_len = e->signature_len);
+    t.came_stop[(stop_count - 1) / 8] &= (uint8_t) ~(1u << (stop_count - 1) % 8);
     if (host && strncmp(host + 3, rp_id, len) == 0 && (host[3 + len] == 0 || host[3 + len] == ':'))
         snprintf(m->origin, sizeof m->origin, "%s", origin);
 }
@@ -187,6 +207,11 @@ static void came_stop(struct dw_view payload)
     if (dw_failed(dw_evidence_read(payload, &e)) ||
         dw_failed(dw_stop_read(dw_view_of(e.bytes, e.bytes_len), &s)))
         return;
+    for (uint32_t i = 0; i < stop_count; i++) {
+        if (stops[i].signature_len == e.signature_len &&
+            memcmp(stops[i].signature, e.signature, e.signature_len) == 0)
+            set_bit(t.came_stop, i);
+    }
     for (size_t i = 0; i < RING; i++) {
         struct question *q = &t.question[i];
         if (q->visit == s.visit && q->stop_ms == 0 && memcmp(q->hub_nonce, s.hub_nonce, 32) == 0) {
@@ -494,6 +519,8 @@ static const char *is_permitted(const struct question *q, const struct m_stop *s
         return "no owner has signed such a grant";
     if (m->is_over)
         return "the grant was taken back";
+    if (is_spoilt(m->id) || is_spoilt(f->job.job) || is_spoilt(f->job.visitor))
+        return "on bytes that nobody has signed";
     if (m->want.mode == DW_GRANT_ASK)
         return "the household was not asked";
     if ((why = is_in_scope(m, f)) || (why = is_the_time(m, &f->job, shift, q->stop_wall)))
@@ -549,7 +576,7 @@ const char *model_retract(const struct dw_lock_command *c)
     for (uint32_t i = stop_count; i-- > 0;) {
         const struct m_stop *s = &stops[i];
         struct m_grant *m = NULL;
-        if (s->said.visit != q->visit || s->said.door != 0 ||
+        if (!has_bit(t.came_stop, i) || s->said.visit != q->visit || s->said.door != 0 ||
             memcmp(s->said.hub, g.secret.key.thumb, 32) != 0 ||
             memcmp(s->said.hub_nonce, q->hub_nonce, 32) != 0 ||
             memcmp(s->said.courier_nonce, q->courier_nonce, 32) != 0)

@@ -31,12 +31,14 @@ void model_reboot(void); /* no question, look or word survives a start [I12] */
 void model_grant(int g, int agency, const struct dw_people_grant *want, const uint8_t id[16],
                  int64_t signed_ms, int64_t live_ms);
 void model_grant_over(const uint8_t id[16]);
+/* Bytes that the hub has kept are not what was signed any more: nothing may stand on them. */
+void model_spoilt(const void *what, size_t len); /* id of a grant or job, visitor */
 void model_grant_used(int g, uint16_t used, int32_t day, uint8_t day_used);
 void model_manifest(int agency, const uint8_t grant[16], const struct dw_job *j,
                     const uint8_t hash[32]);
 void model_shift(int agency, const struct dw_shift *s, const uint8_t hash[32]);
 void model_stop(int who, const struct dw_stop *s, uint8_t flags, const char *origin,
-                const char *rp_id);
+                const char *rp_id, const struct dw_evidence *e);
 void model_frame(const uint8_t nonce[32]); /* one that the camera's key has signed was delivered */
 void model_lock(bool is_locked);           /* the lock's word about the newest ask */
 void model_eye_asked(void);

@@ -42,13 +42,14 @@ uint32_t move_needs(enum move m)
 enum move move_draw(struct dice *d)
 {
     static const uint8_t weights[MOVE_COUNT] = {
-        [MOVE_TICK] = 6,     [MOVE_ASK] = 3,       [MOVE_SLIDE] = 6,   [MOVE_VISIT] = 1,
-        [MOVE_INSIDE] = 3,   [MOVE_LATER] = 2,     [MOVE_CLOCK] = 2,   [MOVE_RESTART] = 1,
-        [MOVE_CRASH] = 1,    [MOVE_LINK] = 2,      [MOVE_REVOKE] = 1,  [MOVE_REPLAY] = 26,
-        [MOVE_FLIP] = 26,    [MOVE_CUT] = 12,      [MOVE_SPLICE] = 12, [MOVE_KIND] = 18,
-        [MOVE_RESIGN] = 20,  [MOVE_HELLO] = 22,    [MOVE_STOP] = 26,   [MOVE_LOGIN] = 14,
-        [MOVE_GRAFT] = 14,   [MOVE_MANIFEST] = 24, [MOVE_SHIFT] = 16,  [MOVE_INTRODUCE] = 6,
-        [MOVE_ENVELOPE] = 6, [MOVE_PEOPLE] = 4,    [MOVE_FRAME] = 10,  [MOVE_KEPT] = 40,
+        [MOVE_TICK] = 6,      [MOVE_ASK] = 3,      [MOVE_SLIDE] = 6,     [MOVE_VISIT] = 1,
+        [MOVE_INSIDE] = 3,    [MOVE_LATER] = 2,    [MOVE_CLOCK] = 2,     [MOVE_RESTART] = 1,
+        [MOVE_CRASH] = 1,     [MOVE_LINK] = 2,     [MOVE_REVOKE] = 1,    [MOVE_REPLAY] = 26,
+        [MOVE_FLIP] = 26,     [MOVE_CUT] = 12,     [MOVE_SPLICE] = 12,   [MOVE_KIND] = 18,
+        [MOVE_RESIGN] = 20,   [MOVE_HELLO] = 22,   [MOVE_STOP] = 26,     [MOVE_LOGIN] = 14,
+        [MOVE_COME] = 14,     [MOVE_GRAFT] = 14,   [MOVE_MANIFEST] = 24, [MOVE_SHIFT] = 16,
+        [MOVE_INTRODUCE] = 6, [MOVE_ENVELOPE] = 6, [MOVE_PEOPLE] = 4,    [MOVE_FRAME] = 10,
+        [MOVE_KEPT] = 40,
     };
     uint32_t sum = 0;
     for (int i = 0; i < MOVE_COUNT; i++) {
@@ -442,6 +443,39 @@ static void graft(struct dice *d)
     hurry(d);
 }
 
+/* As it should be done, with the attacker's own phone, on a job that may be none for it. */
+static void comes(struct dice *d, const struct dw_job *j)
+{
+    int who = any_phone(d);
+    for (int i = 0; i < PHONE_COUNT; i++) {
+        if ((powers & HAS_PHONE(i)) && visitor_of[i] == j->visitor[0])
+            who = i;
+    }
+    if (who < 0)
+        return;
+    struct dw_hello h = hello_for(j, ++world.next_visit, one_in(d, 3) ? "Q" : "P");
+    for (uint32_t i = 0; i < 8 && j->kind == DW_VISIT_STAY; i++) {
+        if (world.asked[i].visit != 0 && jobs[world.asked[i].job].kind == DW_VISIT_STAY)
+            h.visit = world.asked[i].visit;
+    }
+    (void)send_hello(&h, true);
+    settle();
+    const struct question *q = model_question_of(h.visit);
+    if (!q || memcmp(q->courier_nonce, h.courier_nonce, 32) != 0)
+        return;
+    struct dw_stop s = {.visit = q->visit};
+    memcpy(s.hub, g.secret.key.thumb, 32);
+    memcpy(s.hub_nonce, q->hub_nonce, 32);
+    memcpy(s.courier_nonce, q->courier_nonce, 32);
+    if (!model_newest_manifest(j->job, s.manifest))
+        return;
+    is_attacker_signing = true;
+    struct dw_evidence e = stop_evidence(who, &s, COURIER_ORIGIN, COURIER_RP, 0x05);
+    is_attacker_signing = false;
+    (void)send_stop(&e, true);
+    settle();
+}
+
 /* ---- what an agency says ---- */
 
 static void made_up_manifest(struct dice *d)
@@ -471,8 +505,26 @@ static void made_up_manifest(struct dice *d)
             j.screening_to_day++;
         } else if (grant == GRANT_SHORT) {
             j.dwell_ms = 10000;
-        } else if (grant == GRANT_DROP) {
-            j.nbf_s = j.exp_s - 60;
+        } else if (grant == GRANT_DROP) { /* later, or one thing wider than granted */
+            switch (below(d, 8)) {
+            case 0:
+                if (one_in(d, 2))
+                    j.nbf_s = j.exp_s - 60;
+                else
+                    j.exp_s = test_wall(true).lo_ms / 1000 - 60;
+                break;
+            case 1: j.dwell_ms = 170000; break;
+            case 2: j.window.to_min = 1200; break;
+            case 3: j.exp_s += 30 * 86400; break;
+            case 4: j.camera_class = DW_CAMERA_K0; break;
+            case 5: snprintf(j.zone, sizeof j.zone, "Asia/Tokyo"); break;
+            case 6:
+                j.kind = DW_VISIT_STAY;
+                j.openings = 9;
+                j.parcel_count = 0;
+                break;
+            default: j.door = 1; break;
+            }
         }
     }
     for (uint32_t k = below(d, 4); k > 0; k--) {
@@ -506,6 +558,8 @@ static void made_up_manifest(struct dice *d)
         static const uint8_t unknown[16] = {0xee};
         (void)send_manifest(AGENCY_A, one_in(d, 20) ? unknown : grant_id[grant], &j, true);
         is_attacker_signing = false;
+        if (one_in(d, 2))
+            comes(d, &j);
         return;
     }
     static struct dw_manifest m;
@@ -719,19 +773,41 @@ static void kept(struct dice *d)
     }
     if (!s || !gr || !sh)
         return;
+    uint8_t was[EVIDENCE_MAX];
+    uint16_t len;
     switch (below(d, 8)) {
-    case 0: flip(d, gr->evidence, gr->evidence_len); break;
+    case 0:
     case 1:
-    case 2: other_grant(d, gr); break;
-    case 3: flip(d, s->object, s->object_len); break;
-    case 4: flip(d, sh->object, sh->object_len); break;
+    case 2:
+        memcpy(was, gr->evidence, len = gr->evidence_len);
+        if (one_in(d, 3))
+            flip(d, gr->evidence, gr->evidence_len);
+        else
+            other_grant(d, gr);
+        if (len != gr->evidence_len || memcmp(was, gr->evidence, len) != 0)
+            model_spoilt(gr->said.id, 16);
+        break;
+    case 3:
+        memcpy(was, s->object, s->object_len);
+        flip(d, s->object, s->object_len);
+        if (memcmp(was, s->object, s->object_len) != 0)
+            model_spoilt(s->job.job, 16);
+        break;
+    case 4:
+        memcpy(was, sh->object, sh->object_len);
+        flip(d, sh->object, sh->object_len);
+        if (memcmp(was, sh->object, sh->object_len) != 0)
+            model_spoilt(sh->said.visitor, 16);
+        break;
     case 5: /* an object of another kind in its place */
         if (one_in(d, 2)) {
             memcpy(s->object, sh->object, sh->object_len);
             s->object_len = sh->object_len;
+            model_spoilt(s->job.job, 16);
         } else if (s->object_len <= sizeof sh->object) {
             memcpy(sh->object, s->object, s->object_len);
             sh->object_len = s->object_len;
+            model_spoilt(sh->said.visitor, 16);
         }
         break;
     case 6: /* another visitor's shift */
@@ -740,12 +816,18 @@ static void kept(struct dice *d)
             if (o->is_used && o->said.visitor[0] == visitor_of[PHONE_ED]) {
                 memcpy(sh->object, o->object, o->object_len);
                 sh->object_len = o->object_len;
+                model_spoilt(sh->said.visitor, 16);
             }
         }
         break;
-    default: g.people.book.epoch = below(d, 3); break; /* rules of before the grants */
+    default: /* rules of before the grants */
+        g.people.book.epoch = below(d, 3);
+        if (g.people.book.epoch < gr->said.epoch)
+            model_spoilt(gr->said.id, 16);
+        break;
     }
-    for (uint32_t i = 0; i < 8 && one_in(d, 2); i++) {
+    bool is_tried = !one_in(d, 4);
+    for (uint32_t i = 0; i < 8 && is_tried; i++) {
         if (world.asked[i].visit != 0 && world.asked[i].who < PHONE_COUNT)
             (void)courier_slides(world.asked[i].visit, true);
     }
@@ -801,6 +883,7 @@ void move_make(enum move m, struct dice *d)
     case MOVE_RESIGN: resign(d); break;
     case MOVE_HELLO: made_up_hello(d); break;
     case MOVE_STOP: made_up_stop(d); break;
+    case MOVE_COME: comes(d, &jobs[below(d, JOB_COUNT)]); break;
     case MOVE_LOGIN: login(d); break;
     case MOVE_GRAFT: graft(d); break;
     case MOVE_MANIFEST: made_up_manifest(d); break;

@@ -709,8 +709,9 @@ uint64_t courier_asks(int job, int who, bool now)
 struct dw_evidence stop_evidence(int who, const struct dw_stop *s, const char *origin,
                                  const char *rp_id, uint8_t flags)
 {
-    model_stop(who, s, flags, origin, rp_id);
-    return evidence_of(&phone[who], s, origin, rp_id, flags);
+    struct dw_evidence e = evidence_of(&phone[who], s, origin, rp_id, flags);
+    model_stop(who, s, flags, origin, rp_id, &e);
+    return e;
 }
 
 const struct item *courier_slides(uint64_t visit, bool now)
