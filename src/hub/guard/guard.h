@@ -296,6 +296,8 @@ struct camera_side {
     struct dw_camera_session session;
     struct dw_key session_key;
     bool has_session;
+    uint16_t object_len; /* as it came, for the screens */
+    uint8_t object[DW_SESSION_BYTES_MAX];
     uint8_t nonce[DW_LIVE_NONCES + 1][32];
     bool has_nonce[DW_LIVE_NONCES + 1];
     uint32_t boot_count;
