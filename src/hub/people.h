@@ -60,8 +60,9 @@ enum dw_act {
                               sign is `credential`, or when none is named the member's that was used
                               last; the answer of BEGIN says which */
     DW_ACT_CAMERA_KEY,     /* `text`: 64 hex digits, the public key of the camera from now on. The
-                              signed     statement has the first 16 bytes of its thumbprint as target and
-                              the next     8 as value. Owners, with a presence, not during a visit */
+                              signed     statement has the first 16 bytes of its thumbprint as target
+                              and     the next     8 as value. Owners, with a presence, not during a visit
+                            */
     DW_ACT_LOCK_KEY,       /* the same for the lock */
     DW_ACT_COUNT
 };

@@ -70,7 +70,10 @@ static struct {
         uint64_t visit;
         uint8_t grant[16];
     } stay[RING];
-    uint8_t spoilt[8][16];
+    struct {
+        uint8_t what[16];
+        uint32_t at;
+    } spoilt[8];
     uint32_t recalled_count, used_count, stay_count, spoilt_count;
     struct {
         uint8_t nonce[32];
@@ -144,14 +147,17 @@ void model_grant_over(const uint8_t id[16])
 
 void model_spoilt(const void *what, size_t len)
 {
-    if (t.spoilt_count < 8)
-        memcpy(t.spoilt[t.spoilt_count++], what, len < 16 ? len : 16);
+    if (t.spoilt_count == 8)
+        return;
+    memcpy(t.spoilt[t.spoilt_count].what, what, len < 16 ? len : 16);
+    t.spoilt[t.spoilt_count++].at = t.messages;
 }
 
-static bool is_spoilt(const uint8_t what[16])
+/* What is written over after the slide was judged comes too late. */
+static bool is_spoilt(const uint8_t what[16], const struct question *q)
 {
     for (uint32_t i = 0; i < t.spoilt_count; i++) {
-        if (memcmp(t.spoilt[i], what, 16) == 0)
+        if (t.spoilt[i].at < q->stop_at && memcmp(t.spoilt[i].what, what, 16) == 0)
             return true;
     }
     return false;
@@ -519,7 +525,7 @@ static const char *is_permitted(const struct question *q, const struct m_stop *s
         return "no owner has signed such a grant";
     if (m->is_over)
         return "the grant was taken back";
-    if (is_spoilt(m->id) || is_spoilt(f->job.job) || is_spoilt(f->job.visitor))
+    if (is_spoilt(m->id, q) || is_spoilt(f->job.job, q) || is_spoilt(f->job.visitor, q))
         return "on bytes that nobody has signed";
     if (m->want.mode == DW_GRANT_ASK)
         return "the household was not asked";

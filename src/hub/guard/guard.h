@@ -104,14 +104,14 @@ struct hello {
     /* what was signed for this opening, as evidence, until the intent is written */
     uint16_t evidence_len;
     uint8_t evidence[EVIDENCE_MAX];
-    uint8_t chain_no;    /* enum dw_chain_no of the newest proof */
-    bool has_grant_use;  /* this visit is one use of its grant */
-    bool is_use_counted; /* by the opening that is_consumed is about */
+    uint8_t chain_no;      /* enum dw_chain_no of the newest proof */
+    bool has_grant_use;    /* this visit is one use of its grant */
+    bool is_use_counted;   /* by the opening that is_consumed is about */
     uint8_t use_grant[16]; /* with has_grant_use: of this one; the job may stand on another since */
     /* What the core was told of the job; one that has changed since is asked about anew [I4]. */
     uint8_t kind, openings, camera_class;
     uint32_t dwell_ms;
-    uint8_t act;         /* DW_ACT_UNLOCK, DW_ACT_LET_IN */
+    uint8_t act; /* DW_ACT_UNLOCK, DW_ACT_LET_IN */
     uint32_t member;
 };
 
