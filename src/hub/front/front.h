@@ -105,7 +105,8 @@ struct dw_front {
     struct dw_book *book;
     struct dw_ipc_people people;
     struct dw_ipc_grants grants; /* as the guard told it last */
-    bool has_people;             /* nobody has a session before the guard has said who lives here */
+    struct dw_ipc_expected expected;
+    bool has_people; /* nobody has a session before the guard has said who lives here */
     struct dw_ipc_params params;
     struct dw_ipc_job job[DW_FRONT_JOBS_MAX];
     uint32_t job_count;
@@ -182,6 +183,8 @@ struct dw_note *dw_say_state(const struct dw_ipc_state *s);
 struct dw_note *dw_say_story(const struct dw_ipc_story *s, bool is_past);
 /* That agencies or grants are not as they were; the page asks for the list. */
 struct dw_note *dw_say_grants(const struct dw_ipc_grants *g);
+/* That the list of expected parcels is not as it was; the page asks for it. */
+struct dw_note *dw_say_expected(const struct dw_ipc_expected *x);
 struct dw_note *dw_say_display(const struct dw_ipc_display *d);
 struct dw_note *dw_say_hub_nonce(const uint8_t nonce[32]);
 struct dw_note *dw_say_drill(const char *name, const char *line, bool is_over);

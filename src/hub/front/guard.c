@@ -22,6 +22,7 @@ union incoming {
     struct dw_ipc_who who;
     struct dw_ipc_alert_done done;
     struct dw_ipc_grants grants;
+    struct dw_ipc_expected expected;
     uint8_t room[8192];
 };
 
@@ -155,6 +156,17 @@ static void on_grants(struct dw_front *f, const struct dw_ipc_grants *g)
     dw_note_drop(n);
 }
 
+static void on_expected(struct dw_front *f, const struct dw_ipc_expected *x)
+{
+    if (memcmp(&f->expected, x, sizeof(*x)) == 0)
+        return;
+    f->expected = *x;
+    struct dw_note *n = dw_say_expected(x);
+    if (n)
+        dw_front_pages_push(f, n);
+    dw_note_drop(n);
+}
+
 static void on_job(struct dw_front *f, const struct dw_ipc_job *job)
 {
     uint32_t at = 0, oldest = 0;
@@ -275,6 +287,8 @@ static void on_guard(uv_poll_t *poll, int status, int events)
             f->params = in.params;
         else if (type == DW_IPC_GRANTS)
             on_grants(f, &in.grants);
+        else if (type == DW_IPC_EXPECTED)
+            on_expected(f, &in.expected);
         else if (type == DW_IPC_JOB)
             on_job(f, &in.job);
         else if (type == DW_IPC_WHO)

@@ -114,6 +114,11 @@ struct dw_note *dw_say_grants(const struct dw_ipc_grants *g)
                                      "restored", g->is_restored != 0));
 }
 
+struct dw_note *dw_say_expected(const struct dw_ipc_expected *x)
+{
+    return dw_note_of_json(json_pack("{s:s, s:I}", "t", "expected", "count", (json_int_t)x->count));
+}
+
 struct dw_note *dw_say_state(const struct dw_ipc_state *s)
 {
     static const char *const classes[] = {"C", "B", "A"};
@@ -180,6 +185,8 @@ static void story_value(json_t *j, const struct dw_ipc_story *s)
     }
     if (s->kind == DW_STORY_GRANT && s->value == DW_GRANT_CHANGE_RESTORED && s->value2 == 1)
         word = "acknowledged";
+    if (s->kind == DW_STORY_GRANT && s->value == DW_GRANT_CHANGE_EXPECTED && s->value2 == 0)
+        word = "not_expected";
     if (s->kind == DW_STORY_GRANT && s->value == DW_GRANT_CHANGE_REFUSED)
         json_object_set_new(j, "reason",
                             json_string(dw_chain_no_code((enum dw_chain_no)s->value2)));

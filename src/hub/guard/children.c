@@ -187,6 +187,7 @@ static void on_ready(struct guard *g, struct child *c)
     if (c->name == CHILD_FRONT) {
         people_tell(g);
         authority_tell(g);
+        expected_tell(g);
         house_tell_all(g);
         show_past(g);
         show_state(g, true);
@@ -265,6 +266,7 @@ static void dispatch(struct guard *g, struct child *c, enum dw_ipc_type type,
     case DW_IPC_LIVE:
     case DW_IPC_PARAMS:
     case DW_IPC_GRANTS:
+    case DW_IPC_EXPECTED:
     case DW_IPC_LINK_PROOF:
     case DW_IPC_TYPE_COUNT: break;
     }

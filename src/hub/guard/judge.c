@@ -126,13 +126,14 @@ static const struct grant *grant_of(const struct guard *g, const struct job_slot
 
 /* May this agency still come, by what the household gave it, and does the hub know that it may?
  * [I14]: what was taken away while nobody could tell us is not known to be there. */
-static bool is_granted(const struct guard *g, const struct job_slot *s, const struct dw_hello *m)
+static bool is_granted(struct guard *g, const struct job_slot *s, const struct dw_hello *m)
 {
     const struct grant *gr = grant_of(g, s);
     int32_t today = 0;
     if (!gr || judge_grant_state(g, gr) != DW_GRANT_STATE_LIVE)
         return false;
-    if (gr->said.mode == DW_GRANT_ASK && !s->is_accepted)
+    if (gr->said.mode == DW_GRANT_ASK && !s->is_accepted &&
+        !expected_holds(g, m->barcode, m->barcode_len))
         return false;
     if (!g->is_link_up &&
         (g->link_heard_ms == 0 || dw_now().ms - g->link_heard_ms > g->set.params.t_rev_ms))
