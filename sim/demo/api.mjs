@@ -21,12 +21,19 @@ export function answerOf(r) {
 // Where an app is served. base: "/api" (hub) or "/v1" (service); ca: of a demo with TLS. Host is that of the
 // origin; the way is loopback, whatever the name says.
 export class Site {
-    constructor({ origin, base, host = "127.0.0.1", port, ca }) {
+    // patienceMs: how long an answer may take
+    constructor({ origin, base, host = "127.0.0.1", port, ca, patienceMs = 20000 }) {
         const url = new URL(origin);
-        Object.assign(this, { origin, base, host, ca, name: url.host, isTls: url.protocol === "https:" });
+        Object.assign(this, { origin, base, host, ca, patienceMs, name: url.host, isTls: url.protocol === "https:" });
         this.port = port ?? Number(url.port);
         this.http = this.isTls ? https : http;
         this.agent = new this.http.Agent({ keepAlive: true });
+    }
+    // The same page over another network: what was open is not used again.
+    goOver({ host = this.host, port }) {
+        this.agent.destroy();
+        this.agent = new this.http.Agent({ keepAlive: true });
+        Object.assign(this, { host, port });
     }
     // What a browser would send with a request or a WebSocket; `host` is where it really goes.
     options(headers = {}) {
@@ -55,7 +62,7 @@ export class Site {
             // A kept connection that the other side has just closed says nothing about the question.
             q.on("error", (e) => (q.reusedSocket && e.code === "ECONNRESET"
                 ? this.request(method, path, headers, body).then(resolve, reject) : reject(e)));
-            q.setTimeout(20000, () => q.destroy(new Error(`no answer to ${method} ${path}`)));
+            q.setTimeout(this.patienceMs, () => q.destroy(new Error(`no answer to ${method} ${path}`)));
             q.end(text);
         });
     }

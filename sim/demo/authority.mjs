@@ -182,6 +182,17 @@ export function stopBytes({ hub, manifest, hubNonce, visit, door = 0, courierNon
         [-70226, "open"], [-70287, doorCode]]));
 }
 
+// The service's question to the hub: somebody is at the door. ids: 16 bytes; visit: BigInt; nonce: 32 bytes.
+export function hello({ service, hub, job, visit, visitor, nonce, barcode, salt, door = 0, revision = 1, ageMs = 0 }) {
+    return service.message(KIND.HELLO, new Map([[3, hub], [7, job], [-70008, visit], [-70205, door], [-70208, revision],
+        [-70209, visitor], [-70220, nonce], [-70221, Buffer.from(barcode)], [-70222, salt], [-70223, ageMs]]));
+}
+
+// The service has stored what the hub said of a visit: news by their number, 0 the receipt.
+export function ack({ service, hub, visit, number }) {
+    return service.message(KIND.ACK, new Map([[3, hub], [-70008, visit], [-70227, number]]));
+}
+
 // The hub's offer in GET /v1/visits/{visit}, checked as a visitor's app checks it before any passkey is asked: it is
 // signed by the hub that the agency's manifest names, and answers the nonce that this phone drew. Throws if not.
 export function offerOf(visit, nonce = visit.courier_nonce) {
@@ -200,13 +211,18 @@ export function offerOf(visit, nonce = visit.courier_nonce) {
     return offer;
 }
 
-// What a visitor's app does when the visit is ready: checks the offer, and lets the passkey sign the stop, as
-// POST /v1/visits/{visit}/open takes it. more: parts of the stop that an attacker writes otherwise.
-export function openBody(passkey, visit, more = {}) {
+// The stop of a visit that is ready. more: parts that an attacker writes otherwise.
+export function stopOf(visit, more = {}) {
     const offer = offerOf(visit);
-    const bytes = stopBytes({ hub: offer.get(3), manifest: sha256(raw(visit.manifest)), hubNonce: offer.get(10),
+    return stopBytes({ hub: offer.get(3), manifest: sha256(raw(visit.manifest)), hubNonce: offer.get(10),
         visit: offer.get(-70008), door: visit.door ?? 0, courierNonce: offer.get(-70220),
         doorCode: Buffer.from(visit.door_code_hash, "hex"), ...more });
+}
+
+// What a visitor's app does when the visit is ready: checks the offer, and lets the passkey sign the stop, as
+// POST /v1/visits/{visit}/open takes it.
+export function openBody(passkey, visit, more) {
+    const bytes = stopOf(visit, more);
     return passkey.assert({ challenge: challengeOf(STOP_CONTEXT, bytes) });
 }
 

@@ -1,5 +1,5 @@
 // A courier's phone and hands, scripted: the same API that the courier's app uses, and a body in the hall.
-import { randomBytes } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { openBody } from "./authority.mjs";
 import { PERSON } from "./world.mjs";
 import { sleep, until } from "./procs.mjs";
@@ -14,9 +14,23 @@ export class Courier {
         this.s.world.set("person", PERSON.outside);
         this.scannedAt = performance.now();
         this.nonce = randomBytes(32).toString("hex"); // the phone's own: an answer to another question is none
-        this.visit = await this.v.api.post("/v1/visits", { job: job.id, barcode, nonce: this.nonce, door_code: this.s.doorCode, ...extra });
+        this.visit = await this.persist("/v1/visits", { job: job.id, barcode, nonce: this.nonce, door_code: this.s.doorCode, ...extra });
         this.told(this.visit);
         return this.follow((v) => v.state !== "checking" && v.state !== "asked");
+    }
+    // What is asked has a key before it is sent: when no answer comes it is asked again, and counts once.
+    async persist(path, body) {
+        const key = randomUUID();
+        for (let tries = 1; ; tries++) {
+            try {
+                return await this.v.api.post(path, body, key);
+            } catch (e) {
+                if (e.status || tries === 6)
+                    throw e;
+                await this.onSilence?.();
+                await sleep(200);
+            }
+        }
     }
     told(v) {
         if (this.seen.at(-1)?.state !== v.state)
@@ -44,7 +58,7 @@ export class Courier {
     }
     async slide(body = this.proof()) {
         this.slidAt = performance.now();
-        this.told(await this.v.api.post(`/v1/visits/${this.visit.id}/open`, body));
+        this.told(await this.persist(`/v1/visits/${this.visit.id}/open`, body));
     }
     // Waits at the door until the bolt really is back, as a hand on the handle would feel it.
     async boltBack(ms = 8000) {

@@ -2,9 +2,15 @@
 //
 // needs: core parameters, tightened so that nobody waits minutes. before: runs ahead of the scan.
 // at.*: run at that moment. over: how the visit may end. alarm: which alarm must come.
+import { Air } from "./air.mjs";
+import { Site } from "./api.mjs";
+import { decode, isSignedBy, thumbOf } from "./authority.mjs";
+import { Person } from "./people.mjs";
 import { LENS } from "./world.mjs";
 import { sleep, until } from "./procs.mjs";
 
+const payloadOf = (object) => decode(decode(object).value[2]);
+const hubOf = (visit) => payloadOf(Buffer.from(visit.manifest, "base64url")).get(3); // as the agency signed it
 const GAP = ["SECURED_WITH_GAP", "SECURED_TAMPERED"];
 
 function camera(cut, heal, { outcomes = GAP, alarm, refusals, hold = 4200, tells = "picture" }) {
@@ -69,6 +75,41 @@ export const DRILLS = {
             d.s.wan.clear();
         },
     },
+    "courier-no-signal": {
+        title: "No mobile data at the door", outcomes: ["OK"],
+        // Page, passkey and today's stops are on the phone; at the door nothing comes back over mobile data.
+        arrives: async (d) => {
+            const { origin, host, port, ca } = d.s.serviceSite, way = async (name) => {
+                const air = new Air(name, { host, port });
+                await air.open();
+                return air;
+            };
+            d.mobile = await way("mobile");
+            d.guest = await way("guest Wi-Fi");
+            d.phone = new Site({ origin, base: "/v1", port: d.mobile.port, ca, patienceMs: 1500 });
+            const person = Object.assign(new Person(d.phone), { csrf: d.courier.v.api.csrf, passkeys: d.courier.v.api.passkeys });
+            person.cookies = new Map(d.courier.v.api.cookies);
+            d.courier.v = { ...d.courier.v, api: person };
+            d.mobile.jam();
+            d.cutAt = performance.now();
+            d.courier.onSilence = () => {
+                if (d.phone.port === d.guest.port)
+                    return;
+                d.tell("no answer over mobile data; the phone joins the home's guest network and asks the same again");
+                d.phone.goOver({ host: "127.0.0.1", port: d.guest.port });
+                d.result.over = "guest network";
+            };
+        },
+        // The hub's own word that it is done, checked on the phone.
+        ended: async (d) => {
+            const v = d.courier.visit, { hub_pub, receipt } = await d.courier.v.api.get(`/v1/visits/${v.id}/receipt`);
+            const pub = Buffer.from(hub_pub, "base64url"), object = Buffer.from(receipt, "base64url"), m = payloadOf(object);
+            d.result.receipt_holds = isSignedBy(pub, "receipt", object) && thumbOf(pub).equals(hubOf(v)) &&
+                m.get(-70220).toString("hex") === d.courier.nonce;
+            d.mobile.close();
+            d.guest.close();
+        },
+    },
     "walk-off": {
         title: "The courier leaves the door ajar", needs: { t_dwell_ms: 3000, t_release_ms: 4000 },
         leavesOpen: true, outcomes: ["NOT_SECURED"], alarm: "held_open",
@@ -121,5 +162,8 @@ export const DRILLS = {
     "too-early": { title: "Two days before the window", refuses: ["too_early"], job: { early: true } },
     "expired-screening": { title: "A courier whose screening ran out", refuses: ["screening"], visitor: { expired: true } },
     "cloned-barcode": { title: "A copy of a barcode that was delivered already", refuses: ["parcel_used"], deliversFirst: true },
+    "hostile-service": { title: "The service itself turns hostile, with every key that it has", isHostile: true },
+    "hostile-agency": { title: "An agency goes beyond its key", isHostile: true },
+    "stolen-phone": { title: "Somebody has the courier's phone, then the household's", isHostile: true },
     "stranger": { title: "A stranger with a photograph of the label", refuses: ["not_assigned", "no_such_job"], stranger: true },
 };

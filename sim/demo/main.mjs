@@ -234,12 +234,15 @@ async function welcome() {
 // Equipment that serves no visitor refuses, whatever else is rehearsed.
 const UNFIT = o.lock === "kwikset" ? "lock_class" : o.camera === "rtsp" ? "camera_class" : null;
 
+const isRefused = (a) => a.refusals.length > 0 && !a.refusals.some((x) => /^(READY|OPENED|ACCEPTED|FAILED)/.test(x));
 function judge(r) {
     if (UNFIT)
         return r.outcome === "REFUSED" && r.check === UNFIT;
     if (!o.drill && !r.drill)
         return r.outcome === "OK";
     const dr = DRILLS[r.drill];
+    if (dr.isHostile)
+        return r.outcome === "REFUSED" && r.attempts.length > 0 && r.attempts.every(isRefused);
     if (dr.refuses)
         return r.outcome === "REFUSED" && dr.refuses.includes(r.check);
     if (r.phase === "before")
@@ -248,6 +251,9 @@ function judge(r) {
 }
 
 function inWords(r) {
+    if (r.attempts)
+        return `${r.outcome} ${r.reasons.join(", ")}; ${r.attempts.length} attempts, ${r.has_opened ? "the bolt MOVED" : "the bolt never moved"}; ` +
+            `door ${r.door_locked ? "locked" : "NOT locked"}${r.lies.length ? `; LIES: ${JSON.stringify(r.lies)}` : "; nobody was told anything false"}`;
     const alarm = r.ms.alarm !== null ? `; alarm after ${(r.ms.alarm / 1000).toFixed(1)} s` : "";
     const says = r.outcome === "REFUSED" && r.says ? `; ${r.says.replace(/\.$/, "")}` : "";
     return `${r.outcome}${r.check ? ` ${r.check}` : ""}${says}${alarm}; door ${r.door_locked ? "locked" : "NOT locked"}` +

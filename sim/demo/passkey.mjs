@@ -38,10 +38,10 @@ export class Passkey {
             attestation: cbor(new Map([["fmt", "none"], ["attStmt", new Map()], ["authData", auth]])).toString("base64url"),
         };
     }
-    // options: { challenge }
-    assert({ challenge }) {
+    // options: { challenge }. isVerified false: touched, by whomever; the person was not asked for finger, face or PIN
+    assert({ challenge }, { isVerified = true } = {}) {
         this.count++;
-        const auth = this.authData(UP | UV), client = this.clientData("get", challenge);
+        const auth = this.authData(isVerified ? UP | UV : UP), client = this.clientData("get", challenge);
         return {
             id: this.id.toString("base64url"),
             client_data: client.toString("base64url"),

@@ -232,7 +232,7 @@ export class Street {
         this.agency = agency.api;
         this.agencyKey = agency.key;
         await this.introduced(agency);
-        await this.giveKey(agency);
+        this.grant = await this.giveKey(agency);
         this.say("Stewart, the courier, makes a passkey on the own phone");
         this.courier = await this.newVisitor("Stewart");
         this.doorCode = (await this.owner.get(`/v1/homes/${this.home.id}`)).doors[0].code;

@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { Courier, isOver } from "./courier.mjs";
 import { DRILLS } from "./drills.mjs";
+import { playHostile } from "./hostile.mjs";
 import { sleep, until } from "./procs.mjs";
 import { Truth } from "./truth.mjs";
 import { PERSON } from "./world.mjs";
@@ -12,11 +13,13 @@ const CALM = ["NONE", null, undefined];
 // options: drill (name), phase ("during" or "before"), tell(text), onStory(line), onAttack()
 export async function playVisit(street, options = {}) {
     const drill = options.drill ? DRILLS[options.drill] : {};
+    if (drill.isHostile)
+        return playHostile(street, options.drill, options);
     const before = options.phase === "before";
     const tell = options.tell ?? (() => {});
     let cutAt;
     const d = {
-        s: street, drill, result: {},
+        s: street, drill, tell, result: {},
         get cutAt() { return cutAt; },
         set cutAt(at) { // the moment of the attack
             cutAt = at;
@@ -54,6 +57,7 @@ export async function playVisit(street, options = {}) {
     d.courier = new Courier(street, drill.stranger ? await street.newVisitor("Somebody") : visitor);
     if (drill.record)
         await street.corruptCamera();
+    await drill.arrives?.(d);
     if (before && drill.before) {
         await drill.before(d);
         await sleep(drill.settle);

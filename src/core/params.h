@@ -36,7 +36,8 @@
     X(t_expire_ms, 800, 100, 800, "a command not sent by then is dropped")                         \
     X(clock_width_ms, 60000, 1000, 60000, "widest clock interval for a visitor [I13]")             \
     X(throws_least, 3, 3, 100, "bolt throws the battery must hold, a count [I21]")                 \
-    X(t_rev_ms, 900000, 60000, 900000, "without the service for longer no visitor comes [I14]")
+    X(t_rev_ms, 900000, 60000, 900000, "without the service for longer no visitor comes [I14]")    \
+    X(t_proof_ms, 15000, 5000, 15000, "proof, or the household's passkey, to retract [I10]")
 
 struct dw_params {
 #define X(field, def, floor, ceiling, why) uint32_t field;

@@ -103,7 +103,7 @@ void dw_interlock_init(struct dw_interlock *k, const struct dw_params *params, d
 {
     *k = (struct dw_interlock){.params = *params, .now = now};
     k->state_at = now;
-    k->opened_at = k->retracted_at = k->ended_by = k->watch_end = DW_NEVER;
+    k->opened_at = k->retracted_at = k->proof_at = k->ended_by = k->watch_end = DW_NEVER;
     k->stuck_at = k->throw_again = DW_NEVER;
     k->nonce_due = k->lock_ask_due = now;
     k->lock_at = k->lock_proven = k->closed_at = DW_NEVER;
@@ -113,6 +113,18 @@ void dw_interlock_init(struct dw_interlock *k, const struct dw_params *params, d
     for (size_t i = 0; i < DW_SCREENS; i++)
         k->lease_end[i] = dw_mono_add(now, params->t_show_ms);
     dw_live_init(&k->live);
+}
+
+void dw_interlock_resume(struct dw_interlock *k, const struct dw_lock_word *was,
+                         bool is_unaccounted)
+{
+    DW_ASSERT(!is_set(k->lock_at));
+    k->lock.bolt = was->bolt;
+    k->lock.op_count = was->op_count;
+    k->lock.opening_count = was->opening_count;
+    k->lock.boot = was->boot;
+    k->has_counts = 1;
+    k->is_unaccounted = is_unaccounted;
 }
 
 void dw_interlock_set_params(struct dw_interlock *k, const struct dw_params *params)
@@ -302,7 +314,8 @@ static void forget_visit(struct dw_interlock *k)
     k->is_recorded = k->is_degraded = k->has_opened = k->has_bolted = 0;
     k->is_leaving = k->is_tampered = k->has_gap = k->is_released = 0;
     k->was_egress = k->is_owner = 0;
-    k->opened_at = k->retracted_at = k->ended_by = DW_NEVER;
+    k->is_retract_out = 0;
+    k->opened_at = k->retracted_at = k->proof_at = k->ended_by = DW_NEVER;
     k->stuck_at = k->throw_again = DW_NEVER;
 }
 
@@ -390,6 +403,7 @@ static void on_secured(struct dw_interlock *k, struct dw_effects *fx)
 {
     note(k, fx, DW_NOTE_SECURED, 0);
     clear_visit_alarms(k, fx);
+    k->is_retract_out = 0;
     if (k->is_released) { /* the receipt is out already; the door is what is left */
         if (k->last_outcome == DW_OUTCOME_SECURED_UNCONFIRMED) {
             k->last_outcome = verdict(k);
@@ -513,6 +527,7 @@ static void intend(struct dw_interlock *k, struct dw_effects *fx)
 {
     k->intent++;
     k->is_recorded = 0;
+    k->proof_at = k->now;
     enter(k, fx, DW_VISIT_INTENT);
     emit(k, fx, DW_FX_INTENT, k->intent, 0); /* VIS-5 [I11, I35]: durable first */
     emit(k, fx, DW_FX_OPENING, 0, 0);        /* VIS-6 [I30] */
@@ -619,6 +634,13 @@ static void open_between(struct dw_interlock *k, uint32_t cause, struct dw_effec
     enter(k, fx, DW_VISIT_INSIDE);
 }
 
+/* VIS-23 [I37]: the household has to look before the next visitor. */
+static void unaccounted(struct dw_interlock *k, struct dw_effects *fx)
+{
+    k->is_unaccounted = 1;
+    alarm_on(k, fx, DW_ALARM_UNACCOUNTED);
+}
+
 /* No visit has the bolt back: who opens from outside has no command of ours for it. */
 static void open_unasked(struct dw_interlock *k, uint32_t cause, struct dw_effects *fx)
 {
@@ -626,11 +648,11 @@ static void open_unasked(struct dw_interlock *k, uint32_t cause, struct dw_effec
         alarm_on(k, fx, DW_ALARM_UNKNOWN_OPENING);
     if (cause == DW_CAUSE_INSIDE && is_watching(k))
         alarm_on(k, fx, DW_ALARM_SOMEONE_INSIDE);
-    if (cause == DW_CAUSE_COMMAND ||
-        (cause == DW_CAUSE_UNKNOWN && k->lock.lock_class == DW_LOCK_A)) {
-        k->is_unaccounted = 1; /* VIS-23 [I37] */
-        alarm_on(k, fx, DW_ALARM_UNACCOUNTED);
-    }
+    if (cause == DW_CAUSE_COMMAND && k->is_opening_out)
+        k->is_opening_out = 0; /* of the visit that a restart cut off; once */
+    else if (cause == DW_CAUSE_COMMAND ||
+             (cause == DW_CAUSE_UNKNOWN && k->lock.lock_class == DW_LOCK_A))
+        unaccounted(k, fx);
 }
 
 static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects *fx)
@@ -688,8 +710,7 @@ static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects
             k->has_opened = 1;
             break;
         }
-        k->is_unaccounted = 1;
-        alarm_on(k, fx, DW_ALARM_UNACCOUNTED);
+        unaccounted(k, fx);
         break;
     case DW_VISIT_NONE: open_unasked(k, cause, fx); break;
     case DW_VISIT_ASKED:
@@ -704,6 +725,23 @@ static void on_opening(struct dw_interlock *k, uint32_t cause, struct dw_effects
     case DW_VISIT_INSIDE: break;
     case DW_VISIT_STATE_COUNT: DW_ASSERT(false);
     }
+}
+
+/* VIS-23 [I37]: the bolt movements that a class A lock has counted since its last word, against
+ * those that have a name: the throw of a bolt that was not out, our own retract and its throw, a
+ * hand at handle or key (the lock says which was last) and its throw, and one that a lock cannot
+ * know which lost its power. More than these, nobody has told us of. */
+static void count_moves(struct dw_interlock *k, const struct dw_lock_word *was,
+                        const struct dw_lock_word *w, struct dw_effects *fx)
+{
+    bool by_hand = w->cause == DW_CAUSE_INSIDE || w->cause == DW_CAUSE_KEY;
+    uint32_t moves = w->op_count - was->op_count;
+    uint32_t named = (was->bolt != DW_BOLT_THROWN) + (k->is_retract_out ? 2u : 0u) +
+                     (by_hand ? 2u : 0u) + (w->boot != was->boot);
+    if (moves > 0)
+        k->is_retract_out = 0;
+    if (moves > named)
+        unaccounted(k, fx);
 }
 
 static void on_lock(struct dw_interlock *k, const struct dw_lock_word *w, struct dw_effects *fx)
@@ -726,13 +764,17 @@ static void on_lock(struct dw_interlock *k, const struct dw_lock_word *w, struct
 
     /* An opening that fell between two words shows in the lock's own count [I37]. */
     /* A class B adapter counts anew when it is started anew; a class A lock never does. */
-    bool counts = !first && (w->boot == was.boot || w->lock_class == DW_LOCK_A);
+    bool is_a = w->lock_class == DW_LOCK_A;
+    bool counts = is_a ? k->has_counts != 0 : !first && w->boot == was.boot;
+    k->has_counts = 1;
     bool reopened = counts && w->opening_count > was.opening_count;
     bool opened = w->contact == DW_CONTACT_OPEN && was.contact != DW_CONTACT_OPEN && !first;
-    if (counts && w->opening_count < was.opening_count) { /* another lock, or reset */
-        k->is_unaccounted = 1;
-        alarm_on(k, fx, DW_ALARM_UNACCOUNTED);
-    }
+    if (counts && (w->opening_count < was.opening_count || (is_a && w->op_count < was.op_count)))
+        unaccounted(k, fx); /* another lock, or reset */
+    else if (counts && is_a)
+        count_moves(k, &was, w, fx);
+    if (first && k->is_unaccounted) /* before a restart already */
+        unaccounted(k, fx);
     if (opened || (reopened && was.contact != DW_CONTACT_OPEN) ||
         (reopened && w->opening_count - was.opening_count > 1)) {
         k->closed_at = DW_NEVER;
@@ -795,6 +837,11 @@ static bool leases_run(const struct dw_interlock *k)
 /* [I6] The one place that asks for the bolt to go back. */
 static void withdraw(struct dw_interlock *k, struct dw_effects *fx, dw_mono until)
 {
+    if (dw_mono_since(k->now, k->proof_at) > k->params.t_proof_ms) { /* VIS-4 [I10] */
+        refuse(k, fx, DW_CHECK_EXPIRED);
+        return;
+    }
+    k->is_retract_out = 1;
     k->retracted_at = k->now;
     k->has_bolted = 0;
     k->closed_at = DW_NEVER;
@@ -1069,7 +1116,7 @@ static void watch_lock(struct dw_interlock *k, struct dw_effects *fx)
     if (k->is_recovering) { /* VIS-17 [I12]: after a restart nothing is authorised; closed means
                                lock */
         if (dw_interlock_is_secured(k, k->now)) {
-            k->is_recovering = 0;
+            k->is_recovering = k->is_opening_out = k->is_retract_out = 0;
             alarm_off(k, fx, DW_ALARM_RESTARTED);
             note(k, fx, DW_NOTE_SECURED, 0);
         } else if (dw_interlock_contact(k, k->now) == DW_CONTACT_CLOSED &&
@@ -1195,7 +1242,7 @@ dw_err dw_interlock_step(struct dw_interlock *k, const struct dw_event *ev, stru
     case DW_EV_OWNER_OPEN: on_owner_open(k, ev, fx); break;
     case DW_EV_MODE: k->is_away = ev->value != 0; break; /* an alarm that is on stays on */
     case DW_EV_RESTARTED:
-        k->is_recovering = 1;
+        k->is_recovering = k->is_retract_out = k->is_opening_out = 1;
         alarm_on(k, fx, DW_ALARM_RESTARTED);
         break;
     case DW_EV_COUNT: DW_ASSERT(false);
@@ -1279,13 +1326,13 @@ void dw_interlock_normalise(const struct dw_interlock *k, struct dw_interlock *r
     *ret_k = *k;
     dw_mono now = k->now;
     dw_mono *times[] = {
-        &ret_k->state_at,         &ret_k->opened_at,       &ret_k->retracted_at,
-        &ret_k->ended_by,         &ret_k->watch_end,       &ret_k->stuck_at,
-        &ret_k->throw_again,      &ret_k->nonce_due,       &ret_k->lock_ask_due,
-        &ret_k->lock_at,          &ret_k->lock_proven,     &ret_k->closed_at,
-        &ret_k->live.captured,    &ret_k->live.arrived,    &ret_k->live.unproven,
-        &ret_k->live.blind_until, &ret_k->live.covered_at, &ret_k->live.tampered_at,
-        &ret_k->live.frozen_at,
+        &ret_k->state_at,         &ret_k->opened_at,        &ret_k->retracted_at,
+        &ret_k->ended_by,         &ret_k->watch_end,        &ret_k->stuck_at,
+        &ret_k->proof_at,         &ret_k->throw_again,      &ret_k->nonce_due,
+        &ret_k->lock_ask_due,     &ret_k->lock_at,          &ret_k->lock_proven,
+        &ret_k->closed_at,        &ret_k->live.captured,    &ret_k->live.arrived,
+        &ret_k->live.unproven,    &ret_k->live.blind_until, &ret_k->live.covered_at,
+        &ret_k->live.tampered_at, &ret_k->live.frozen_at,
     };
     for (size_t i = 0; i < DW_ARRAY_COUNT(times); i++)
         relative(times[i], now);

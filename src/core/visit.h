@@ -56,7 +56,7 @@ struct dw_lock_word {
     uint32_t throws_left;
     uint32_t has_relock; /* class B: own relock time read back and within limits; class A: 1 */
     uint32_t op_count, opening_count;
-    uint32_t boot; /* changes when the lock restarted; shell's small counter */
+    uint32_t boot; /* changes when the lock restarted */
 };
 
 struct dw_event {
@@ -121,13 +121,13 @@ struct dw_effects {
 
 struct dw_interlock {
     struct dw_params params;
-    uint32_t pad0;
     dw_mono now;
 
     /* the visit */
     dw_mono state_at;        /* when it entered the state */
     dw_mono opened_at;       /* first opening from outside; DW_NEVER: not opened */
     dw_mono retracted_at;    /* when the retract was sent; DW_NEVER: not */
+    dw_mono proof_at;        /* when the opening was proven to be wanted; DW_NEVER: not */
     dw_mono ended_by;        /* visit bound; DW_NEVER: none */
     dw_mono watch_end;       /* DROP: an inside opening alarms until then; DW_NEVER: not watching */
     dw_mono stuck_at;        /* since when it will not lock; DW_NEVER: no */
@@ -165,6 +165,11 @@ struct dw_interlock {
     uint32_t is_unaccounted; /* until the owner acknowledges [I37] */
     uint32_t is_recovering;  /* after a restart in a visit: lock as soon as it can be */
     uint32_t is_secured;     /* last told */
+    /* VIS-23: what of the lock's counts is ours */
+    uint32_t has_counts;     /* `lock` holds counts to compare with, of this boot or before it */
+    uint32_t is_retract_out; /* a retract was sent, and no movement has been counted since */
+    uint32_t is_opening_out; /* a restart found a visit open: its opening may not be counted yet */
+    uint32_t pad1;
 
     dw_mono lease_end[DW_SCREENS]; /* display leases; 0: none */
 
@@ -173,6 +178,11 @@ struct dw_interlock {
 
 /* `k` is the caller's memory; `params` is copied. Nothing is known: no visitor can open. */
 void dw_interlock_init(struct dw_interlock *k, const struct dw_params *params, dw_mono now);
+
+/* VIS-23 [I37]: what an interlock before this one had last heard of a class A lock (bolt, counts,
+ * boot), and whether the household has still to look. After init, before the first event. */
+void dw_interlock_resume(struct dw_interlock *k, const struct dw_lock_word *was,
+                         bool is_unaccounted);
 
 /* Other parameters; call it while no visit is under way. */
 void dw_interlock_set_params(struct dw_interlock *k, const struct dw_params *params);

@@ -111,6 +111,11 @@ static void thumbprint(const uint8_t pub[DW_KEY_BYTES], uint8_t ret_thumb[DW_THU
     dw_sha256(dw_view_of(bytes, sizeof bytes), ret_thumb);
 }
 
+bool dw_key_is_sound(const uint8_t pub[DW_KEY_BYTES])
+{
+    return crypto_core_ed25519_is_valid_point(pub) == 1;
+}
+
 void dw_key_from_pub(const uint8_t pub[DW_KEY_BYTES], struct dw_key *ret_key)
 {
     struct dw_key key;

@@ -54,6 +54,8 @@ void dw_secret_new(struct dw_secret *ret_secret);
 void dw_secret_from_seed(const uint8_t seed[32], struct dw_secret *ret_secret);
 void dw_secret_wipe(struct dw_secret *secret);
 void dw_key_from_pub(const uint8_t pub[DW_KEY_BYTES], struct dw_key *ret_key);
+/* A point of the curve, in its one form, not of small order: dw_verify would believe it. */
+DW_MUST_USE bool dw_key_is_sound(const uint8_t pub[DW_KEY_BYTES]);
 
 /* Key files: a secret is 32 bytes of seed in hexadecimal and a newline, mode 0600; a public key
  * file is 32 bytes in hexadecimal and a newline, mode 0644. DW_E_IO: not readable; DW_E_INVALID:

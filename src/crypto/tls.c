@@ -4,7 +4,6 @@
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,7 +100,7 @@ static int on_certificate(X509_STORE_CTX *store, void *unused)
     EVP_PKEY *key = cert ? X509_get0_pubkey(cert) : NULL;
     if (!key || EVP_PKEY_get_base_id(key) != EVP_PKEY_ED25519 ||
         EVP_PKEY_get_raw_public_key(key, pub, &len) != 1 || len != sizeof pub ||
-        crypto_core_ed25519_is_valid_point(pub) != 1)
+        !dw_key_is_sound(pub))
         return 0;
     int at = X509_get_ext_by_OBJ(cert, t->end->proof_oid, -1);
     struct dw_view proof = {0};

@@ -59,6 +59,10 @@ enum dw_act {
     DW_ACT_GRANT,          /* `id`: agency, `grant`: the rest; owners only. The passkey that must
                               sign is `credential`, or when none is named the member's that was used
                               last; the answer of BEGIN says which */
+    DW_ACT_CAMERA_KEY, /* `text`: 64 hex digits, the public key of the camera from now on. The signed
+                          statement has the first 16 bytes of its thumbprint as target and the next
+                          8 as value. Owners, with a presence, not during a visit */
+    DW_ACT_LOCK_KEY,   /* the same for the lock */
     DW_ACT_COUNT
 };
 
@@ -141,6 +145,8 @@ enum dw_people_change {
     DW_CHANGE_RECOVERED, /* somebody has become an owner by it */
     DW_CHANGE_PRESENCE,  /* somebody confirmed at the hub itself; value2: the enum dw_act it counted
                             for */
+    DW_CHANGE_CAMERA_KEY, /* another camera is enrolled; value2: first bytes of its thumbprint */
+    DW_CHANGE_LOCK_KEY,
     DW_CHANGE_COUNT
 };
 

@@ -91,7 +91,7 @@ const struct dw_route dw_routes[] = {
     {"POST",   "/v1/visitors/{visitor}/invitations", ADMIN | AGENCY, WRITE, NULL, DW_BODY_OPTIONAL, dw_visitors_invite},
 
     {"POST",   "/v1/homes",                   ADMIN, WRITE, NULL, DW_BODY_NEEDED, dw_homes_post},
-    {"GET",    "/v1/homes",                   ADMIN | AGENCY, READ, PAGE, DW_BODY_NONE, dw_homes_list},
+    {"GET",    "/v1/homes",                   ADMIN | AGENCY, READ, PAGE "known ", DW_BODY_NONE, dw_homes_list},
     {"GET",    "/v1/homes/{home}",            ADMIN | AGENCY | OWNER, READ, NULL, DW_BODY_NONE, dw_homes_get},
     {"GET",    "/v1/homes/{home}/grants",     ADMIN | OWNER, READ, NULL, DW_BODY_NONE, dw_grants_list},
     {"POST",   "/v1/homes/{home}/introductions", AGENCY, WRITE, NULL, DW_BODY_OPTIONAL, dw_introductions_post},

@@ -646,8 +646,10 @@ static bool play(struct world *w, enum move m)
         allow_loose(w, 60000 + 2000); /* the long wait of LCK-6 */
         break;
     case M_HUB_RESTART: {
-        bool visit = w->k.visit != 0;
+        bool visit = w->k.visit != 0, is_unaccounted = w->k.is_unaccounted != 0;
+        struct dw_lock_word was = w->k.lock;
         hub_init(w);
+        dw_interlock_resume(&w->k, &was, is_unaccounted);
         if (visit)
             hub_feed(w, (struct dw_event){.type = DW_EV_RESTARTED});
         break;
@@ -789,15 +791,17 @@ static uint64_t hash(const struct world *w)
                               w->up[i].w.contact,
                               w->up[i].is_answer,
                               w->up[i].w.cause,
-                              w->l.opening_count - w->up[i].w.opening_count};
+                              w->l.opening_count - w->up[i].w.opening_count,
+                              w->l.op_count - w->up[i].w.op_count};
         h = mix(h, m, sizeof m);
     }
     for (uint32_t i = 0; i < w->downs; i++) {
         const uint64_t m[] = {ago(w->now, w->down[i].due), w->down[i].type, w->down[i].a};
         h = mix(h, m, sizeof m);
     }
-    const uint64_t counts = w->l.opening_count - w->k.lock.opening_count;
-    return mix(h, &counts, 8);
+    const uint64_t counts[] = {w->l.opening_count - w->k.lock.opening_count,
+                               w->l.op_count - w->k.lock.op_count};
+    return mix(h, counts, sizeof counts);
 }
 
 static uint64_t distinct;

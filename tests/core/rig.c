@@ -240,10 +240,12 @@ static void lock_word(struct rig *r, const char *s)
     r->word.contact = letter("uco", s[1]);
     r->word.strike = letter("uioa", s[2]);
     s += 3;
-    if (*s && *s != '+')
+    if (*s && *s != '+' && *s != '*')
         r->word.cause = letter("?CIKF", *s++);
     if (*s == '+')
         r->word.opening_count += (uint32_t)strtoul(s + 1, NULL, 10);
+    if (*s == '*')
+        r->word.op_count += (uint32_t)strtoul(s + 1, NULL, 10);
     if (r->word.contact == DW_CONTACT_OPEN && was != DW_CONTACT_OPEN)
         r->word.opening_count++;
     rig_say(r);

@@ -260,6 +260,7 @@ static void normalised(void **state)
                             &moved.state_at,
                             &moved.opened_at,
                             &moved.retracted_at,
+                            &moved.proof_at,
                             &moved.ended_by,
                             &moved.watch_end,
                             &moved.stuck_at,

@@ -436,6 +436,33 @@ static const struct {
      "alarm:unaccounted / over:unaccounted alarm:unaccounted /"},
     {"VIS-23: a class B adapter begins to count anew",
      "class:B@0 L:tca+5@100 boot:2@1000 L:tca+1@2000 -@2100", "/"},
+    {"VIS-23: a visit's own two movements, told one by one or both at once",
+     "hello@0 proof@1000 L:rciC*1@1200 L:roo@3000 L:rco@12000 L:tci*1@14000 -@80000 hello,2@80001 "
+     "proof,2@81000 L:rooC@81200 L:tci*2@84000 -@150000",
+     "=checking rec =ready offer:none =recording intent opening =looking =opening retract "
+     "=unlocked =inside =closing secured receipt:OK =watch stop =none / =checking rec =ready "
+     "offer:none =recording intent opening =looking =opening retract =inside =closing secured "
+     "receipt:OK =watch stop =none /"},
+    {"VIS-23: and one pair more that was never told",
+     "hello@0 proof@1000 L:rciC*1@1200 L:roo@3000 L:rco@12000 L:tci*3@14000 -@80000 hello,2@80001 "
+     "-@80100",
+     "=checking rec =ready offer:none =recording intent opening =looking =opening retract "
+     "=unlocked =inside =closing alarm:unaccounted secured receipt:OK =watch stop =none / "
+     "=checking "
+     "rec offer:unaccounted_opening receipt:REFUSED:unaccounted_opening stop =none /"},
+    {"VIS-23: back and out again, and never opened",
+     "L:tci?*2@0 hello@100 -@200 ack@300 hello,2@400 -@500",
+     "alarm:unaccounted =checking rec offer:unaccounted_opening "
+     "receipt:REFUSED:unaccounted_opening stop =none / over:unaccounted =checking rec =ready "
+     "offer:none /"},
+    {"VIS-23: by a command that was not ours", "L:rciC*1@0 L:tci*1@900 -@1000",
+     "alarm:unaccounted /"},
+    {"VIS-23: a hand at handle and key is named, once",
+     "L:rciI*1@0 L:tci*1@900 L:tciK*2@2000 -@3000 L:tciK*4@4000 -@4100", "/ alarm:unaccounted /"},
+    {"VIS-23: a lock that lost its power may count one that nobody saw",
+     "boot:2@0 L:tci?*1@0 boot:3@1000 L:tci*2@1000 -@1100", "alarm:unaccounted /"},
+    {"VIS-23: fewer than before", "L:tciK*2@0 L:tciK*4294967295@100 -@200", "alarm:unaccounted /"},
+    {"VIS-23: a class B lock's count is its bridge's", "class:B@0 L:tca?*5@100 -@200", "/"},
     {"VIS-26: the household ends it: before, during",
      "hello@0 -@500 end@600 hello,2@1000 proof,2@2000 L:rcoC@2200 end@2300 L:tci@3500 -@5000",
      "=checking rec =ready offer:none / offer:ended_by_household "
@@ -725,6 +752,62 @@ static void the_retract(void **state)
     assert_int_equal(r.retracts, 1);
 }
 
+/* VIS-4 [I10]: a proof does not wait for ever, whatever the bolt waits for. */
+static void a_proof_grows_old(void **state)
+{
+    (void)state;
+    static struct rig r;
+    for (uint32_t late = 0; late < 2; late++) {
+        rig_init(&r, NULL);
+        r.k.params.t_proof_ms = 5000;
+        /* A screen that was lent SECURED just before, and a camera that takes its time. */
+        rig_play(&r, "hello@0 ask@900 proof@1000 -@5890 cam-@5900");
+        rig_play(&r, late ? "frame@6100 -@6200" : "frame@5990 -@6200");
+        assert_int_equal(r.retracts, !late);
+        assert_int_equal(strstr(r.trace, "receipt:REFUSED:too_slow") != NULL, late);
+    }
+}
+
+/* VIS-23 [I37]: what the lock counted while no hub was there, and what nobody has looked at yet. */
+static void counts_outlive_a_restart(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words;
+        bool is_unaccounted, wants_alarm;
+    } rows_[] = {
+        {"L:tci?@0", false, false},
+        {"L:tciK*2@0", false, false},
+        {"L:tciI*2+1@0", false, false},
+        {"L:tci?*2@0", false, true},
+        {"L:tciC*2@0", false, true},
+        {"L:tciC+1@0", false, true},
+        {"L:tciK*4@0", false, true},
+        {"L:tci?@0", true, true},
+        {"restarted@0 L:tciC*2@0", false, false},
+        {"restarted@0 L:rcoC*1+1@0 L:tci*1@9", false, false},
+        {"restarted@0 L:rooC*1@0 L:rco@1 L:roo@2 L:rco@3 L:tci*1@9", false, true},
+        {"restarted@0 L:tciC*4@0", false, true},
+        {"restarted@0 L:tciC*2+1@0 L:tci+1@9", false, true},
+        {"restarted@0 L:tciC*2@0 -@9 L:tciC*2@10", false, true},
+    };
+    for (size_t i = 0; i < DW_ARRAY_COUNT(rows_); i++) {
+        static struct rig r;
+        rig_init(&r, NULL);
+        struct dw_lock_word was = r.k.lock;
+        dw_interlock_init(&r.k, &r.params, r.now);
+        dw_interlock_resume(&r.k, &was, rows_[i].is_unaccounted);
+        rig_feed(&r, (struct dw_event){.type = DW_EV_DISK, .value = 1});
+        r.queued = 0; /* the first word that it hears is that of the row */
+        rig_play(&r, rows_[i].words);
+        rig_play(&r, "-@6000 hello@6001 -@6500");
+        bool has_alarm = strstr(r.trace, "alarm:unaccounted") != NULL;
+        bool is_refused = strstr(r.trace, "REFUSED:unaccounted_opening") != NULL;
+        if (has_alarm != rows_[i].wants_alarm || is_refused != rows_[i].wants_alarm)
+            fail_msg("%s: %s", rows_[i].words, r.trace);
+    }
+}
+
 /* VIS-6 [I30]: a hub that has just started waits as if it had lent SECURED a moment ago. */
 static void leases_outlive_a_restart(void **state)
 {
@@ -912,6 +995,8 @@ int main(void)
         cmocka_unit_test(checks_of_the_equipment),
         cmocka_unit_test(equipment_classes),
         cmocka_unit_test(the_retract),
+        cmocka_unit_test(a_proof_grows_old),
+        cmocka_unit_test(counts_outlive_a_restart),
         cmocka_unit_test(leases_outlive_a_restart),
         cmocka_unit_test(unknown_is_a_value),
         cmocka_unit_test(late_words_are_old),

@@ -25,6 +25,7 @@ const DURING = {
     "camera-and-lock-cut": { outcomes: ["SECURED_UNCONFIRMED"], alarm: "camera_blind", within: T_LOSS_MS + TOLD_MS,
         confirmed: true },
     "wan-cut": { outcomes: ["OK"], late: true },
+    "courier-no-signal": { outcomes: ["OK"], over: "guest network" },
     "walk-off": { outcomes: ["NOT_SECURED"], alarm: "held_open" },
     "reopen": { outcomes: ["OK"], second: "impossible" },
     "stays-inside": { outcomes: ["OK"], alarm: "someone_inside", within: 1000 },
@@ -38,6 +39,48 @@ const REFUSED = {
 const REFUSED_BEFORE = { // in this order: blindness and tampering are remembered for a while
     "camera-frozen": ["camera_frozen"], "camera-cut": ["camera_not_live"], "camera-flap": ["camera_not_live"],
     "camera-replay": ["camera_tampered", "camera_not_live"],
+};
+
+// What each attempt is refused for: in the hub's log or the record before it is a visit, in the record after that.
+const HOSTILE = {
+    "hostile-service": {
+        "the service makes up a job": ["kind", "no_such_job"],
+        "the service signs a visit itself, in the agency's name": ["manifest_signature", "no_such_job"],
+        "an agency that it made up uses the household's key": ["grant_grantee", "no_such_job"],
+        "the service grants itself a key": ["kind", "manifest_grant", "no_such_job"],
+        "a delivered visit's own papers are brought again": ["parcel_used"],
+        "papers that the agency has changed since are brought again": ["no_such_job"],
+        "the service says by itself that the courier slid": ["kind"],
+        "a shift that names the service's own passkey": ["key", "proof", "proof_key"],
+        "a stop of its own under the courier's name": ["proof", "proof_signature"],
+        "the courier's sign-in taken for a permission": ["proof", "proof_origin"],
+    },
+    "hostile-agency": {
+        "it comes outside of its days and times": ["manifest_scope", "no_such_job"],
+        "it wants the garage, too": ["manifest_scope", "no_such_job"],
+        "it wants to come and go like a cleaner": ["manifest_scope", "no_such_job"],
+        "it wants to stay longer": ["manifest_scope", "no_such_job"],
+        "it uses the key of another agency": ["grant_grantee", "no_such_job"],
+        "a visit that it signed for another home": ["manifest_audience", "no_such_job"],
+        "in the name of another agency": ["manifest_signature", "no_such_job"],
+        "its courier has no shift": ["not_assigned", "shift_form"],
+        "its courier's shift was over this morning": ["too_late", "shift_expired"],
+        "a shift of a week": ["invalid"],
+        "the same parcel once more": ["parcel_used"],
+        "a second delivery on a key for one a day": ["no_permission"],
+    },
+    // At the service, as a phone can send it; then at the hub, as if the service let everything through.
+    "stolen-phone": {
+        "the courier's phone, signed in, without the courier's finger or face": ["user_verification", "proof", "proof_origin"],
+        "a passkey of the thief's own": ["passkey", "proof", "proof_key"],
+        "what the courier signed at another stop": ["stop", "proof", "proof_origin"],
+        "after the courier's shift": ["too_late", "shift_expired"],
+        "after the window": ["too_late"],
+        "the household's phone, signed in: opening the door with another passkey": ["passkey"],
+        "opening the door without finger or face": ["user_verification"],
+        "a sign-in taken for an opening": ["origin"],
+        "giving a key to an agency without the passkey": ["passkey"],
+    },
 };
 
 function isTrue(r) {
@@ -62,6 +105,11 @@ function endsAs(r, want) {
         assert.ok(r.late_by_ms > 1000, `it was secured ${r.late_by_ms} ms before the link was back`);
         assert.equal(r.receipt.outcome, "OK");
     }
+    if (want.over) { // the same question, asked once; and the hub's own receipt, checked on the phone
+        assert.equal(r.over, want.over);
+        assert.equal(r.receipt_holds, true, "the phone has no receipt of the hub's");
+        assert.equal(r.states.filter((s) => s.state === "checking").length, 1, "it was asked twice");
+    }
     if (want.second)
         assert.equal(r.second_opening, want.second);
 }
@@ -74,6 +122,17 @@ function isRefused(r, codes) {
         "the courier was told more than a refusal");
     const openings = r.states.filter((s) => s.state === "opening").length;
     assert.equal(openings, r.drill === "cloned-barcode" ? 1 : 0, "it was opened"); // once, for the honest one
+    isTrue(r);
+}
+
+function isShut(r, want) {
+    assert.deepEqual(Object.fromEntries(r.attempts.map((a) => [a.what, a.refusals])), want);
+    assert.equal(r.outcome, "REFUSED");
+    assert.equal(r.has_opened, false, "the bolt moved");
+    // The record names them, too: of every visit that was asked for, and of what was signed but not within a key.
+    const recorded = r.refused_in_record.flatMap((x) => [x.check, x.reason]);
+    for (const reason of Object.values(want).flat().filter((x) => /^(grant|manifest_(grant|scope)|shift_|proof|too_|no_|parcel)/.test(x)))
+        assert.ok(recorded.includes(reason), `the record says nothing of ${reason}`);
     isTrue(r);
 }
 
@@ -185,6 +244,13 @@ async function drillByCommand(name) {
     r.throwAway?.();
 }
 
+async function hostileByCommand(name) {
+    const r = await byCommand(["--drill", name]);
+    isShut(r, HOSTILE[name]);
+    assert.equal(r.status, 0);
+    assert.equal(r.drill, name);
+}
+
 async function refusedByCommand(args, codes) {
     const r = await byCommand(args);
     isRefused(r, codes);
@@ -242,10 +308,12 @@ if (one === "honest") {
         const { streams } = probe(path.join(r.recording, "seg-0001.mp4"));
         assert.deepEqual(streams.map((s) => s.codec_type), ["video"], "the camera sends sound; none is kept");
     })]);
+} else if (HOSTILE[one]) {
+    cases.push([one, () => hostileByCommand(one)]);
 } else if (DURING[one]) {
     cases.push([one, () => drillByCommand(one)]);
 } else {
-    process.stderr.write(`usage: drills.test.mjs honest|refused|yale|kwikset|rtsp|${Object.keys(DURING).join("|")}\n`);
+    process.stderr.write(`usage: drills.test.mjs honest|refused|yale|kwikset|rtsp|${[...Object.keys(HOSTILE), ...Object.keys(DURING)].join("|")}\n`);
     process.exit(2);
 }
 await runCases(cases);

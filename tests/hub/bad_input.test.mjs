@@ -259,7 +259,7 @@ async function couriers(h) {
             assert.equal(end.outcome, "REFUSED");
             assert.equal(end.check.code, "other_visit", "the second courier was told something else");
             // The first slides twice at the same moment, and a stranger slides for them.
-            const proof = await slideOf(street.courier.api, v.id);
+            const proof = await slideOf(street.courier.api, v);
             bolt.slid(v.id);
             await assert.rejects(other.api.post(`/v1/visits/${v.id}/open`, proof), "somebody else's visit was opened");
             const key = randomUUID();

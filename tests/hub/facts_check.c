@@ -2,9 +2,9 @@
  *
  * One JSON object on stdout: the number that the record's next leaf gets, bytes of a torn batch,
  * whether SQLite finds its file sound, how many event bodies there are and how many of them are not
- * what their leaf committed to, visits that are still open, visits that used up a parcel. Status 0
- * when the record is whole and the database could be read; what the numbers should be is the
- * caller's to say.
+ * what their leaf committed to, visits that are still open, visits that used up a parcel, and how
+ * often each grant was used. Status 0 when the record is whole and the database could be read; what
+ * the numbers should be is the caller's to say.
  */
 #include <stdio.h>
 #include <string.h>
@@ -12,7 +12,9 @@
 #include <sqlite3.h>
 
 #include "crypto/crypto.h"
+#include "hub/guard/store.h"
 #include "record/leaves.h"
+#include "wire/cbor.h"
 
 struct look {
     sqlite3_stmt *body;
@@ -66,6 +68,46 @@ static void list(sqlite3 *db, const char *name, const char *sql)
     (void)printf("]");
 }
 
+/* {"<id>": uses}, as hub/guard/authority.c keeps them. */
+static bool grants(sqlite3 *db)
+{
+    sqlite3_stmt *st = NULL;
+    const char *comma = "";
+    (void)printf(",\"grants\":{");
+    if (sqlite3_prepare_v2(db, "SELECT bytes FROM fact WHERE kind=?1", -1, &st, NULL) !=
+            SQLITE_OK ||
+        sqlite3_bind_int(st, 1, STORE_FACT_GRANT_STATE) != SQLITE_OK)
+        return false;
+    while (sqlite3_step(st) == SQLITE_ROW) {
+        struct dw_rd r;
+        uint8_t id[16];
+        char hex[33];
+        uint64_t number;
+        int64_t time;
+        uint16_t used = 0;
+        dw_rd_init(&r, dw_view_of(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0)));
+        dw_rd_array(&r, 10);
+        dw_rd_uint(&r, 1, &number); /* form */
+        dw_rd_bytes(&r, id, 16);
+        dw_rd_uint(&r, UINT64_MAX, &number); /* state */
+        dw_rd_uint(&r, UINT64_MAX, &number); /* member */
+        dw_rd_int(&r, 0, INT64_MAX, &time);  /* live */
+        dw_rd_int(&r, 0, INT64_MAX, &time);  /* over */
+        dw_rd_u16(&r, &used);
+        dw_rd_int(&r, INT32_MIN, INT32_MAX, &time); /* day */
+        dw_rd_uint(&r, UINT64_MAX, &number);        /* used on it */
+        dw_rd_int(&r, 0, INT64_MAX, &time);         /* signed */
+        if (dw_failed(dw_rd_end(&r)))
+            return false;
+        dw_hex(id, 16, hex);
+        (void)printf("%s\"%s\":%u", comma, hex, used);
+        comma = ",";
+    }
+    sqlite3_finalize(st);
+    (void)printf("}");
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     char path[512];
@@ -100,6 +142,8 @@ int main(int argc, char **argv)
     sqlite3_finalize(st);
     list(db, "used", "SELECT visit FROM parcel");
     list(db, "open", "SELECT id FROM visit WHERE is_open");
+    if (!grants(db))
+        return 1;
     (void)printf("}\n");
     sqlite3_close(db);
     return dw_failed(e) ? 1 : 0;

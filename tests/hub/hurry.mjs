@@ -74,15 +74,18 @@ export async function ask(api, method, path, body, ms) {
 }
 
 export const newNonce = () => randomBytes(32).toString("hex");
-// The visit, of which everything is known that the passkey signs. `since` the newest news, it comes at once.
-export const slideOf = async (api, visit) => openBody(api.passkeys[0], await api.call("GET", `/v1/visits/${visit}`));
+// What the courier's passkey signs for this visit. v: as `deliver` has it, with the nonce that the phone drew.
+export const slideOf = async (api, v) =>
+    openBody(api.passkeys[0], { ...await api.call("GET", `/v1/visits/${v.id}`), courier_nonce: v.nonce });
 
 export async function deliver(street, bolt, truth, job, hooks = {}) {
     const api = street.courier.api, world = street.world;
     world.set("person", PERSON.outside);
-    const v = await ask(api, "POST", "/v1/visits", { job: job.id, barcode: job.barcode, door_code: street.doorCode, nonce: newNonce() }, 4000);
+    const nonce = newNonce();
+    const v = await ask(api, "POST", "/v1/visits", { job: job.id, barcode: job.barcode, door_code: street.doorCode, nonce }, 4000);
     if (v.refusal)
         return { ended: v.refusal };
+    v.nonce = nonce;
     let said = v;
     const follow = async (test, ms) => {
         const end = performance.now() + ms;
@@ -99,7 +102,7 @@ export async function deliver(street, bolt, truth, job, hooks = {}) {
         return { visit: v.id, ended: said.check?.code ?? said.state };
     await hooks.ready?.(v);
     bolt.slid(v.id);
-    const proof = await slideOf(api, v.id).catch(() => null);
+    const proof = await slideOf(api, v).catch(() => null);
     const slid = proof ? await ask(api, "POST", `/v1/visits/${v.id}/open`, proof, 1500) : { refusal: "no answer" };
     if (!slid.refusal)
         said = slid;

@@ -2,7 +2,7 @@
 // and that the service itself can make none of it up.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { Key, STOP_CONTEXT, challengeOf, decode } from '../hub/authority.mjs';
+import { Key, STOP_CONTEXT, challengeOf, decode, isSignedBy } from '../hub/authority.mjs';
 import { Passkey } from '../../sim/demo/passkey.mjs';
 import { Broker, Service, Signer, agencyExe, askBody, civil, execFileSync, fs, hex, jobBody, main, makeAgency, makeHome, makePasskey, makeStreet, makeVisitor, noonZone, ok, pages, path, permit, prove, signed, slide, start, test, until } from './rig.mjs';
 
@@ -33,10 +33,18 @@ if (agencyExe) test('an agency by its own process, from its key to an open door'
   assert.equal(ok(await service.post(`/v1/homes/${home.id}/introductions`, own.token), 201).state, 'unsigned');
   assert.deepEqual(await hub.next('introduce', mark), { event: 'introduce', agency: own.id, name: 'Own Parcels', hosted: true, good: true });
   const asked = ok(await service.get(`/v1/homes/${home.id}`, own.token), 200);
-  assert.deepEqual([asked.grant, asked.zone, asked.doors], [null, null, []]);
+  assert.deepEqual([asked.grant, asked.zone, asked.doors, asked.revoked], [null, null, [], null]);
+  assert.ok(Date.parse(asked.asked) > Date.now() - 60000);
+  const homes = async (query) => ok(await service.get(`/v1/homes${query}`, own.token), 200).items;
+  assert.deepEqual(await homes(''), []);
+  assert.deepEqual(await homes('?known=1'), [asked]); // where it stands with each
   no(await post(own, jobBody(home, null, ['X'])), 409, 'no_grant');
   await permit(service, home, own);
+  const [given] = await homes('?known=1');
+  assert.deepEqual([given.asked, given.revoked, given.id], [null, null, home.id]);
+  assert.ok(given.grant);
   const who = await makePasskey(service, own, await makeVisitor(service, own, 'Sam'));
+  assert.equal(ok(await service.get('/v1/me', who.token), 200).agency_key, key); // what the app keeps
   const job = await signed(service, own, ok(await post(own, jobBody(home, who, ['OWN-1'])), 201));
   hub.say('policy ready');
   const v = await ready(ok(await service.post('/v1/visits', who.token, askBody(job, 'OWN-1', { door_code: home.doors[0].code })), 201), who);
@@ -103,7 +111,7 @@ test('unsigned: no visit; only the agency\'s own signature over just this counts
   assert.deepEqual([v.state, v.check.code], ['refused', 'no_such_job']);
   const list = await items(slow);
   assert.deepEqual(list.map((i) => i.kind).sort(), ['manifest', 'shift']);
-  assert.ok(list.every((i) => /^[A-Z].*\.$/.test(i.words)));
+  assert.ok(list.every((i) => /^[A-Z].*\.$/.test(i.words) && Date.parse(i.created) > Date.now() - 60000));
   const item = list.find((i) => i.kind === 'manifest'), url = `/v1/signing/${item.id}`;
   const give = (object, token = slow.token) => service.post(url, token, { object });
   const bytes = Buffer.from(item.payload, 'base64url');
@@ -144,6 +152,14 @@ test('shifts: of the newest passkey, for at most a day, anew with a new passkey'
   assert.ok(shift.exp - shift.nbf <= 86400 && shift.nbf <= Date.now() / 1000 && shift.exp > Date.now() / 1000);
   const me = ok(await service.get('/v1/me', who.token), 200);
   assert.deepEqual([me.credential_ids, me.rp_id], [[who.passkey.id.toString('base64url')], 'service.localhost']);
+  // What its phone keeps for where there is no network: the shift, and the manifest of each of its jobs.
+  const signedBy = (object, type) => isSignedBy(agency.pair.pub, type, Buffer.from(object, 'base64url'));
+  assert.ok(signedBy(me.shift, 'shift'));
+  const own = ok(await service.get('/v1/jobs?today=1', who.token), 200).items[0];
+  assert.equal('manifest' in own, false);
+  const one = await until('signed', async () => { const j = ok(await service.get(`/v1/jobs/${own.id}`, who.token), 200); return j.manifest && j; });
+  assert.ok(signedBy(one.manifest, 'manifest'));
+  assert.equal('manifest' in ok(await service.get(`/v1/jobs/${own.id}`, agency.token), 200), false);
   mark = hub.mark;
   await makePasskey(service, agency, who);
   await hub.next((e) => e.event === 'shift' && e.visitor === who.id, mark);

@@ -132,3 +132,91 @@ test("no network: what stands there is said to be old; signed out: to the sign-i
   await page.goto(`${s.origin}/agency`);
   await page.waitForURL(`${s.origin}/`);
 });
+
+test("homes: key given with its scope in words, asked and not answered, taken back, and asking another", async (t) => {
+  let homes;
+  const { s, page, bad } = await board(t, (x) => {
+    street(x);
+    homes = [x.addHome({ grant: {} }), x.addHome({ grant: { kind: "stay", mode: "ask", hosted: true, windows: [{ from: 6 * 1440 + 1320, minutes: 240 }], dwell_ms: 3 * 3600000 } }),
+      x.addHome({ asked: "2026-11-20T09:00:00.000Z" }), x.addHome({ revoked: new Date().toISOString() }), x.addHome()];
+    for (const [n, name] of ["14 Linden Row", "Mill Court", "9 Quay Street", "22 Poplar Way"].entries()) x.addJob({ home: homes[n].id, home_name: name, state: n === 3 ? "declined" : "open", visitor: x.visitors[0].id });
+  });
+  const card = page.locator("#homes");
+  await card.getByText("22 Poplar Way").waitFor();
+  const of = (name) => card.locator("li", { has: page.getByRole("heading", { name, exact: true }) });
+  assert.match(await of("14 Linden Row").textContent(), /Key given.*Drop a parcel inside: Mon to Sat 08:00-20:00.*2 a day, 50 in all, until .*Inside for 1:00 at most. The household may say no/);
+  assert.match(await of("Mill Court").textContent(), /A visit inside: Sun 22:00-24:00; Mon 00:00-02:00.*3:00:00 at most. The household says yes to each one first.*your key lies with this service/);
+  assert.match(await of("9 Quay Street").textContent(), /Asked, not answered yet.*Asked on .*20.*2026/);
+  assert.match(await of("22 Poplar Way").textContent(), /Taken back.*No door opens on it any more. Stops of today that lost their key: 1/);
+  assert.match(await of(`Home ${homes[4].id.slice(0, 8)}`).textContent(), /No key/);
+  await keep(page, "homes");
+  await page.getByRole("button", { name: "Ask for a key: 22 Poplar Way" }).click();
+  await card.getByText("as soon as your signer has signed it").waitFor();
+  await of("22 Poplar Way").getByText("Asked, not answered yet").waitFor();
+  await page.getByRole("button", { name: "Ask another home" }).click();
+  await page.getByLabel("Number of the home").fill("f".repeat(32));
+  await keep(page, "ask-home");
+  await card.getByRole("button", { name: "Ask for a key", exact: true }).click();
+  await card.getByText("That is not there.").waitFor();
+  assert.deepEqual(s.posts(/introductions$/).map((a) => a.path), [`/v1/homes/${homes[3].id}/introductions`, `/v1/homes/${"f".repeat(32)}/introductions`]);
+  assert.deepEqual(bad, []);
+});
+
+test("planning: within the household's key, refused in its own words, then waiting for the signer until it is not heard", async (t) => {
+  const { s, page, bad } = await board(t, (x) => {
+    street(x);
+    const h = x.addHome({ grant: {} });
+    x.addJob({ home: h.id, home_name: "14 Linden Row", visitor: x.visitors[0].id });
+  });
+  await page.locator("#homes").getByText("Key given").waitFor();
+  await page.getByRole("button", { name: "Add a stop" }).click();
+  const form = page.getByRole("form", { name: "Add a stop" });
+  await form.getByText("Mon to Sat 08:00-20:00").waitFor();
+  await form.getByLabel("Who comes").selectOption({ label: "Priya Nair" });
+  await form.getByLabel("Code on the parcel").fill("ACM-9");
+  await form.getByLabel("From", { exact: true }).fill("07:00");
+  const plan = () => form.getByRole("button", { name: "Plan it" }).click();
+  for (const [part, words] of [["window", /does not hold these hours on this day/], ["dwell", /so long a time inside/], ["time", /does not count on this day/]]) {
+    s.planned = { status: 409, code: "outside_grant", detail: `The household's grant does not hold this: x (${part}).` };
+    await plan();
+    await form.getByText(words).waitFor();
+    await form.getByText("Nothing was planned.").waitFor();
+  }
+  await keep(page, "outside-grant");
+  s.planned = { status: 409, code: "no_grant", detail: "The household has granted this agency nothing." };
+  await plan();
+  await form.getByText("This home has given you no key, or took it back.").waitFor();
+  s.planned = { status: 409, code: "no_key", detail: "" };
+  await plan();
+  await form.getByText("Your agency has no key of its own here.").waitFor();
+  s.planned = null;
+  await form.getByLabel("From", { exact: true }).fill("09:00");
+  await plan();
+  await page.getByText("Planned. Your signer has it now").waitFor();
+  const body = s.posts(/jobs$/).at(-1).body;
+  assert.deepEqual([body.home, body.kind, body.door, body.parcels, body.window.from, body.visitor], [s.homes[0].id, "drop", 0, ["ACM-9"], "09:00", s.visitors[1].id]);
+  await page.getByRole("heading", { name: "Being signed" }).waitFor();
+  await page.locator("#unsigned").getByText("Priya Nair").waitFor();
+  s.waiting[0].created = new Date(Date.now() - 300000).toISOString();
+  await page.getByRole("heading", { name: "Your signer is not heard" }).waitFor();
+  assert.match(await page.locator("#unsigned").textContent(), /The oldest has waited since \d\d:\d\d:\d\d.*no house takes these stops.*Visits: 1. Shifts: 0/);
+  await keep(page, "signer-silent");
+  s.waiting = [];
+  await page.locator("#unsigned").waitFor({ state: "detached" });
+  assert.deepEqual(bad, []);
+});
+
+test("homes and planning in German, dark, by keyboard", async (t) => {
+  const { page, bad } = await board(t, (x) => {
+    street(x);
+    x.addHome({ grant: { windows: [0, 1, 2, 3, 4, 5, 6].map((d) => ({ from: d * 1440, minutes: 1440 })) } });
+    x.addHome({ asked: "2026-11-20T09:00:00.000Z" });
+  }, { colorScheme: "dark", locale: "de-DE" });
+  await page.getByText("Schlüssel gegeben").waitFor();
+  await page.getByText("jeden Tag 00:00-24:00").waitFor();
+  await page.getByRole("button", { name: "Halt hinzufügen" }).focus();
+  await page.keyboard.press("Enter");
+  await page.getByRole("form", { name: "Halt hinzufügen" }).waitFor();
+  await keep(page, "plan-dark-de");
+  assert.deepEqual(bad, []);
+});

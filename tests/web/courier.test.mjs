@@ -456,6 +456,12 @@ test("the agency's key stays the one that this phone saw first", async (t) => {
   s.visits.forEach((x) => Object.assign(x, { job: "f".repeat(32), outcome: "REFUSED" }));
   await page.evaluate(() => localStorage.removeItem("doorward.courier"));
   await page.reload();
+  await press(page, /^Next:/);
+  await page.getByText(/key is another one than before/).waitFor(); // known before anybody walks up
+  assert.equal(await page.getByRole("button", { name: "I am at the door" }).count(), 0);
+  await page.locator("footer").getByRole("button", { name: "Back to the stops" }).click();
+  s.forged = ""; // and when nothing came beforehand
+  await page.reload();
   const again = async () => {
     const n = s.visits.length;
     await ask(page);
@@ -473,6 +479,7 @@ test("the agency's key stays the one that this phone saw first", async (t) => {
   s.visits.forEach((x) => Object.assign(x, { job: "f".repeat(32), outcome: "REFUSED" }));
   await press(page, "Sign out");
   await page.waitForURL("**/signin");
+  s.isSignedOut = false;
   await page.goto(`${s.origin}/`);
   await again();
   await title(page, "All 5 checked");
@@ -518,6 +525,22 @@ test("a passkey that is not shown, is too late, or does not count: said, and sli
   await title(page, "Not yet");
   assert.equal(s.posts(/open$/).length, 2);
   assert.deepEqual(bad, []);
+});
+
+test("a manifest that does not hold is said at the stop, and signing out leaves no address behind", async (t) => {
+  const { s, page } = await phone(t);
+  await until("kept", () => page.evaluate(() => localStorage.getItem("doorward.day")?.includes("Linden")));
+  s.forged = s.manifest(s.jobs[0], { signer: new Agency({}) }).toString("base64url");
+  s.jobs[0].revision++;
+  await page.reload();
+  await press(page, /^Next:/);
+  await page.getByText(/did not sign this stop/).waitFor();
+  assert.equal(await page.getByRole("button", { name: "I am at the door" }).count(), 0);
+  await keep(page, "36-doubt", { desktop: false });
+  await page.locator("footer").getByRole("button", { name: "Back to the stops" }).click();
+  await press(page, "Sign out");
+  await page.waitForURL("**/signin");
+  assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((k) => k !== "doorward.language" && k !== "doorward.receipts")), []);
 });
 
 test("a browser without passkeys, a sign-in without one, a stop that is not signed: said before anybody walks up", async (t) => {
@@ -871,19 +894,30 @@ test("dark, German, right to left, less motion, large text", async (t) => {
   await keep(page, "28-locked-dark-de");
 });
 
-test("installed: the shell opens without network and says so; nothing of the API is kept", async (t) => {
-  const { s, page, context } = await phone(t, { sw: "allow" });
+test("installed: shell and the day's stops open without network and say so; the worker keeps nothing of the API", async (t) => {
+  const { s, page, context, stop } = await phone(t, { sw: "allow" });
   await title(page, "Today's stops");
   await page.evaluate(() => navigator.serviceWorker.ready);
   await until("the shell is kept", () => page.evaluate(async () => (await (await caches.open("doorward-shell-1")).keys()).length >= 6));
   await page.reload();
   await title(page, "Today's stops");
+  // The day is on the phone: stops, the agency's word for each, the home's key, and who asks.
+  const day = () => page.evaluate(() => JSON.parse(localStorage.getItem("doorward.day")));
+  await until("the manifest is kept", async () => (await day())?.manifests[stop.id]);
+  const kept1 = await day();
+  assert.deepEqual([kept1.jobs[0].hub_pub, kept1.me.agency_key, kept1.me.credential_ids.length, kept1.me.csrf], [s.hub.pub.toString("base64url"), s.agency.key.hex, 1, ""]);
+  assert.equal(s.fetched.length, 1, "once for each revision, not with each list");
   s.isDown = true;
   s.server.closeAllConnections();
   const p = await context.newPage();
   await page.close();
   await p.goto(`${s.origin}/`);
   await p.getByText(/No connection since/).waitFor();
+  await p.getByText(/As of \d\d:\d\d/).waitFor();
+  await press(p, /^Next: 14 Linden Row/);
+  await p.getByText(/If the home has a guest network/).waitFor();
+  await keep(p, "35-no-signal", { desktop: false });
+  await press(p, "Back");
   const kept = await p.evaluate(async () => (await (await caches.open("doorward-shell-1")).keys()).map((r) => new URL(r.url).pathname));
   assert.ok(!kept.some((k) => k.startsWith("/v1/")));
   s.isDown = false;

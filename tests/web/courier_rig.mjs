@@ -99,6 +99,10 @@ export class Service {
   jobs = [];
   visits = [];
   visitors = [];
+  homes = []; // as an agency sees them
+  waiting = []; // for the agency's signer
+  /** What planning a stop is refused with: { status, code, detail }. */
+  planned = null;
   screenings = {};
   asked = []; // every POST that arrived: { path, key, body }
   answered = new Map(); // Idempotency-Key -> answer
@@ -113,6 +117,9 @@ export class Service {
   me = {};
   /** Of each slide: "" or why a hub would not take it. */
   proofs = [];
+  /** Jobs that were asked for one by one, for their manifest; and what is given for it instead. */
+  fetched = [];
+  forged = null;
   #waiting = new Set();
 
   static async start(files) {
@@ -144,6 +151,13 @@ export class Service {
     };
     this.jobs.push(job);
     return job;
+  }
+  addHome({ grant = null, ...more } = {}) {
+    const home = { id: hex(16), state: "enrolled", zone: grant ? "UTC" : null, doors: grant ? [{ door: 0, name: "Front" }] : [], asked: null, revoked: null, ...more,
+      grant: grant && { id: hex(16), from: new Date().toISOString(), to: `${new Date(Date.now() + 30 * 86400000).toISOString().slice(0, 10)}T00:00:00.000Z`, zone: "UTC",
+        windows: [0, 1, 2, 3, 4, 5].map((d) => ({ from: d * 1440 + 480, minutes: 720 })), kind: "drop", door: 0, per_day: 2, uses: 50, dwell_ms: 60000, camera: 2, mode: "veto", hosted: false, ...grant } };
+    this.homes.push(home);
+    return home;
   }
   newVisit(job, more = {}) {
     const v = {
@@ -241,8 +255,34 @@ export class Service {
       ? { role: "visitor", visitor: "b".repeat(32), staff: null, name: "Stewart Boyle", agency: "a".repeat(32), agency_name: "Acme Parcel", csrf: "the-word",
         credential_ids: [this.passkey.id.toString("base64url")], rp_id: "service.localhost", agency_key: this.agency.key.hex, ...this.me }
       : { role: "staff", visitor: null, staff: "c".repeat(32), name: "Dana Cole", agency: "a".repeat(32), agency_name: "Acme Parcel", csrf: "the-word" });
+    if (p[0] === "homes" && q.method === "GET") return answer(200, { items: url.searchParams.get("known") === "1" ? this.homes : this.homes.filter((h) => h.grant), next: null });
+    if (p[0] === "homes") {
+      const h = this.homes.find((x) => x.id === p[1]);
+      if (!h) return no(404, "not_found");
+      h.asked = new Date().toISOString();
+      this.waiting.push({ id: hex(16), kind: "introduce", payload: "AA", words: "A household is asked for a grant.", created: h.asked });
+      return answers(201, () => ({ home: h.id, state: "unsigned" }));
+    }
+    if (p[0] === "signing") return answer(200, { items: this.waiting });
+    if (p[0] === "jobs" && q.method === "POST") {
+      if (this.planned) {
+        a.writeHead(this.planned.status, { "content-type": "application/problem+json" });
+        return void a.end(JSON.stringify({ type: "about:blank", title: "", next: "", ...this.planned }));
+      }
+      const job = this.addJob({ ...body, state: "unsigned", parcels: body.parcels.map((barcode) => ({ barcode, state: "open", visit: null })), visitor: body.visitor ?? null });
+      this.waiting.push({ id: hex(16), kind: "manifest", payload: "AA", words: "", created: job.created });
+      return answers(201, () => job);
+    }
+    if (p[0] === "jobs" && p[1]) {
+      const job = this.jobs.find((j) => j.id === p[1]);
+      this.fetched.push(p[1]);
+      return job ? answer(200, { ...job, manifest: this.forged ?? (job.state === "open" ? this.manifest(job).toString("base64url") : null) }) : no(404, "not_found");
+    }
     if (p[0] === "jobs") return answer(200, { items: this.jobs, next: null });
-    if (p[0] === "signout") return answer(200, {});
+    if (p[0] === "signout") {
+      this.isSignedOut = true;
+      return answer(200, {});
+    }
     if (p[0] === "visitors") return this.#people(q.method, p, body, answers, no);
     if (p[0] === "visits" && p.length === 1 && q.method === "GET") {
       if (url.searchParams.has("active")) return answer(200, { items: this.visits.filter((v) => v.outcome === null).map(full), next: null });

@@ -44,6 +44,8 @@ function furnish(home) {
     house: ["#/house", "House health"], drills: ["#/drills", "Drills"], alerts: ["#/alerts", "Alerts"], settings: ["#/settings", "Settings"], looked: ["#/looked", "Who looked"], start: ["#/start", "First steps"],
   };
 }
+/** Pages whose cards hold forms: nothing of them may be cut off at a card's edge. */
+const CLIPS = ["come", "letin", "change"];
 const INSIDE = { visit: "0123456789abcdef", visit_state: "inside", bolt: "retracted", contact: "open", secured: false, visitor: "Stewart", agency: "Acme", inside_ms: 9000 };
 const CALM = { visit: null, visit_state: "none", bolt: "thrown", contact: "closed", secured: true, visitor: "", agency: "", inside_ms: null, alarms: [], camera: "live" };
 
@@ -65,10 +67,10 @@ for (const [name, size, dark] of [["phone", PHONE, false], ["desktop-night", DES
       if (id === "today" || id === "live" || id === "house") await until("the door is proven", async () => (await page.locator(".door-claim .door-word, .h .big").first().textContent()) === "Locked - confirmed");
       if (id === "live") await until("a picture", async () => (await page.locator(".live").getAttribute("data-picture")) === "live");
       await until("its lists", async () => (await page.locator("text=Asking the house.").count()) === 0);
-      if (id === "come") await page.locator("summary").click();
+      if (id === "come") await page.evaluate(() => { for (const d of document.querySelectorAll("details")) d.open = true; });
       await keep(page, `${id}-${name}`);
       assert.deepEqual(await axe(page), [], id);
-      assert.equal(await overflow(page), 0, id);
+      assert.equal(await overflow(page, CLIPS.includes(id) ? ".card" : "none"), 0, id);
       const text = await page.locator("body").innerText();
       assert.doesNotMatch(text, /\b(home|param|visit|story|alert|ui|problem|sign|strip|drill)\.[a-z]|\{[a-z]+\}|undefined|NaN/, id);
     }
@@ -88,7 +90,7 @@ test("every page right to left, in German, and with text twice as large: nothing
         document.documentElement.style.fontSize = z;
       }, [dir, zoom]);
       await until("its lists", async () => (await page.locator("text=Das Haus wird gefragt.").count()) === 0);
-      assert.ok((await overflow(page)) <= 0, `${id} ${dir} ${zoom}`);
+      assert.ok((await overflow(page, CLIPS.includes(id) ? ".card" : "none")) <= 0, `${id} ${dir} ${zoom}`);
       assert.doesNotMatch(await page.locator("body").innerText(), /\b(home|param|visit|story|alert|ui|problem)\.[a-z]/, id);
       if (["today", "people", "house", "come", "letin"].includes(id)) await keep(page, `${id}-${dir === "rtl" ? "rtl" : "large"}`);
     }

@@ -54,7 +54,8 @@ export const go = async (page, hash, title) => {
   if (title) await until(title, async () => (await heading(page)) === title);
 };
 export const doorWord = (page) => page.locator(".door-claim .door-word").first().textContent();
-export const overflow = (page) => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+/** By how much the page, or a card within itself, is wider than it may be: a card hides what goes over its edge. */
+export const overflow = (page, cards = ".card") => page.evaluate((c) => [document.documentElement, ...document.querySelectorAll(c)].reduce((n, e) => Math.max(n, e.scrollWidth - e.clientWidth), 0), cards);
 export const keep = (page, name) => page.screenshot({ path: join(artefacts, `home-${name}.png`), fullPage: true });
 
 /** A passkey on this device; its id. Further ones go onto the same device. */

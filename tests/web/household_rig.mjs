@@ -190,7 +190,7 @@ export class Home extends FakeHub {
       const from = midnightOf(Date.now());
       fields = new Map([
         [1, sha("owner")], [2, Buffer.concat([Buffer.from(a.key, "hex"), sha(a.id).subarray(8)])], [3, hub], [4, from + body.days * 86400], [5, from], [7, randomBytes(16)],
-        [-70200, this.zone], [-70203, a.name], [-70204, ["drop", "stay"].indexOf(body.kind)], [-70205, 0], [-70207, body.dwell_ms], [-70213, 1], [-70270, nonce], [-70271, this.grants.epoch],
+        [-70200, this.zone], [-70203, a.name], [-70204, ["drop", "stay"].indexOf(body.kind)], [-70205, 0], [-70207, body.dwell_ms], [-70213, 2], [-70270, nonce], [-70271, this.grants.epoch],
         [-70272, body.windows.map((w) => [w.from, w.minutes])], [-70273, body.uses], [-70274, body.per_day], [-70275, 0], [-70276, ["ask", "veto", "notify"].indexOf(body.mode)], [-70277, a.hosted],
       ]);
     } else {
@@ -203,7 +203,7 @@ export class Home extends FakeHub {
     if (this.forgeBytes) b = this.forgeBytes(b);
     const challenge = challengeOf(isGrant ? "doorward/grant/1" : "doorward/control/1", b).toString("base64url");
     this.begun.set(challenge, { act: body.act, fields, body });
-    const begun = { challenge, rp_id: "home1.localhost", bytes: b.toString("base64url"), ...(this.allow ? { allow: this.allow } : {}), ...(isGrant ? { credential: this.credential, allow: [this.credential] } : {}) };
+    const begun = { challenge, rp_id: "home1.localhost", bytes: b.toString("base64url"), ...(this.allow ? { allow: this.allow } : {}), ...(isGrant ? { credential: this.credential } : {}) };
     this.forgeBegun?.(begun);
     return begun;
   }
@@ -261,7 +261,7 @@ export class Home extends FakeHub {
     const j = {
       id: hex(16), kind: "drop", state: "expected", agency: "Acme", agency_id: "a".repeat(32), agency_stopped: false, visitor: "Stewart",
       screening: { issuer: "Screen Ltd", kind: "basic", from: "2026-01-01", to: "2027-01-01" }, date: today(), from: "10:00", to: "14:00", zone: "UTC", door: "Front door", notes: "",
-      parcels: 1, parcels_used: 0, dwell_ms: 60000, place: null, ...more,
+      parcels: 1, parcels_used: 0, dwell_ms: 60000, place: null, needs_yes: false, ...more,
     };
     this.jobs.push(j);
     return j;

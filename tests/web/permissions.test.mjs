@@ -266,7 +266,7 @@ test("revoked is confirmed when the house has stored it, not known until then, a
   home.routes["/api/grants/revoke"] = () => { Object.assign(g, { state: "revoked", over_at: new Date().toISOString() }); throw { status: 503, code: "storage" }; };
   await button(page, "Ask the house again").click();
   await until("asked twice", () => home.asksOf("/api/grants/revoke").length === 2);
-  await page.waitForSelector("text=cannot store this now");
+  await page.waitForSelector("text=The house could not store it");
   await page.waitForSelector("text=Revoked, not confirmed.");
   assert.doesNotMatch(await page.locator(".grant").innerText(), /Revoked - confirmed/);
   await keep(page, "revoke-unstored");
@@ -360,6 +360,24 @@ test("a change is a new key and the end of the old one; what is not confirmed is
   await page.waitForSelector("text=Until the new one counts, nobody of them can come");
   assert.deepEqual(home.grants.grants.map((x) => x.state), ["revoked", "waiting"]);
   await keep(page, "change-done");
+});
+
+test("a key that asks each time: a delivery waits for a yes, from anybody who lives here", async (t) => {
+  const { home, page } = await withKeys(t, { hash: "#/today" });
+  home.me.member = { id: 2, name: "Ben", role: "occupant" };
+  const job = home.addJob({ needs_yes: true });
+  home.story("job_stored");
+  await page.waitForSelector("text=Waits for your yes");
+  await keep(page, "asks-each-time");
+  assert.deepEqual(await axe(page), []);
+  await page.getByRole("link", { name: "Say yes or no" }).click();
+  await page.waitForSelector("text=Until one of you says yes, the door does not open");
+  home.routes["/api/wish"] = () => { job.needs_yes = false; };
+  await button(page, "Yes, let them come").click();
+  await page.waitForSelector("text=Accepted.");
+  assert.deepEqual(home.asksOf("/api/wish").map((r) => r.body), [{ wish: "accept", id: job.id }]);
+  await until("expected", async () => (await page.locator(".state").first().innerText()) === "Expected");
+  assert.equal(await button(page, "Yes, let them come").count(), 0);
 });
 
 test("what can go wrong at the signing: closed, refused, not answered", async (t) => {

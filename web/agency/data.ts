@@ -14,6 +14,68 @@ export interface Screening {
   valid_to: string;
 }
 
+/** What a household has signed for this agency. */
+export interface GrantOf {
+  id: string;
+  from: string;
+  to: string;
+  zone: string;
+  windows: { from: number; minutes: number }[];
+  kind: "drop" | "stay";
+  door: number;
+  per_day: number;
+  uses: number;
+  dwell_ms: number;
+  mode: "ask" | "veto" | "notify";
+  hosted: boolean;
+}
+export interface HomeOf {
+  id: string;
+  state: string;
+  zone: string | null;
+  grant: GrantOf | null;
+  asked: string | null;
+  revoked: string | null;
+}
+/** What the agency's signer has still to sign. */
+export interface Waiting {
+  id: string;
+  kind: "introduce" | "manifest" | "shift";
+  created: string;
+}
+/** A signer that runs answers within seconds. */
+export const SIGNER_MS = 60000;
+
+export function standingOf(h: HomeOf): "given" | "asked" | "revoked" | "none" {
+  return h.grant ? "given" : h.asked ? "asked" : h.revoked ? "revoked" : "none";
+}
+
+const DAY = 1440;
+const clock = (m: number): string => `${String(Math.floor(m / 60)).padStart(2, "0")}:${String(m % 60).padStart(2, "0")}`;
+
+/** Windows of the week by their hours: the days that share them, Monday first. None is left out. */
+export function weekOf(windows: GrantOf["windows"]): { from: string; to: string; days: number[]; isRun: boolean }[] {
+  const by = new Map<string, { from: string; to: string; days: number[]; isRun: boolean }>();
+  for (const w of [...windows].sort((a, b) => a.from - b.from)) {
+    // A window that runs over midnight is cut there: each day keeps its own hours.
+    for (let from = w.from, left = w.minutes; left > 0; ) {
+      const part = Math.min(left, DAY - (from % DAY));
+      const hours = { from: clock(from % DAY), to: clock((from % DAY) + part) };
+      const key = `${hours.from}-${hours.to}`;
+      const line = by.get(key) ?? { ...hours, days: [], isRun: true };
+      const day = Math.floor(from / DAY) % 7;
+      if (!line.days.includes(day)) line.days.push(day);
+      by.set(key, line);
+      from += part;
+      left -= part;
+    }
+  }
+  return [...by.values()].map((l) => {
+    const days = l.days.sort((a, b) => a - b);
+    return { ...l, days, isRun: days.every((d, i) => i === 0 || d === days[i - 1]! + 1) };
+  });
+}
+
 export type Word = "locked" | "refused" | "unconfirmed" | "stuck" | "on" | "expected";
 export const KIND: Record<Word, string> = { locked: "secured", refused: "notice", unconfirmed: "unknown", stuck: "act", on: "watched", expected: "plan" };
 export const ICON: Record<Word, string> = { locked: "lock", refused: "open", unconfirmed: "ask", stuck: "act", on: "open", expected: "box" };

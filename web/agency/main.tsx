@@ -9,11 +9,13 @@ import { counter } from "../shared/times";
 import { Button, Field, GiveAway, Icon, Mark, ProblemNote, Tag, type Kind, useAsking } from "../shared/ui";
 import type { Job, Me, Page, Visit } from "../courier/types";
 import { dayIn, timeIn } from "../courier/types";
-import { ICON, KIND, type Person, type Route, type Screening, type Word, refusalsOf, routesOf, screenedOf, sinceOf } from "./data";
+import { Homes, Plan, Unsigned } from "./homes";
+import { type HomeOf, ICON, KIND, type Person, type Route, type Screening, type Waiting, type Word, refusalsOf, routesOf, screenedOf, sinceOf } from "./data";
 
 const api = new Api();
 const VISITS_MS = 2000;
 const PEOPLE_MS = 60000;
+const HOMES_MS = 10000;
 const PAGES_MAX = 10;
 
 interface Board {
@@ -23,12 +25,16 @@ interface Board {
   stuck: Visit[];
   people: Person[];
   screenings: Record<string, Screening[]>;
+  homes: HomeOf[] | null;
+  /** What a home is called on its stops. */
+  names: Map<string, string>;
+  waiting: Waiting[] | null;
   /** Since when nothing was answered, and when the last answer came. */
   downSince: number | null;
   heardAt: number;
 }
 
-const board: Board = { me: null, jobs: null, visits: [], stuck: [], people: [], screenings: {}, downSince: null, heardAt: Date.now() };
+const board: Board = { me: null, jobs: null, visits: [], stuck: [], people: [], screenings: {}, homes: null, names: new Map(), waiting: null, downSince: null, heardAt: Date.now() };
 let draw: () => void = () => undefined;
 const wait = (ms: number): Promise<void> => new Promise((done) => setTimeout(done, ms));
 
@@ -62,8 +68,14 @@ async function loadPeople(): Promise<void> {
   for (const p of board.people.slice(0, 200)) board.screenings[p.id] = (await api.get<{ items: Screening[] }>(`/v1/visitors/${p.id}/screenings`)).items;
 }
 
+async function loadHomes(): Promise<void> {
+  board.homes = await pages<HomeOf>("/v1/homes?known=1");
+  draw();
+}
+
 async function run(): Promise<void> {
   let peopleAt = 0;
+  let homesAt = 0;
   for (;;) {
     try {
       if (!board.me) {
@@ -74,12 +86,19 @@ async function run(): Promise<void> {
       board.stuck = (await api.get<Page<Visit>>("/v1/visits?stuck=1")).items;
       const today = dayIn(null, Date.now());
       board.jobs = await pages<Job>("/v1/jobs?today=1");
+      for (const j of board.jobs) board.names.set(j.home, j.home_name);
+      board.waiting = (await api.get<{ items: Waiting[] }>("/v1/signing?limit=100")).items;
       board.visits = (await pages<Visit>("/v1/visits?recent=1")).filter((v) => v.outcome === null || v.asked.slice(0, 10) >= today || board.jobs?.some((j) => j.id === v.job));
       board.downSince = null;
       board.heardAt = Date.now();
       draw();
+      if (Date.now() - homesAt > HOMES_MS) {
+        await loadHomes();
+        homesAt = Date.now();
+      }
       if (Date.now() - peopleAt > PEOPLE_MS) {
         await loadPeople();
+        for (const j of await pages<Job>("/v1/jobs")) board.names.set(j.home, j.home_name);
         peopleAt = Date.now();
       }
     } catch (e) {
@@ -92,6 +111,8 @@ async function run(): Promise<void> {
 }
 
 const nameOf = (id: string | null): string => (id === null ? t("agency.unassigned") : (board.people.find((p) => p.id === id)?.name ?? id.slice(0, 8)));
+
+const homeName = (id: string): string => board.names.get(id) ?? t("agency.home.unnamed", { id: id.slice(0, 8) });
 
 function Summary({ routes }: { routes: Route[] }): JSX.Element {
   const stops = routes.flatMap((r) => r.stops);
@@ -124,9 +145,18 @@ function Line({ route }: { route: Route }): JSX.Element {
 }
 
 function Routes({ routes }: { routes: Route[] }): JSX.Element {
+  const [isPlanning, setPlanning] = useState(false);
+  const [said, setSaid] = useState("");
+  const given = (board.homes ?? []).filter((h) => h.grant);
+  const close = (words: string): void => {
+    setPlanning(false);
+    setSaid(words);
+  };
   return (
     <section class="card sect" id="board" aria-labelledby="b1">
-      <h2 id="b1">{t("agency.routes")}</h2>
+      <div class="row spread"><h2 id="b1">{t("agency.routes")}</h2><Button icon="plus" onClick={() => { setSaid(""); setPlanning(!isPlanning); }}>{t("agency.plan")}</Button></div>
+      {isPlanning ? <Plan api={api} homes={given} people={board.people} nameOf={homeName} today={dayIn(null, Date.now())} close={close} /> : null}
+      <p class={said ? "small" : "vh"} role="status">{said}</p>
       {board.jobs === null ? <p role="status">{t("agency.loading")}</p> : routes.length === 0 ? <p>{t("agency.routes.none")}</p> : routes.map((r) => <Line key={r.visitor ?? ""} route={r} />)}
       <ul class="legend cap" aria-label={t("agency.legend")}>{(["locked", "on", "refused", "unconfirmed", "stuck", "expected"] as const).map((w) => <li key={w}><span class={`bead is-${KIND[w]}`} />{t(`agency.word.${w}`)}</li>)}</ul>
     </section>
@@ -298,7 +328,7 @@ function App(): JSX.Element {
       <a class="skip" href="#board">{t("agency.skip")}</a>
       <header class="head">
         <p class="brand"><img src="/icon.svg" alt="" width="30" height="30" />{board.me?.agency_name ?? t("agency.title")}</p>
-        <nav aria-label={t("agency.main")}><ul><li><a href="#board" aria-current="page">{t("agency.nav.board")}</a></li><li><a href="#people">{t("agency.nav.people")}</a></li><li><a href="#refusals">{t("agency.nav.refusals")}</a></li></ul></nav>
+        <nav aria-label={t("agency.main")}><ul><li><a href="#board" aria-current="page">{t("agency.nav.board")}</a></li><li><a href="#homes">{t("agency.nav.homes")}</a></li><li><a href="#people">{t("agency.nav.people")}</a></li><li><a href="#refusals">{t("agency.nav.refusals")}</a></li></ul></nav>
         <div class="row who">
           {languages.filter((l) => l !== language()).map((l) => <button key={l} type="button" lang={l} class="btn btn-small" onClick={() => { setLanguage(l); document.title = t("agency.title"); draw(); }}>{t(`agency.language.${l}`)}</button>)}
           <button type="button" class="btn btn-small" onClick={() => void out()}>{t("agency.signout")}</button>
@@ -309,8 +339,8 @@ function App(): JSX.Element {
       <main>
         <Summary routes={routes} />
         <div class="two">
-          <div class="right"><Stuck /><Refusals /></div>
-          <div class="left"><Routes routes={routes} /><People /></div>
+          <div class="right"><Stuck /><Unsigned waiting={board.waiting} jobs={board.jobs ?? []} nameOf={nameOf} /><Refusals /></div>
+          <div class="left"><Routes routes={routes} /><Homes api={api} homes={board.homes} jobs={board.jobs ?? []} nameOf={homeName} reload={loadHomes} /><People /></div>
         </div>
       </main>
     </div>

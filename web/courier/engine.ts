@@ -9,7 +9,7 @@ import { PasskeyError, assert, canPasskeys, fromBase64url, toBase64url } from ".
 import { toSignIn } from "../shared/place";
 import { type Receipt, readReceipt } from "../shared/receipt";
 import { type Manifest, type Ready, type Why, Untrusted, isFor, readManifest, readOffer } from "../shared/stop";
-import { type Kept, type View, keepReceipt, nothing, pinned, readKept, writeKept } from "./kept";
+import { type Day, type Kept, type View, keepReceipt, nothing, pinned, readDay, readKept, writeDay, writeKept } from "./kept";
 import type { Job, Me, Page, Visit } from "./types";
 
 /** What this phone itself could check of the receipt: "verified" is its own key's word, never the service's [I34]. */
@@ -48,6 +48,12 @@ export class Engine {
   readonly api = new Api();
   me: Me | null = null;
   jobs: Job[] | null = null;
+  /** When the list was last heard of, by this phone's clock; null: what stands there is what was kept. */
+  listedAt: number | null = null;
+  /** When what is kept was heard. */
+  keptAt: number | null = null;
+  /** Stops whose manifest does not hold, known before anybody walks up. */
+  doubts = new Map<string, string>();
   /** Newest visit of each job. */
   visits = new Map<string, Visit>();
   kept: Kept = readKept();
@@ -74,9 +80,11 @@ export class Engine {
   private abort = new AbortController();
   private wake: (() => void) | null = null;
   private isAsking = false;
+  private isFetching = false;
   private checkedFor = "";
   private trustedFor = "";
   private manifests = new Map<string, Promise<Manifest>>();
+  private objects: Day["manifests"] = {};
   private agencyKey: Promise<VerifyKey> | null = null;
   private confirming: AbortController | null = null;
   private checking: Promise<void> = Promise.resolve();
@@ -168,8 +176,21 @@ export class Engine {
   private async begin(): Promise<void> {
     this.restart();
     const run = this.run;
+    const day = readDay();
+    if (day && !this.me) {
+      // Without network the day is here all the same; what it says is told with its age.
+      this.me = day.me;
+      this.jobs = day.jobs;
+      this.objects = day.manifests;
+      this.keptAt = day.at;
+      this.changed();
+    }
     const me = await this.persist(run, () => this.api.get<Me>("/v1/me", { signal: this.abort.signal }));
     if (!me) return;
+    if (this.me && (this.me.visitor !== me.visitor || this.me.agency !== me.agency)) {
+      this.jobs = null; // somebody else's day
+      this.objects = {};
+    }
     this.me = me;
     this.api.csrf = me.csrf;
     if (me.role !== "visitor") {
@@ -193,6 +214,13 @@ export class Engine {
 
   private ownNonce(v: Visit): string | null {
     return this.kept.mine.includes(v.courier_nonce) ? v.courier_nonce : null;
+  }
+
+  /** Signs out; nothing is asked or kept after it. */
+  async end(): Promise<void> {
+    this.stop();
+    await this.api.post("/v1/signout").catch(() => undefined);
+    this.stop();
   }
 
   /** Where the courier was before the page went. */
@@ -285,7 +313,10 @@ export class Engine {
     const jobs = await this.persist(run, () => this.pages<Job>("/v1/jobs", "today=1&"));
     if (!jobs) return;
     this.jobs = jobs;
+    this.listedAt = Date.now();
     this.changed();
+    this.keepDay();
+    void this.fetchManifests(run);
     const visits = await this.persist(run, () => this.pages<Visit>("/v1/visits", "recent=1&"));
     if (!visits) return;
     const newest = new Map<string, Visit>();
@@ -295,6 +326,47 @@ export class Engine {
     }
     this.visits = newest;
     this.changed();
+  }
+  private keepDay(): void {
+    if (!this.me || this.me.role !== "visitor" || !this.jobs || this.listedAt === null) return;
+    const here = new Set(this.jobs.map((j) => j.id));
+    this.objects = Object.fromEntries(Object.entries(this.objects).filter(([id]) => here.has(id)));
+    writeDay({ at: this.listedAt, me: this.me, jobs: this.jobs, manifests: this.objects });
+  }
+
+  private isKept(job: Job): boolean {
+    const one = this.objects[job.id];
+    return one !== undefined && one.revision === job.revision && one.by === this.me?.agency_key;
+  }
+
+  /** What the agency signed of the day's stops, fetched once for each revision and checked before it is kept. */
+  private async fetchManifests(run: number): Promise<void> {
+    const me = this.me;
+    if (!me || this.isFetching) return;
+    this.isFetching = true;
+    try {
+      for (const job of this.jobs ?? []) {
+        if (run !== this.run) return;
+        if (job.state !== "open" || this.isKept(job)) continue;
+        const one = await this.api.get<Job>(`/v1/jobs/${job.id}`, { signal: this.abort.signal });
+        if (run !== this.run) return;
+        if (!one.manifest) continue;
+        try {
+          const m = await this.manifestOf(one.manifest);
+          if (!isFor(m, { job: job.id, agency: me.agency, visitor: me.visitor ?? "" })) throw new Untrusted("not_yours");
+          this.doubts.delete(job.id);
+          this.objects[job.id] = { revision: one.revision, object: one.manifest, by: me.agency_key ?? "" };
+        } catch (e) {
+          this.doubts.set(job.id, e instanceof Untrusted ? e.why : e instanceof Changed ? "agency_changed" : "browser");
+        }
+      }
+      this.keepDay();
+      this.changed();
+    } catch {
+      // no network, or gone from the list: with the next list
+    } finally {
+      this.isFetching = false;
+    }
   }
   private async pages<T>(path: string, query: string): Promise<T[]> {
     const all: T[] = [];
@@ -416,7 +488,7 @@ export class Engine {
   private async follow(id: string): Promise<void> {
     this.restart();
     const run = this.run;
-    if (this.jobs === null) void this.list(run);
+    if (this.listedAt === null) void this.list(run);
     // What the answer to the question said is known: the next answer is awaited at once, not asked for first.
     let known = this.visit?.id === id ? this.visit.news : -1;
     while (run === this.run) {

@@ -1,4 +1,7 @@
-// What must outlive the page: ids, keys of requests, and the two codes of the stop that is on. No names, no addresses.
+// What must outlive the page: ids, keys of requests, and the two codes of the stop that is on; and the day's stops, with
+// addresses, for where there is no network. Those go with the sign-out, and after a day.
+
+import type { Job, Me } from "./types";
 
 export type View = "list" | "stop" | "door" | "parcel" | "visit" | "receipt" | "place";
 
@@ -27,6 +30,8 @@ export interface Kept {
 
 const NAME = "doorward.courier";
 const AGENCY = "doorward.agency";
+const DAY = "doorward.day";
+const DAY_MS = 20 * 3600000;
 const RECEIPTS = "doorward.receipts";
 const RECEIPTS_MAX = 50;
 
@@ -60,6 +65,35 @@ export function writeKept(k: Kept): void {
   write(NAME, k);
 }
 
+/** The day as this phone has it: who asks, its stops, and what the agency signed of each (its hub's key stands in the stop). */
+export interface Day {
+  at: number;
+  me: Me;
+  jobs: Job[];
+  /** By job: the signed manifest of that revision, which this phone has checked with that key of the agency. */
+  manifests: Record<string, { revision: number; object: string; by: string }>;
+}
+
+export function readDay(): Day | null {
+  const d = read(DAY) as Partial<Day> | null;
+  if (!d || typeof d.at !== "number" || !d.me || !Array.isArray(d.jobs) || !d.manifests) return null;
+  if (Math.abs(Date.now() - d.at) < DAY_MS) return d as Day;
+  forgetDay();
+  return null;
+}
+
+export function writeDay(d: Day): void {
+  write(DAY, { ...d, me: { ...d.me, csrf: "" } });
+}
+
+function forgetDay(): void {
+  try {
+    localStorage.removeItem(DAY);
+  } catch {
+    // nothing was kept
+  }
+}
+
 /** The courier's own copies: signed bytes, no address. */
 export interface KeptReceipt {
   visit: string;
@@ -90,6 +124,7 @@ export function forgetAll(): void {
   try {
     localStorage.removeItem(NAME);
     localStorage.removeItem(AGENCY);
+    forgetDay();
   } catch {
     // nothing was kept
   }

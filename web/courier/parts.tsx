@@ -65,7 +65,7 @@ export function Frame(p: {
         </div>
         {p.step ? <div class="steps" role="img" aria-label={t("courier.step.of", { n: p.step, all: STEPS })}>{Array.from({ length: STEPS }, (_, n) => <i key={n} class={n < p.step! ? "on" : ""} />)}</div> : null}
         <div role="status">
-          {down !== null ? <p class="net is-unknown"><Icon name="nosignal" /><span>{t("courier.down", { since: timeIn(null, down), age: counter(Date.now() - down) })}</span></p> : null}
+          {down !== null ? <p class="net is-unknown"><Icon name="nosignal" /><span>{t("courier.down", { since: timeIn(null, down), age: counter(Date.now() - down) })}{engine.kept.view === "list" ? "" : ` ${t("courier.down.guest")}`}</span></p> : null}
         </div>
       </header>
       <main class="main">

@@ -1,14 +1,14 @@
 // Today's stops as a line, and one stop with its notes: what to know before walking up.
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { language, languages, setLanguage, t } from "../shared/strings";
+import { has, language, languages, setLanguage, t } from "../shared/strings";
 import type { Engine } from "./engine";
 import { isQuiet, setQuiet } from "./feel";
 import { Icon, Mark } from "./icons";
 import { forgetAll, keptReceipts } from "./kept";
 import { Cannot, Frame, Go, Quiet, stopsOf } from "./parts";
 import { warm } from "./scan";
-import { type HouseNote, type Job, type Visit, dayIn } from "./types";
+import { type HouseNote, type Job, type Visit, dayIn, timeIn } from "./types";
 
 export interface StopState {
   kind: string;
@@ -52,7 +52,7 @@ export function StopList({ engine }: { engine: Engine }): JSX.Element {
   const rows = stops.map((job) => ({ job, ...stopState(job, engine.visits.get(job.id), engine.kept.elsewhere[job.id]) }));
   const next = rows.find((r) => r.kind === "plan" || r.kind === "watched");
   const out = async (): Promise<void> => {
-    await engine.api.post("/v1/signout").catch(() => undefined);
+    await engine.end();
     forgetAll();
     if ("caches" in window) for (const n of await caches.keys()) await caches.delete(n);
     location.replace("/signin");
@@ -65,6 +65,7 @@ export function StopList({ engine }: { engine: Engine }): JSX.Element {
       bar={engine.me ? t("courier.list.who", { name: engine.me.name }) : t("courier.brand")}
       end={next ? <Go icon="arrow" onClick={() => engine.openStop(next.job.id)}>{t("courier.list.next", { place: next.job.home_name })}</Go> : undefined}
     >
+      {engine.listedAt === null && engine.keptAt !== null ? <p class="sub dim" role="status">{t("courier.list.kept", { time: timeIn(null, engine.keptAt, false) })}</p> : null}
       {engine.jobs === null ? <p class="sub dim" role="status">{t("courier.list.loading")}</p> : stops.length === 0 ? <p class="sub">{t("courier.list.none")}</p> : null}
       <Cannot engine={engine} />
       <ol class="route">
@@ -121,6 +122,8 @@ export function StopView({ engine }: { engine: Engine }): JSX.Element {
   const isShut = job.state === "declined" || job.state === "recalled" || job.state === "unsigned" || job.wished === "decline" || engine.cannot !== null;
   const next = placesOf(job)[0];
   const door = <Go icon="scan" onClick={() => engine.go("door", { door: null, barcode: null })}>{t("courier.stop.door")}</Go>;
+  const doubt = engine.doubts.get(job.id);
+  const isHeld = job.state === "unsigned" || engine.cannot !== null || doubt !== undefined; // neither the house nor the parcel's fault
   return (
     <Frame
       engine={engine}
@@ -129,9 +132,9 @@ export function StopView({ engine }: { engine: Engine }): JSX.Element {
       back={() => engine.leave()}
       end={
         <>
-          {isShut || wish ? (next ? <Go icon={next} onClick={() => engine.go("place", { place: next })}>{t(`courier.go.${next}`)}</Go> : <Go icon="van" onClick={() => engine.leave()}>{t("courier.go.back")}</Go>) : door}
+          {isHeld ? <Go icon="arrow" onClick={() => engine.leave()}>{t("courier.list.back")}</Go> : isShut || wish ? (next ? <Go icon={next} onClick={() => engine.go("place", { place: next })}>{t(`courier.go.${next}`)}</Go> : <Go icon="van" onClick={() => engine.leave()}>{t("courier.go.back")}</Go>) : door}
           {wish && !isShut ? <Quiet onClick={() => engine.go("door", { door: null, barcode: null })}>{t("courier.stop.door")}</Quiet> : null}
-          {!isShut && !wish ? <Quiet onClick={() => engine.go("place", { place: null })}>{t("courier.stop.cannot")}</Quiet> : null}
+          {isHeld || (!isShut && !wish) ? <Quiet onClick={() => engine.go("place", { place: null })}>{t("courier.stop.cannot")}</Quiet> : null}
         </>
       }
     >
@@ -139,6 +142,7 @@ export function StopView({ engine }: { engine: Engine }): JSX.Element {
       {job.state === "declined" || job.wished === "decline" ? <p class="callout is-notice">{t("courier.stop.declined")}</p> : null}
       {job.state === "unsigned" ? <p class="callout is-notice">{t("courier.stop.unsigned")}</p> : null}
       <Cannot engine={engine} />
+      {doubt ? <p class="callout is-act"><Mark kind="act" icon="alert" /><span><b>{t(`courier.trust.${doubt}`)}</b> {t(has(`courier.trust.${doubt}.next`) ? `courier.trust.${doubt}.next` : "courier.trust.next")}</span></p> : null}
       {job.state === "recalled" ? <p class="callout is-notice">{t("courier.stop.recalled")}</p> : null}
       {job.wished === "move" ? <p class="callout is-notice">{job.wished_window ? t("courier.stop.moved.to", { date: dayWords(job.wished_window.date), window: `${job.wished_window.from}-${job.wished_window.to}` }) : t("courier.stop.moved")}</p> : null}
       {wish && !isShut ? <p class="callout is-notice">{t("courier.stop.wish", { place: t(`courier.place.${wish}`) })}</p> : null}

@@ -12,6 +12,8 @@ export interface Me {
   credential_ids?: string[];
   rp_id?: string | null;
   agency_key?: string | null;
+  /** The agency's signed shift (base64url): what a hub wants beside the manifest. */
+  shift?: string | null;
 }
 export interface Parcel {
   barcode: string;
@@ -46,6 +48,8 @@ export interface Job {
   wished?: string | null;
   wished_window?: { date: string; from: string; to: string } | null;
   dwell_ms?: number | null;
+  /** Of one job, for its visitor: the agency's signed object (base64url). */
+  manifest?: string | null;
 }
 export interface Moment {
   time: string;

@@ -76,12 +76,13 @@ export function Who({ v }: { v: { visitor: string; agency: string } }): JSX.Elem
 
 export function JobCard({ job, house }: { job: Job; house: House }): JSX.Element {
   const isOff = job.state === "declined" || job.state === "recalled" || job.agency_stopped;
-  const word = job.agency_stopped && job.state === "expected" ? "stopped" : job.state;
+  const isAsking = job.state === "expected" && job.needs_yes === true && !job.agency_stopped;
+  const word = job.agency_stopped && job.state === "expected" ? "stopped" : isAsking ? "asks" : job.state;
   return (
-    <article class="card" aria-labelledby={`job-${job.id}`}>
+    <article class={`card${isAsking ? " asks" : ""}`} aria-labelledby={`job-${job.id}`}>
       <div class="card-body">
         <div class="row row-top">
-          <Mark kind={isOff ? "notice" : "plan"} icon={isOff ? "stop" : job.kind === "stay" ? "person" : "box"} />
+          <Mark kind={isOff || isAsking ? "notice" : "plan"} icon={isOff ? "stop" : isAsking ? "ask" : job.kind === "stay" ? "person" : "box"} />
           <div class="grow">
             <h2 class="state" id={`job-${job.id}`}>{t(`home.job.state.${word}`)}</h2>
             <p class="who">{jobTitle(job)}, <Who v={job} /></p>
@@ -92,7 +93,7 @@ export function JobCard({ job, house }: { job: Job; house: House }): JSX.Element
           <div><dt class="cap">{t("home.job.where")}</dt><dd>{job.place ? t(`home.place.${job.place}`) : (job.door ?? t("home.place.hall"))}</dd></div>
         </dl>
         {isOff ? null : <Ladder at={0} kind="plan" />}
-        <div class="acts"><a class="btn" href={`#/delivery/${job.id}`}>{t(isOff ? "home.job.look" : "home.job.change")}</a></div>
+        <div class="acts"><a class="btn" href={`#/delivery/${job.id}`}>{t(isAsking ? "home.job.decide" : isOff ? "home.job.look" : "home.job.change")}</a></div>
       </div>
     </article>
   );

@@ -34,13 +34,15 @@ export function DeliveryPage({ house, id }: { house: House; id: string }): JSX.E
   const isOn = job.state === "expected";
   const isDeclined = job.state === "declined";
   const isStopped = job.agency_stopped;
+  // Its key asks each time: without a yes the door stays shut.
+  const isAsking = isOn && job.needs_yes === true;
   const isWindowOk = date !== "" && from !== "" && to !== "" && from < to;
   return (
     <Page house={house} title={jobTitle(job)} back={back}>
       <div class="cols">
         <div class="col">
           <article class="card card-body stack">
-            <div class="row row-top"><Mark kind={isOn && !isStopped ? "plan" : "notice"} icon={isOn && !isStopped ? "box" : "stop"} /><div class="grow"><p class="state" role="status">{t(`home.job.state.${isStopped && isOn ? "stopped" : job.state}`)}</p><p class="who"><Who v={job} /></p></div></div>
+            <div class="row row-top"><Mark kind={isOn && !isStopped && !isAsking ? "plan" : "notice"} icon={isOn && !isStopped ? (isAsking ? "ask" : "box") : "stop"} /><div class="grow"><p class="state" role="status">{t(`home.job.state.${isStopped && isOn ? "stopped" : isAsking ? "asks" : job.state}`)}</p><p class="who"><Who v={job} /></p></div></div>
             <dl class="times">
               <div><dt class="cap">{civilDay(job.date, house.now())}</dt><dd class="time">{job.from}-{job.to === "00:00" ? "24:00" : job.to}</dd></div>
               <div><dt class="cap">{t("home.job.where")}</dt><dd>{job.place ? t(`home.place.${job.place}`) : (job.door ?? t("home.place.hall"))}</dd></div>
@@ -51,9 +53,11 @@ export function DeliveryPage({ house, id }: { house: House; id: string }): JSX.E
             <p role="status" class={said ? "said" : "vh"}>{said}</p>
             <ProblemNote error={asking.error} />
             <div class="acts">
+              {isAsking ? <Button kind="ink" icon="tick" busy={asking.busy} onClick={() => wish({ wish: "accept" }, t("home.wish.accepted"))}>{t("home.wish.yes")}</Button> : null}
               {isDeclined ? <Button kind="ink" busy={asking.busy} onClick={() => wish({ wish: "accept" }, t("home.wish.accepted"))}>{t("home.wish.accept")}</Button> : null}
               {isOn ? <Button busy={asking.busy} onClick={() => wish({ wish: "decline" }, t("home.wish.declined"))}>{t("home.wish.decline")}</Button> : null}
             </div>
+            {isAsking ? <p class="cap">{t("home.wish.yes.say")}</p> : null}
             {isOn ? <p class="cap">{t("home.wish.decline.say")}</p> : null}
           </article>
         </div>

@@ -8,7 +8,7 @@ import { Button, Icon, Tag } from "../shared/ui";
 import { Page } from "./frame";
 import { type House, useHouse } from "./house";
 import type { Drill } from "./types";
-import { dayAndTime, seconds } from "./words";
+import { dayAndTime, seconds, upper } from "./words";
 
 /** The limit of an incident by blindness [T_loss]. */
 const LIMIT_S = 2;
@@ -137,7 +137,7 @@ export function DrillsPage({ house }: { house: House }): JSX.Element {
               </div>
               <p class="sec">{isOn && running!.toldMs !== null ? <>{seconds(running!.toldMs)} <small>s</small></> : s !== null && !isOn ? <>{seconds(s * 1000)} <small>s</small></> : null}</p>
               <Bars runs={runs} />
-              <div class="foot"><span class="cap">{last ? dayAndTime(last.at, now) : ""}</span>{isOn ? <Tag kind="watched" icon="clock">{t("drill.running")}</Tag> : <Button disabled={!can || running !== null} onClick={() => run(name)} label={t("drill.press", { name: title })}>{t("drill.run")}</Button>}</div>
+              <div class="foot"><span class="cap">{last ? upper(dayAndTime(last.at, now)) : ""}</span>{isOn ? <Tag kind="watched" icon="clock">{t("drill.running")}</Tag> : <Button disabled={!can || running !== null} onClick={() => run(name)} label={t("drill.press", { name: title })}>{t("drill.run")}</Button>}</div>
             </li>
           );
         })}

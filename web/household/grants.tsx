@@ -6,12 +6,12 @@ import { useState } from "preact/hooks";
 import { useSeen } from "../live/index";
 import { t } from "../shared/strings";
 import { clockTime, counter } from "../shared/times";
-import { Button, Icon, type Kind, Mark, ProblemNote, Tag, useAsking, wordsOf } from "../shared/ui";
+import { Button, Icon, type Kind, Mark, ProblemNote, Tag, useAsking } from "../shared/ui";
 import { Listed, Page } from "./frame";
 import { type Ending, type House, useHouse } from "./house";
 import type { Agency, GrantRow } from "./types";
 import { endText, isOver, keyText, spanText, weekLines } from "./week";
-import { dayAndTime, msOf } from "./words";
+import { dayAndTime, msOf, upper } from "./words";
 
 /** The two pages about people: who lives here, and who may come. */
 export function PeopleTabs({ at }: { at: "people" | "come" }): JSX.Element {
@@ -116,12 +116,12 @@ export function EndingNote({ house, id, e }: { house: House; id: string; e: Endi
   if (e.state === "asked") return <p class="ending is-watched" role="status"><Mark kind="watched" icon="clock" small /><span><b>{t("home.ending.asked")}</b> {t("home.ending.asked.say", { time })}</span></p>;
   if (e.state === "confirmed") return <p class="ending is-secured" role="status"><Mark kind="secured" icon="tick" small /><span><b>{t(`home.ending.${e.what}.confirmed`)}</b> <span class="time">{time}</span>. {t("home.ending.confirmed.say")}</span></p>;
   if (e.state === "refused") return <ProblemNote error={e.error} />;
-  const w = wordsOf(e.error);
+  const code = (e.error as { code?: unknown } | null)?.code;
   return (
     <div class="ending is-unknown" role="alert">
       <Mark kind="unknown" icon="ask" small />
       <div class="stack-s">
-        <p><b>{t("home.ending.unknown")}</b> {t("home.ending.unknown.say", { time })} {w.text}</p>
+        <p><b>{t("home.ending.unknown")}</b> {t(code === "storage" ? "home.ending.why.storage" : "home.ending.why.silent")} {t("home.ending.unknown.say", { time })}</p>
         <p>{t("home.ending.unknown.next")}</p>
         <div><Button onClick={() => void house.end(id, e.what)}>{t("home.ending.again")}</Button></div>
       </div>
@@ -163,7 +163,7 @@ function GrantCard({ house, g }: { house: House; g: GrantRow }): JSX.Element {
           </div>
         </div>
         {g.state === "waiting" && !busy ? <TimeLeft house={house} until={g.live_at} /> : null}
-        <Facts facts={[...short, { id: "used", lines: [g.used_today === undefined ? t("home.grant.used", { n: g.used, all: g.uses }) : t("home.grant.used.today", { today: g.used_today, day: g.per_day, n: g.used, all: g.uses })] }, { id: "signed", lines: [signer === "" ? t("home.grant.signed.gone") : signer], note: dayAndTime(g.signed_at, now) }]} />
+        <Facts facts={[...short, { id: "used", lines: [g.used_today == null ? t("home.grant.used", { n: g.used, all: g.uses }) : t("home.grant.used.today", { today: g.used_today, day: g.per_day, n: g.used, all: g.uses })] }, { id: "signed", lines: [signer === "" ? t("home.grant.signed.gone") : signer], note: upper(dayAndTime(g.signed_at, now)) }]} />
         <details class="more">
           <summary>{t("home.grant.more")}</summary>
           <div class="stack"><Facts facts={rest} /><HostedWords hosted={g.hosted} /></div>

@@ -267,7 +267,7 @@ function Signed({ house, title, grant, old, isBusy }: { house: House; title: str
       <li><Mark kind={isThere ? (isWaiting ? "watched" : "secured") : "unknown"} icon={isThere ? (isWaiting ? "clock" : "key") : "ask"} /><div>
         <h2 class="h3">{t(isWaiting ? "home.signed.waiting" : isThere ? "home.signed.live" : "home.signed.unknown")}</h2>
         <p class="say">{isWaiting ? t("home.grant.waiting.say", { time: dayAndTime(row.live_at, house.now()) }) : isThere ? t("home.grant.live.say") : t("home.signed.unknown.say")}</p>
-        <p class="say">{endText(grant.toS * 1000, grant.zone)}</p>
+        <p class="say">{t("home.scope.until")}: {endText(grant.toS * 1000, grant.zone)}</p>
       </div></li>
       {old ? (
         <li><Mark kind={e?.state === "confirmed" ? "secured" : e?.state === "asked" || isBusy ? "watched" : "unknown"} icon={e?.state === "confirmed" ? "tick" : e?.state === "asked" || isBusy ? "clock" : "ask"} /><div>

@@ -29,6 +29,8 @@ export interface Job {
   parcels_used: number;
   dwell_ms: number;
   place: string | null;
+  /** Its key asks each time, and nobody has said yes. */
+  needs_yes: boolean;
 }
 export interface Visit {
   visit: string;
@@ -139,7 +141,8 @@ export interface GrantRow {
   door: string | null;
   uses: number;
   used: number;
-  used_today?: number;
+  /** null: the house is not sure which day it is. */
+  used_today: number | null;
   per_day: number;
   dwell_ms: number;
   camera: string;
@@ -148,7 +151,7 @@ export interface GrantRow {
   live_at: string | null;
   over_at: string | null;
   /** That it is over is on the disk: it is so after a power cut, too. */
-  over_stored?: boolean;
+  over_stored: boolean;
   signed_by: number;
   signed_at: string | null;
 }

@@ -68,7 +68,8 @@ export function weekLines(windows: readonly WeekWindow[]): string[] {
       same.set(key, [...(same.get(key) ?? []), day]);
     } else {
       const last = Math.floor((end - 1) / DAY);
-      rest.push(t("home.week.over", { day: dayName(day), from: clockOf(from), last: dayName((day + last) % 7), to: clockOf(end - last * DAY) }));
+      const line = t("home.week.over", { day: dayName(day), from: clockOf(from), last: dayName((day + last) % 7), to: clockOf(end - last * DAY) });
+      rest.push(w.minutes > DAY ? t("home.week.long", { line, n: new Intl.NumberFormat(language(), { maximumFractionDigits: 1 }).format(w.minutes / 60) }) : line);
     }
   }
   const lines = [...same].map(([times, days]) => {

@@ -21,10 +21,14 @@ export function dayWords(ms: number, now: number): string {
   if (day(d) === day(new Date(now - 86400e3))) return t("home.yesterday");
   return new Intl.DateTimeFormat(language(), { weekday: "long", day: "numeric", month: "long" }).format(d);
 }
+/** Within a sentence: "today 12:10:42". */
 export function dayAndTime(iso: string | null, now: number): string {
   const ms = msOf(iso);
-  return ms === null ? t("home.time.unknown") : `${dayWords(ms, now)} ${clockTime(ms)}`;
+  if (ms === null) return t("home.time.unknown");
+  const day = dayWords(ms, now);
+  return `${day === t("home.today") ? t("home.today.in") : day === t("home.yesterday") ? t("home.yesterday.in") : day} ${clockTime(ms)}`;
 }
+export const upper = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 /** A civil date, "2026-11-22", of the home. */
 export function civilDay(date: string | null, now: number): string {
   if (date === null) return t("home.day.unknown");
@@ -48,7 +52,7 @@ export function reasonOf(check: string | null): string {
   if (check === null) return t("home.reason.unknown");
   const key = `alert.check.${check}`;
   const text = has(key) ? t(key) : check;
-  return text.charAt(0).toUpperCase() + text.slice(1);
+  return upper(text);
 }
 export function alarmOf(code: string): string {
   return has(`alert.alarm.${code}`) ? t(`alert.alarm.${code}`) : code;

@@ -17,7 +17,8 @@ const UNIX_S_MAX = 253402300799; // the end of the year 9999
 
 export const KINDS = ["drop", "stay"] as const;
 export const MODES = ["ask", "veto", "notify"] as const;
-export const CAMERAS = ["k0", "k2"] as const;
+/** In the order of enum dw_camera_class; no hub asks for the ones between, so they have no words. */
+export const CAMERAS = ["k0", "unknown", "k2", "unknown"] as const;
 export type VisitKind = (typeof KINDS)[number];
 export type GrantMode = (typeof MODES)[number];
 

@@ -506,6 +506,8 @@ static void on_people(struct alert *a, const struct dw_ipc_story *s)
         [DW_CHANGE_RECOVERY_STOPPED] = {"alert.recovery.stopped", "alert.people.body"},
         [DW_CHANGE_RECOVERED] = {"alert.recovery.done", "alert.people.body"},
         [DW_CHANGE_PRESENCE] = {"alert.people.presence", "alert.people.body"},
+        [DW_CHANGE_CAMERA_KEY] = {"alert.people.camera_key", "alert.people.body"},
+        [DW_CHANGE_LOCK_KEY] = {"alert.people.lock_key", "alert.people.body"},
     };
     bool is_known = s->value < DW_CHANGE_COUNT && changes[s->value].title;
     bool is_recovery = s->value == DW_CHANGE_RECOVERY_BEGUN || s->value == DW_CHANGE_RECOVERED;

@@ -39,7 +39,10 @@ static json_t *grant_json(const struct dw_front *f, const struct dw_ipc_grant *g
     json_object_set_new(j, "used", json_integer(g->used));
     json_object_set_new(j, "per_day", json_integer(g->per_day));
     json_object_set_new(j, "dwell_ms", json_integer(g->dwell_ms));
-    json_object_set_new(j, "camera", json_string(g->camera_class == DW_CAMERA_K2 ? "k2" : "k0"));
+    json_object_set_new(j, "camera",
+                        json_string(g->camera_class == DW_CAMERA_K2   ? "k2"
+                                    : g->camera_class == DW_CAMERA_K0 ? "k0"
+                                                                      : "unknown"));
     json_object_set_new(j, "live_at", dw_time_json(g->live_at_ms));
     json_object_set_new(j, "over_at", dw_time_json(g->over_at_ms));
     json_object_set_new(j, "over_stored", json_boolean(g->is_over_stored == 1));

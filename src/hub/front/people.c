@@ -2,6 +2,7 @@
  * nothing here decides whether an assertion holds. */
 #include <string.h>
 
+#include "crypto/crypto.h"
 #include "hub/front/api.h"
 #include "os/os.h"
 
@@ -281,6 +282,15 @@ static bool act_agency(struct dw_front_call *c, struct dw_ipc_people_ask *m)
     return dw_front_hex(c, "id", m->id, sizeof(m->id));
 }
 
+static bool act_key(struct dw_front_call *c, struct dw_ipc_people_ask *m)
+{
+    uint8_t key[32];
+    if (!dw_front_hex(c, "key", key, sizeof(key)))
+        return false;
+    dw_hex(key, sizeof(key), m->text);
+    return true;
+}
+
 static const struct {
     const char *word, *fields;
     enum dw_act act;
@@ -298,6 +308,8 @@ static const struct {
     {"new_recovery", "act", DW_ACT_NEW_RECOVERY, NULL},
     {"grant", "act agency kind windows days uses per_day dwell_ms mode ? passkey", DW_ACT_GRANT,
      dw_api_act_grant},
+    {"camera_key", "act key", DW_ACT_CAMERA_KEY, act_key},
+    {"lock_key", "act key", DW_ACT_LOCK_KEY, act_key},
 };
 
 /* A page may ask the passkeys of `allow` and no other. What is signed shows one by its thumbprint

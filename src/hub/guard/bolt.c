@@ -14,6 +14,8 @@
 #define KNOWN_KEY "lock_known"
 #define RESERVE   8u
 
+#define COUNTS_KEY "lock_counts"
+
 static bool is_class_a(const struct guard *g)
 {
     return strcmp(g->set.lock_adapter, "reference") == 0;
@@ -160,10 +162,60 @@ void bolt_reserve(struct guard *g, struct store_write *w, uint8_t room[8])
     w->meta = dw_view_of(room, 8);
 }
 
+static void put_u32(uint8_t *to, uint32_t value)
+{
+    for (size_t i = 0; i < 4; i++)
+        to[i] = (uint8_t)(value >> (24 - 8 * i));
+}
+
+static uint32_t get_u32(const uint8_t *from)
+{
+    return (uint32_t)from[0] << 24 | (uint32_t)from[1] << 16 | (uint32_t)from[2] << 8 | from[3];
+}
+
+/* [I37] What the lock has counted, up to where it was looked at: a restart compares with it. When
+ * this is not written in time, the same is seen, and judged, once more. */
+static void keep_counts(struct guard *g)
+{
+    struct lock_side *l = &g->lock;
+    const struct dw_lock_word *w = &g->door.lock;
+    uint8_t bytes[sizeof l->counts];
+    if (!g->door.has_counts)
+        return;
+    put_u32(bytes, w->op_count);
+    put_u32(bytes + 4, w->opening_count);
+    put_u32(bytes + 8, w->boot);
+    bytes[12] = (uint8_t)w->bolt;
+    bytes[13] = g->door.is_unaccounted != 0;
+    struct store_write row = {.meta_key = COUNTS_KEY, .meta = dw_view_of(bytes, sizeof bytes)};
+    if (memcmp(bytes, l->counts, sizeof bytes) != 0 && !dw_failed(store_write(g->store, &row)))
+        memcpy(l->counts, bytes, sizeof bytes);
+}
+
+static void load_counts(struct guard *g)
+{
+    uint8_t *bytes = g->lock.counts;
+    struct dw_buf b = dw_buf_of(bytes, sizeof g->lock.counts);
+    dw_err e = store_meta(g->store, COUNTS_KEY, &b);
+    if (dw_is(e, DW_E_NOT_FOUND))
+        return; /* none yet */
+    struct dw_lock_word was = {0};
+    bool is_good = !dw_failed(e) && b.len == sizeof g->lock.counts && bytes[12] < DW_BOLT_COUNT;
+    if (is_good)
+        was = (struct dw_lock_word){.op_count = get_u32(bytes),
+                                    .opening_count = get_u32(bytes + 4),
+                                    .boot = get_u32(bytes + 8),
+                                    .bolt = bytes[12]};
+    else
+        dw_log("error", "lock_counts", "stored=unreadable");
+    dw_interlock_resume(&g->door, &was, !is_good || bytes[13] != 0); /* VIS-23 */
+}
+
 void bolt_start(struct guard *g)
 {
     struct lock_side *l = &g->lock;
     uint8_t bytes[8];
+    load_counts(g);
     struct dw_buf b = dw_buf_of(bytes, sizeof bytes);
     if (dw_failed(store_meta(g->store, KNOWN_KEY, &b)) || b.len != sizeof bytes)
         return; /* none: this database is the first that sees this lock */
@@ -177,6 +229,7 @@ void bolt_start(struct guard *g)
 void bolt_tidy(struct guard *g)
 {
     struct lock_side *l = &g->lock;
+    keep_counts(g);
     if (is_class_a(g) && l->has_compared && g->door.state == DW_VISIT_NONE &&
         !g->door.is_recovering && (!l->has_known || l->known_counter != l->counter))
         bolt_remember(g, l->counter);
@@ -244,7 +297,7 @@ static void on_status(struct guard *g, struct dw_view payload)
         .has_relock = 1,
         .op_count = s.op_count,
         .opening_count = s.opening_count,
-        .boot = l->boot,
+        .boot = s.boot_count,
     };
     bool is_after = l->is_retract_stale && l->ask_at_ms[ask] > l->retract_ms;
     guard_feed(g, &ev);

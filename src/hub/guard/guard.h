@@ -12,6 +12,7 @@
  *   perform.c   effects of the core, in order
  *   people.c    members, passkeys, invitations, acts    house.c   jobs, wishes, modes, settings
  *   authority.c agencies, grants, manifests, shifts, the proof at the door
+ *   devices.c   the keys of camera and lock, and who may change them
  */
 #ifndef DW_HUB_GUARD_GUARD_H
 #define DW_HUB_GUARD_GUARD_H
@@ -134,8 +135,15 @@ struct invite {
     int64_t until_ms;
     char name[DW_NAME_MAX];
 };
+/* Numbers of STORE_FACT_DEVICE. */
+enum device_number { DEVICE_NONE = 0, DEVICE_CAMERA, DEVICE_LOCK, DEVICE_COUNT };
+struct device_key {
+    bool is_set;
+    uint8_t pub[DW_KEY_BYTES];
+};
 /* What is durable of the people; a failed write puts it back as it was. */
 struct book {
+    struct device_key device[DEVICE_COUNT];
     struct member member[DW_MEMBERS_MAX];
     struct credential credential[DW_CREDENTIALS_MAX];
     struct invite invite[DW_INVITES_MAX];
@@ -160,7 +168,7 @@ struct challenge {
     uint8_t role;
     uint32_t target, invite;
     uint64_t value;
-    uint8_t id[16], user[16];
+    uint8_t id[16], user[16], key[DW_KEY_BYTES];
     char name[DW_NAME_MAX];
     /* `bytes` is the hash of this (a grant or a control statement); none for SIGN_IN and JOIN */
     uint32_t epoch;
@@ -307,6 +315,9 @@ struct lock_side {
      * lock has heard more, the database is older than the lock [I11]. Durable. */
     uint32_t known_counter, known_epoch;
     bool has_known, has_compared;
+    /* Bolt, counts and boot as it said them last, and whether somebody has still to look: as they are
+     * in the database [I37]. */
+    uint8_t counts[14];
     uint8_t retract_nonce[32]; /* of the newest retract, and its counter; 0: none is out */
     uint32_t retract_counter;
     bool is_retract_stale; /* the lock did not know its nonce: not executed, or executed before */
@@ -414,6 +425,15 @@ bool child_offer(struct guard *g, enum child_name name, enum dw_ipc_type type, v
 void child_kill(struct guard *g, enum child_name name, const char *why);
 
 /* eyes.c */
+/* devices.c */
+enum device_number device_of_act(enum dw_act act);
+/* After the settings' keys were read and people_start: the enrolled ones take their place. */
+void devices_start(struct guard *g);
+enum dw_people_no devices_permit(const struct guard *g, const struct challenge *c);
+/* What the owner signs names the key by the first 24 bytes of its thumbprint. */
+void devices_name(struct challenge *c);
+void devices_changed(struct guard *g); /* what follows from a durable change of the book */
+
 void eyes_ask(struct guard *g, uint32_t handle, bool want_key);
 void eyes_on_frame(struct guard *g, const struct dw_ipc_frame *m);
 void eyes_on_bad(struct guard *g, const struct dw_ipc_frame_bad *m);

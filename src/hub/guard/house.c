@@ -707,9 +707,9 @@ static void line_of(const struct dw_event_body *b, uint64_t number, struct dw_ip
         .kind = b->kind,
     };
     if (is_end || (b->kind == DW_STORY_VISIT_REFUSED && b->detail_len >= 8 && b->detail[0])) {
-        /* outcome, check, 0, 0, gap in ms, member (hub/guard/perform.c) */
+        /* outcome, check, enum dw_chain_no, 0, gap in ms, member (hub/guard/perform.c) */
         ret->value = is_end ? b->detail[0] : b->detail[1];
-        ret->value2 = number_at(b, 4);
+        ret->value2 = is_end ? number_at(b, 4) : b->detail[2];
         ret->member = number_at(b, 8);
     } else if (b->kind == DW_STORY_SEGMENT) {
         ret->value = number_at(b, 56);

@@ -30,11 +30,11 @@ static const struct dw_setting table[] = {
     {"door_3", DW_SETTING_STRING, OFFSET(door[2]), 0, ROOM(door[2]), "", "", "name"},
     {"door_4", DW_SETTING_STRING, OFFSET(door[3]), 0, ROOM(door[3]), "", "", "name"},
     {"camera_key", DW_SETTING_STRING, OFFSET(camera_key), 0, ROOM(camera_key), "", "",
-     "public key file of the enrolled camera (class K2)"},
+     "public key file of the camera (class K2) at the first start; an owner enrols another"},
     {"camera.class", DW_SETTING_STRING, OFFSET(camera_class), 0, ROOM(camera_class), "k2", "",
      "k2: signs every frame; k0: plain RTSP"},
     {"lock_key", DW_SETTING_STRING, OFFSET(lock_key), 0, ROOM(lock_key), "", "",
-     "public key file of the enrolled lock (class L-A)"},
+     "public key file of the lock (class L-A) at the first start; an owner enrols another"},
     {"lock.adapter", DW_SETTING_STRING, OFFSET(lock_adapter), 0, ROOM(lock_adapter), "reference",
      "", "reference or zigbee2mqtt"},
     {"service_key", DW_SETTING_STRING, OFFSET(service_key), 0, ROOM(service_key), "", "",
@@ -359,6 +359,7 @@ static int run_guard(const char *config_path, int nursery)
     if (!people_start(g, g->set.front_origin))
         return wrong("front.origin: give one origin, as https://home.example, with a name that "
                      "passkeys can be made for; http only for a name that ends in localhost");
+    devices_start(g);
     house_start(g);
     tell(g, DW_STORY_HUB_STARTED, 0, 0);
     if (dw_failed(children_start(g)))

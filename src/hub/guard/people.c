@@ -495,6 +495,7 @@ static void changed(struct guard *g)
         house_tell_live(g, false);
         show_state(g, true);
     }
+    devices_changed(g);
     people_tell(g);
     authority_tell(g);
 }
@@ -884,11 +885,12 @@ static bool take_presence(struct guard *g)
     return is;
 }
 
-/* A key that nobody else signed for, and what makes or removes an owner: whoever holds one stolen
+/* A key that nobody else signed for, of a person or a device, and what makes or removes an owner: whoever holds one stolen
  * phone has one passkey, not the house. */
 static bool needs_presence(const struct guard *g, const struct challenge *c)
 {
     return c->act == DW_ACT_ADD_PASSKEY ||
+           device_of_act((enum dw_act)c->act) != DEVICE_NONE ||
            (c->act == DW_ACT_INVITE && c->role == DW_MEMBER_OWNER) ||
            (c->act == DW_ACT_REMOVE_MEMBER && people_role(g, c->target) == DW_MEMBER_OWNER);
 }
@@ -1010,6 +1012,8 @@ static enum dw_people_no permit(struct guard *g, const struct challenge *c)
     case DW_ACT_ALLOW_AGENCY: return house_allow(g, c->id, true, who->id, NULL);
     case DW_ACT_NEW_RECOVERY:
     case DW_ACT_GRANT: return DW_PEOPLE_NO_NONE; /* its fields: authority_write_grant */
+    case DW_ACT_CAMERA_KEY:
+    case DW_ACT_LOCK_KEY: return devices_permit(g, c);
     case DW_ACT_NONE:
     case DW_ACT_SIGN_IN:
     case DW_ACT_JOIN:
@@ -1098,6 +1102,23 @@ static enum dw_people_no new_recovery(struct guard *g, const struct challenge *c
     return commit(g, &ch, DW_CHANGE_NEW_RECOVERY, 0, c->member, a);
 }
 
+static enum dw_people_no set_device(struct guard *g, const struct challenge *c,
+                                    struct dw_ipc_people_answer *a)
+{
+    struct change ch = {0};
+    enum device_number n = device_of_act((enum dw_act)c->act);
+    struct device_key *d = &g->people.book.device[n];
+    people_begin(g);
+    d->is_set = true;
+    memcpy(d->pub, c->key, sizeof d->pub);
+    memcpy(ch.room, c->key, sizeof d->pub);
+    add(&ch, STORE_FACT_DEVICE, n, sizeof d->pub);
+    return commit(g, &ch, n == DEVICE_CAMERA ? DW_CHANGE_CAMERA_KEY : DW_CHANGE_LOCK_KEY,
+                  (uint32_t)c->id[0] << 24 | (uint32_t)c->id[1] << 16 | (uint32_t)c->id[2] << 8 |
+                      c->id[3],
+                  c->member, a);
+}
+
 /* What was signed, and by which passkey, as it goes into the record. */
 static bool keep_evidence(struct guard *g, const struct dw_ipc_people_ask *m,
                           const struct challenge *c)
@@ -1180,6 +1201,8 @@ static enum dw_people_no perform_act(struct guard *g, const struct challenge *c,
     case DW_ACT_SET_PARAM: return house_set_param(g, c->name, c->value, false, c->member, a);
     case DW_ACT_ALLOW_AGENCY: return house_allow(g, c->id, false, c->member, a);
     case DW_ACT_NEW_RECOVERY: return new_recovery(g, c, a);
+    case DW_ACT_CAMERA_KEY:
+    case DW_ACT_LOCK_KEY: return set_device(g, c, a);
     case DW_ACT_GRANT: {
         static uint8_t evidence[EVIDENCE_MAX];
         size_t len = g->people.evidence_len;
@@ -1238,6 +1261,12 @@ static enum dw_people_no do_begin(struct guard *g, const struct dw_ipc_people_as
             m->credential_len <= sizeof m->credential) { /* named by its id */
             const struct credential *k = credential_by_id(g, m->credential, m->credential_len);
             want.target = k ? k->number : 0;
+        }
+        if (device_of_act(act) != DEVICE_NONE) {
+            if (dw_text_of(m->text, sizeof m->text).len != 2 * sizeof want.key ||
+                dw_failed(dw_unhex(m->text, want.key, sizeof want.key)))
+                return DW_PEOPLE_NO_NO_SUCH;
+            devices_name(&want);
         }
         if (m->name[0] && !take_name(want.name, m->name, sizeof m->name))
             return DW_PEOPLE_NO_NAME;

@@ -313,8 +313,10 @@ static void end_visit(struct guard *g, uint32_t handle, enum dw_outcome outcome,
         w.visit_mark = is_open ? STORE_VISIT_TOLD : STORE_VISIT_OVER;
     if (dw_failed(store_write(g->store, &w)))
         on_end_written(e, dw_fail(DW_E_IO), 0);
-    show_story(g, kind, outcome == DW_OUTCOME_REFUSED ? (uint32_t)check : (uint32_t)outcome, gap,
-               member);
+    if (outcome == DW_OUTCOME_REFUSED)
+        show_story(g, kind, (uint32_t)check, detail[2], member);
+    else
+        show_story(g, kind, (uint32_t)outcome, gap, member);
 }
 
 /* ---- notes

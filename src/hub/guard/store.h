@@ -56,6 +56,7 @@ enum store_fact_kind {
     STORE_FACT_EXPECTED,    /* its place: a parcel that the household expects */
     STORE_FACT_EVIDENCE, /* number of the line: what somebody's passkey signed for it; the event has
                             its hash */
+    STORE_FACT_DEVICE,   /* enum device_number: the enrolled key */
 };
 #define STORE_FACTS_MAX 48u
 struct store_fact {

@@ -352,7 +352,7 @@ void dw_signing_list(struct dw_call *c)
     if (dw_is_refused(c))
         return;
     sqlite3_stmt *q = dw_db_ask(c->work.db,
-                                "SELECT id, kind, payload FROM signing WHERE agency = ?"
+                                "SELECT id, kind, payload, created FROM signing WHERE agency = ?"
                                 " AND object IS NULL ORDER BY id LIMIT ?",
                                 "ki", c->actor.id, (int64_t)limit);
     json_t *items = json_array();
@@ -363,9 +363,10 @@ void dw_signing_list(struct dw_call *c)
         if (kind < DW_SIGNING_INTRODUCE || kind > DW_SIGNING_SHIFT)
             continue;
         (void)json_array_append_new(
-            items, json_pack("{s:o, s:s, s:o, s:o}", "id", dw_json_col_id(q, 0), "kind",
+            items, json_pack("{s:o, s:s, s:o, s:o, s:o}", "id", dw_json_col_id(q, 0), "kind",
                              words[kind], "payload", dw_json_bytes(payload, len), "words",
-                             describe((enum dw_signing)kind, dw_view_of(payload, len))));
+                             describe((enum dw_signing)kind, dw_view_of(payload, len)), "created",
+                             dw_json_col_time(q, 3)));
     }
     if (wait_ms && json_array_size(items) == 0)
         c->wait_visit = DW_WAIT_SIGNING | dw_wait_signing(c->actor.id);

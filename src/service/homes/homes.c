@@ -132,6 +132,21 @@ static json_t *doors(struct dw_call *c, const uint8_t home[DW_ID_BYTES], bool wi
     return list;
 }
 
+/* How an agency stands with a home: since when it asks without an answer, and when the household
+ * took its newest grant back. */
+static void show_standing(struct dw_call *c, const uint8_t id[DW_ID_BYTES], json_t *ret_home)
+{
+    sqlite3_stmt *q = dw_db_ask(c->work.db,
+                                "SELECT (SELECT asked FROM introductions WHERE home = ?1 AND"
+                                " agency = ?2 AND is_over = 0), (SELECT max(revoked) FROM grants"
+                                " WHERE home = ?1 AND agency = ?2)",
+                                "kk", id, c->actor.id);
+    if (!dw_db_next(c->work.db, q))
+        return;
+    (void)json_object_set_new(ret_home, "asked", dw_json_col_time(q, 0));
+    (void)json_object_set_new(ret_home, "revoked", dw_json_col_time(q, 1));
+}
+
 /* For an agency: what it needs to make jobs; not the name, the place or the codes at the doors.
  * Until it is granted something, not even the doors. */
 static json_t *show(struct dw_call *c, const uint8_t id[DW_ID_BYTES])
@@ -151,6 +166,7 @@ static json_t *show(struct dw_call *c, const uint8_t id[DW_ID_BYTES])
                              is_open ? doors(c, id, is_household) : json_array());
     if (!is_household) {
         (void)json_object_set_new(home, "grant", dw_grant_show_live(c, id, c->actor.id));
+        show_standing(c, id, home);
         return home;
     }
     json_t *place = json_null();
@@ -232,15 +248,25 @@ void dw_homes_list(struct dw_call *c)
     if (!dw_query_page(c, last, &limit))
         return;
     bool is_agency = c->actor.role == DW_ROLE_AGENCY;
+    bool is_all = dw_query_uint(c, "known", 1, 0) == 1; /* also those that it asked or lost */
+    if (dw_is_refused(c))
+        return;
     sqlite3_stmt *q =
-        is_agency ? dw_db_ask(c->work.db,
-                              "SELECT DISTINCT home FROM grants g WHERE agency = ?1 AND home > ?2"
-                              " AND revoked IS NULL AND exp_s > ?4 AND NOT EXISTS (SELECT 1"
-                              " FROM stopped t WHERE t.home = g.home AND t.agency = g.agency)"
-                              " ORDER BY home LIMIT ?3",
-                              "kkii", c->actor.id, last, (int64_t)limit, dw_service_now_ms() / 1000)
-                  : dw_db_ask(c->work.db, "SELECT id FROM homes WHERE id > ? ORDER BY id LIMIT ?",
-                              "ki", last, (int64_t)limit);
+        is_agency && is_all
+            ? dw_db_ask(c->work.db,
+                        "SELECT home FROM grants WHERE agency = ?1 AND home > ?2 UNION"
+                        " SELECT home FROM introductions WHERE agency = ?1 AND home > ?2"
+                        " ORDER BY home LIMIT ?3",
+                        "kki", c->actor.id, last, (int64_t)limit)
+        : is_agency
+            ? dw_db_ask(c->work.db,
+                        "SELECT DISTINCT home FROM grants g WHERE agency = ?1 AND home > ?2"
+                        " AND revoked IS NULL AND exp_s > ?4 AND NOT EXISTS (SELECT 1"
+                        " FROM stopped t WHERE t.home = g.home AND t.agency = g.agency)"
+                        " ORDER BY home LIMIT ?3",
+                        "kkii", c->actor.id, last, (int64_t)limit, dw_service_now_ms() / 1000)
+            : dw_db_ask(c->work.db, "SELECT id FROM homes WHERE id > ? ORDER BY id LIMIT ?", "ki",
+                        last, (int64_t)limit);
     while (count < DW_PAGE_MAX && dw_db_next(c->work.db, q))
         (void)dw_col_blob(q, 0, id[count++], DW_ID_BYTES);
     json_t *items = json_array();

@@ -154,12 +154,29 @@ static void answer(struct dw_call *c, int status, const uint8_t id[DW_ID_BYTES])
         dw_answer(c, status, show(c, q));
 }
 
+/* What the agency signed of it, for the phone of whoever comes: to have it there before the door.
+ */
+static json_t *show_manifest(struct dw_call *c, const uint8_t job[DW_ID_BYTES])
+{
+    sqlite3_stmt *q = dw_db_ask(c->work.db,
+                                "SELECT s.object FROM jobs j JOIN signing s ON s.agency = j.agency"
+                                " AND s.kind = 2 AND s.subject = j.id"
+                                " WHERE j.id = ? AND j.is_recalled = 0",
+                                "k", job);
+    size_t len = dw_db_next(c->work.db, q) ? (size_t)sqlite3_column_bytes(q, 0) : 0;
+    return len ? dw_json_bytes(sqlite3_column_blob(q, 0), len) : json_null();
+}
+
 void dw_jobs_get(struct dw_call *c)
 {
     uint8_t id[DW_ID_BYTES];
     sqlite3_stmt *q = find(c, id);
-    if (q)
-        dw_answer(c, 200, show(c, q));
+    if (!q)
+        return;
+    json_t *job = show(c, q);
+    if (c->actor.role == DW_ROLE_VISITOR)
+        (void)json_object_set_new(job, "manifest", show_manifest(c, id));
+    dw_answer(c, 200, job);
 }
 
 #define TODAY                                                                                     \

@@ -104,14 +104,22 @@ static json_t *show_me(struct dw_call *c)
     while (a->role == DW_ROLE_VISITOR && dw_db_next(db, q))
         (void)json_array_append_new(credentials, dw_json_bytes(sqlite3_column_blob(q, 0),
                                                                (size_t)sqlite3_column_bytes(q, 0)));
+    json_t *shift = json_null();
+    q = dw_db_ask(db,
+                  "SELECT object FROM signing WHERE agency = ? AND kind = 3 AND subject = ?"
+                  " AND object IS NOT NULL",
+                  "kk", a->agency, a->id);
+    if (a->role == DW_ROLE_VISITOR && dw_db_next(db, q))
+        shift = dw_json_bytes(sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0));
     const char *rp_id = c->work.service->rp_id;
-    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "role", role, "visitor",
-                     a->role == DW_ROLE_VISITOR ? dw_json_id(a->id) : json_null(), "staff",
-                     a->is_staff ? dw_json_id(a->staff) : json_null(), "name", name, "agency",
-                     has_agency ? dw_json_id(a->agency) : json_null(), "agency_name", agency,
-                     "csrf", a->is_session ? json_string(csrf) : json_null(), "credential_ids",
-                     credentials, "rp_id", rp_id[0] ? json_string(rp_id) : json_null(),
-                     "agency_key", key[0] ? json_string(key) : json_null());
+    return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "role", role,
+                     "visitor", a->role == DW_ROLE_VISITOR ? dw_json_id(a->id) : json_null(),
+                     "staff", a->is_staff ? dw_json_id(a->staff) : json_null(), "name", name,
+                     "agency", has_agency ? dw_json_id(a->agency) : json_null(), "agency_name",
+                     agency, "csrf", a->is_session ? json_string(csrf) : json_null(),
+                     "credential_ids", credentials, "rp_id",
+                     rp_id[0] ? json_string(rp_id) : json_null(), "agency_key",
+                     key[0] ? json_string(key) : json_null(), "shift", shift);
 }
 
 void dw_me_get(struct dw_call *c)

@@ -514,6 +514,32 @@ static void words_of_a_lock_are_its_own(void **state)
     assert_int_equal(g.door.lock.bolt, DW_BOLT_RETRACTED);
 }
 
+/* [I37] What the lock counted while no hub was there; and who has not looked yet has not looked
+ * after the next restart either. */
+static void a_lock_that_moved_without_us_is_told_after_a_restart(void **state)
+{
+    (void)state;
+    struct dw_job j = begin(DW_VISIT_DROP);
+    uint64_t visit = 80;
+    for (uint32_t turn = 0; turn < 4; turn++) {
+        bolt_tidy(&g);
+        flush();
+        close_guard();
+        openings += turn == 1; /* by a command that was none of ours */
+        open_guard();
+        pass_locked(6500);
+        struct dw_hello h = hello_to(&j, ++visit, "P");
+        ask(&h);
+        bool is_told = turn == 1 || turn == 2;
+        assert_int_equal(sent.offer.visit, visit);
+        assert_int_equal(sent.offer.check, is_told ? DW_CHECK_UNACCOUNTED : DW_CHECK_NONE);
+        assert_int_equal((g.door.alarms & DW_BIT(DW_ALARM_UNACCOUNTED)) != 0, is_told);
+        struct dw_event seen = {.type = DW_EV_OWNER_ACKNOWLEDGE};
+        if (turn == 2)
+            guard_feed(&g, &seen);
+    }
+}
+
 /* ---- the calendar ---- */
 
 /* A job as if it had come: its window is what is looked at, whatever an agency may ask for. */
@@ -641,6 +667,7 @@ int main(void)
         CASE(questions_are_bounded),
         CASE(words_of_an_adapter_are_not_trusted),
         CASE(words_of_a_lock_are_its_own),
+        CASE(a_lock_that_moved_without_us_is_told_after_a_restart),
         CASE(a_window_is_kept_to_the_minute_in_civil_time),
     };
     if (dw_failed(dw_crypto_init()))

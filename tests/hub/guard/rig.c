@@ -14,6 +14,8 @@
 
 const char *test_origin = ORIGIN;
 uint32_t test_grant_wait_ms;
+void (*test_tune)(struct dw_params *params);
+void (*on_retract)(void);
 struct guard g;
 struct dw_secret service, lock_key, stranger, agency;
 struct soft courier;
@@ -124,6 +126,9 @@ static void note(enum child_name name, enum dw_ipc_type type, const void *messag
         memcpy(&sent.live, message, sizeof sent.live);
     } else if (type == DW_IPC_ALERT_SET) {
         memcpy(&sent.alert_set, message, sizeof sent.alert_set);
+    } else if (type == DW_IPC_LINK_PROOF) {
+        memcpy(&sent.link_proof, message, sizeof sent.link_proof);
+        sent.link_proofs++;
     }
 }
 
@@ -147,6 +152,8 @@ void child_send(struct guard *guard, enum child_name name, enum dw_ipc_type type
         assert_false(dw_failed(dw_lock_command_read(payload, &sent.retract)));
         sent.retracts++;
         sent.parcels_at_retract = parcels_used();
+        if (on_retract)
+            on_retract();
     }
 }
 
@@ -203,6 +210,8 @@ void open_guard(void)
         store_open(folder, &g.loop, &g.secret, &g.store, &g.is_rolled_back, why, sizeof why)));
     wall_start(&g);
     dw_params_default(&params);
+    if (test_tune)
+        test_tune(&params);
     g.set.params = params;
     dw_interlock_init(&g.door, &params, test_now());
     g.story_number = store_newest_line(g.store);
@@ -213,6 +222,7 @@ void open_guard(void)
     link_load_jobs(&g);
     g.set.recovery_hours = 72;
     assert_true(people_start(&g, test_origin));
+    devices_start(&g);
     house_start(&g);
     struct dw_event room = {.type = DW_EV_DISK, .value = 1};
     guard_feed(&g, &room);
@@ -258,6 +268,8 @@ int setup(void **state)
     memset(is_granted, 0, sizeof is_granted);
     test_origin = ORIGIN;
     test_grant_wait_ms = 0;
+    test_tune = NULL;
+    on_retract = NULL;
     device_count = 0;
     openings = status_seq = 0;
     if (!mkdtemp(folder))

@@ -25,7 +25,9 @@
 extern struct guard g;
 extern struct dw_secret service, lock_key, stranger, agency;
 extern struct soft courier;
-extern uint32_t test_grant_wait_ms; /* of the next start */
+extern uint32_t test_grant_wait_ms;                 /* of the next start */
+extern void (*test_tune)(struct dw_params *params); /* of the next start; may be NULL */
+extern void (*on_retract)(void); /* at once, when the lock is told; may be NULL */
 extern char folder[64];
 extern const char *test_origin; /* front.origin of the next start */
 extern const uint8_t salt[16];
@@ -58,6 +60,8 @@ struct sent {
     struct dw_ipc_params params;
     struct dw_ipc_live live;
     struct dw_ipc_alert_set alert_set;
+    struct dw_ipc_link_proof link_proof; /* newest */
+    uint32_t link_proofs;
     struct dw_wish wish;
 };
 extern struct sent sent;
