@@ -59,10 +59,10 @@ enum dw_act {
     DW_ACT_GRANT,          /* `id`: agency, `grant`: the rest; owners only. The passkey that must
                               sign is `credential`, or when none is named the member's that was used
                               last; the answer of BEGIN says which */
-    DW_ACT_CAMERA_KEY, /* `text`: 64 hex digits, the public key of the camera from now on. The signed
-                          statement has the first 16 bytes of its thumbprint as target and the next
-                          8 as value. Owners, with a presence, not during a visit */
-    DW_ACT_LOCK_KEY,   /* the same for the lock */
+    DW_ACT_CAMERA_KEY,     /* `text`: 64 hex digits, the public key of the camera from now on. The
+                              signed     statement has the first 16 bytes of its thumbprint as target and
+                              the next     8 as value. Owners, with a presence, not during a visit */
+    DW_ACT_LOCK_KEY,       /* the same for the lock */
     DW_ACT_COUNT
 };
 
@@ -116,7 +116,9 @@ enum dw_people_op {
     X(RECOVERY, "recovery")   /* one is under way: nothing opens; stop it first */               \
     X(SCOPE, "scope")         /* a grant of no form that is known: windows, days, uses, times */ \
     X(CLOCK, "clock")         /* the time is not known: nothing with a time can be signed */     \
-    X(NOT_WAITING, "not_waiting") /* it is live, or over; revoke it instead */
+    X(NOT_WAITING, "not_waiting") /* it is live, or over; revoke it instead */                   \
+    X(BARCODE,                                                                                   \
+      "barcode") /* nothing that a scanner reads: letters, figures and signs, at most 128 */
 
 enum dw_people_no {
     DW_PEOPLE_NO_NONE = 0, /* it is done */

@@ -183,8 +183,6 @@ struct dw_note *dw_say_state(const struct dw_ipc_state *s);
 struct dw_note *dw_say_story(const struct dw_ipc_story *s, bool is_past);
 /* That agencies or grants are not as they were; the page asks for the list. */
 struct dw_note *dw_say_grants(const struct dw_ipc_grants *g);
-/* That the list of expected parcels is not as it was; the page asks for it. */
-struct dw_note *dw_say_expected(const struct dw_ipc_expected *x);
 struct dw_note *dw_say_display(const struct dw_ipc_display *d);
 struct dw_note *dw_say_hub_nonce(const uint8_t nonce[32]);
 struct dw_note *dw_say_drill(const char *name, const char *line, bool is_over);

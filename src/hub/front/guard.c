@@ -156,17 +156,6 @@ static void on_grants(struct dw_front *f, const struct dw_ipc_grants *g)
     dw_note_drop(n);
 }
 
-static void on_expected(struct dw_front *f, const struct dw_ipc_expected *x)
-{
-    if (memcmp(&f->expected, x, sizeof(*x)) == 0)
-        return;
-    f->expected = *x;
-    struct dw_note *n = dw_say_expected(x);
-    if (n)
-        dw_front_pages_push(f, n);
-    dw_note_drop(n);
-}
-
 static void on_job(struct dw_front *f, const struct dw_ipc_job *job)
 {
     uint32_t at = 0, oldest = 0;
@@ -288,7 +277,7 @@ static void on_guard(uv_poll_t *poll, int status, int events)
         else if (type == DW_IPC_GRANTS)
             on_grants(f, &in.grants);
         else if (type == DW_IPC_EXPECTED)
-            on_expected(f, &in.expected);
+            f->expected = in.expected; /* the story tells the pages */
         else if (type == DW_IPC_JOB)
             on_job(f, &in.job);
         else if (type == DW_IPC_WHO)

@@ -114,11 +114,6 @@ struct dw_note *dw_say_grants(const struct dw_ipc_grants *g)
                                      "restored", g->is_restored != 0));
 }
 
-struct dw_note *dw_say_expected(const struct dw_ipc_expected *x)
-{
-    return dw_note_of_json(json_pack("{s:s, s:I}", "t", "expected", "count", (json_int_t)x->count));
-}
-
 struct dw_note *dw_say_state(const struct dw_ipc_state *s)
 {
     static const char *const classes[] = {"C", "B", "A"};

@@ -138,7 +138,7 @@ enum dw_people_no expected_add(struct guard *g, const struct dw_ipc_people_ask *
     if (people_role(g, m->member) == DW_MEMBER_NONE)
         return DW_PEOPLE_NO_ROLE;
     if (pressed(dw_text_of(m->text, sizeof m->text), x.code) == 0)
-        return DW_PEOPLE_NO_NAME;
+        return DW_PEOPLE_NO_BARCODE;
     memcpy(x.note, m->name, sizeof x.note);
     if (!dw_text_is_utf8(dw_text_of(x.note, sizeof x.note)) ||
         dw_text_of(x.note, sizeof x.note).len == sizeof x.note)

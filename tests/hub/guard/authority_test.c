@@ -649,8 +649,8 @@ static void a_parcel_that_is_expected_needs_no_yes_once(void **state)
     pass_locked(6000);
 
     assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, "P", 0), DW_PEOPLE_NO_ROLE);
-    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, "  ", owner), DW_PEOPLE_NO_NAME);
-    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, "\x80", owner), DW_PEOPLE_NO_NAME);
+    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, "  ", owner), DW_PEOPLE_NO_BARCODE);
+    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, "\x80", owner), DW_PEOPLE_NO_BARCODE);
     assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, "Q", owner), DW_PEOPLE_NO_NONE);
     visit(&j, 11); /* another parcel than the expected one */
     assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
@@ -689,7 +689,7 @@ static void the_list_of_the_expected_is_bounded(void **state)
     memset(code, '1', sizeof code);
     code[DW_PARCEL_CODE_MAX + 1] = 0;
     assert_int_equal(of_parcel(DW_PEOPLE_EXPECT_NOT, "P0", owner), DW_PEOPLE_NO_NONE);
-    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, code, owner), DW_PEOPLE_NO_NAME);
+    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, code, owner), DW_PEOPLE_NO_BARCODE);
     code[DW_PARCEL_CODE_MAX] = 0;
     assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, code, owner), DW_PEOPLE_NO_NONE);
 }
