@@ -165,5 +165,9 @@ export const DRILLS = {
     "hostile-service": { title: "The service itself turns hostile, with every key that it has", isHostile: true },
     "hostile-agency": { title: "An agency goes beyond its key", isHostile: true },
     "stolen-phone": { title: "Somebody has the courier's phone, then the household's", isHostile: true },
+    "replay": { title: "Everything that was ever sent comes again", isHostile: true },
+    "restored-backup": { title: "The hub's disk of yesterday is put back", isHostile: true },
+    "clock-jump": { title: "The hub's clock is turned", isHostile: true },
+    "revoked-while-offline": { title: "A key is taken back while the line is cut", isHostile: true, needs: { t_rev_ms: 60000 } },
     "stranger": { title: "A stranger with a photograph of the label", refuses: ["not_assigned", "no_such_job"], stranger: true },
 };

@@ -6,6 +6,7 @@ import { Api } from "./api.mjs";
 import { Agency, GRANT_CONTEXT, KIND, Key, STOP_CONTEXT, ack, challengeOf, decode, evidence, grantBytes, hello, jobBytes, sha256, stop,
     stopBytes, stopOf, thumbOf } from "./authority.mjs";
 import { Courier, isOver } from "./courier.mjs";
+import { MISHAPS } from "./mishaps.mjs";
 import { Mqtt } from "./mqtt.mjs";
 import { Passkey } from "./passkey.mjs";
 import { Person } from "./people.mjs";
@@ -61,7 +62,8 @@ export class Carrier {
     send(message) { this.mqtt.publish(`${this.topic}/in`, message); }
 
     // A line of the hub's log: for what is refused before it is anybody's visit.
-    get log() { return readFileSync(this.s.at("log/guard.log"), "utf8"); }
+    get log() { return this.file("guard"); }
+    file(name) { return readFileSync(this.s.at("log", `${name}.log`), "utf8"); }
     async logged(what, from) {
         const re = new RegExp(`warn guard ${what} refused=(\\S+)`, "g");
         return until(`the hub to refuse the ${what}`, () => {
@@ -105,6 +107,8 @@ export class Carrier {
     async proves(id, message) {
         this.send(message);
         const r = await until("the hub's answer to the stop", () => this.refusal(id) ?? this.opening(id), 8000);
+        if (r.check && !this.own.has(BigInt(`0x${id}`))) // until the service has heard it, too, the same question is this visit
+            await until("the service to hear of it", async () => isOver(await this.s.admin.get(`/v1/visits/${id}`)), 8000);
         return r.check ? [r.check, r.reason].filter(Boolean) : ["OPENED"];
     }
     opening(id) { return this.s.watch.story.find((x) => x.kind === "visit_state" && x.word === "opening" && x.visit === id); }
@@ -120,6 +124,7 @@ export class Carrier {
     async attempt(what, play) {
         this.onAttack?.();
         this.onAttack = undefined;
+        await this.s.settled(); // refused for its own reason, not for a camera that was late
         let refusals = [];
         try {
             refusals = (await play()).flat();
@@ -241,7 +246,7 @@ async function hostileService(a) {
     });
 }
 
-async function deliver(s, job, barcode) {
+export async function deliver(s, job, barcode) {
     const c = new Courier(s, s.courier);
     await c.scan(job, barcode);
     await c.slide();
@@ -400,7 +405,7 @@ async function stolenPhone(a) {
         windows: [{ from: 0, minutes: 10080 }], days: 90, uses: 1000, per_day: 200, dwell_ms: 180000 }, (b) => stranger.assert(b))]);
 }
 
-export const HOSTILE = { "hostile-service": hostileService, "hostile-agency": hostileAgency, "stolen-phone": stolenPhone };
+export const HOSTILE = { "hostile-service": hostileService, "hostile-agency": hostileAgency, "stolen-phone": stolenPhone, ...MISHAPS };
 
 // ---- one of them, from its beginning to the closed door ----
 

@@ -43,8 +43,8 @@ export class Street {
             throw new Error(`${exe} is missing: run ./dw build`);
         return exe;
     }
-    run(name, args = [], as = name) {
-        const p = new Proc(as, this.exe(name), args, this.at("log", `${as}.log`));
+    run(name, args = [], as = name, env = {}) {
+        const p = new Proc(as, this.exe(name), args, this.at("log", `${as}.log`), env);
         this.procs[as] = p;
         return p;
     }
@@ -194,13 +194,14 @@ export class Street {
             settings["lock.adapter"] = "zigbee2mqtt";
             settings["lock.settings"] = this.bridge.settings(this.lockAir.port);
         }
+        this.hubSettings = settings;
         this.hubConf = this.conf("hub", settings);
         await this.bootHub();
     }
     async bootHub() {
         rmSync(this.at("hub/ready"), { force: true });
         this.bootedAt = performance.now();
-        this.run("guard", ["--config", this.hubConf, ...(this.o.verbose ? ["--verbose"] : [])]);
+        this.run("guard", ["--config", this.hubConf, ...(this.o.verbose ? ["--verbose"] : [])], "guard", this.hubEnv);
         await until("the hub", () => existsSync(this.at("hub/ready")) || this.procs.guard.isOver, 20000);
         if (this.procs.guard.isOver)
             throw new Error(`the hub did not start; see ${this.at("log/guard.log")}`);

@@ -39,7 +39,8 @@
     X(DENIED, "not permitted")                                     \
     X(EXPIRED, "too late")                                         \
     X(CORRUPT, "stored data is damaged")                           \
-    X(UNSUPPORTED, "not supported here")
+    X(UNSUPPORTED, "not supported here")                           \
+    X(VERSION, "made by the rules of another version")
 
 enum dw_err_code {
 #define X(name, text) DW_E_##name,

@@ -1,7 +1,8 @@
 /* core/params.h - every number of the protocol's table in one place [protocol 2, Parameters].
  *
  * VIS-22: an owner may only tighten: each value may be lowered (never below its floor). Raised, up
- * to their ceiling, may be: T_dwell; t_watch and throws_least, where more is tighter; and t_late,
+ * to their ceiling, may be: T_dwell; t_watch and throws_least, where more is tighter; alg_least and
+ * format_least, which never fall again; and t_late,
  * t_check, t_retract, t_record, which follow slow devices and only say how long we wait before a
  * refusal or a word. Zeroed parameters are not valid; start from dw_params_default.
  */
@@ -37,7 +38,9 @@
     X(clock_width_ms, 60000, 1000, 60000, "widest clock interval for a visitor [I13]")             \
     X(throws_least, 3, 3, 100, "bolt throws the battery must hold, a count [I21]")                 \
     X(t_rev_ms, 900000, 60000, 900000, "without the service for longer no visitor comes [I14]")    \
-    X(t_proof_ms, 15000, 5000, 15000, "proof, or the household's passkey, to retract [I10]")
+    X(t_proof_ms, 15000, 5000, 15000, "proof, or the household's passkey, to retract [I10]")       \
+    X(format_least, 1, 1, 1, "oldest version of what is signed that counts [I15]")                 \
+    X(alg_least, 1, 1, 2, "passkeys that count: 1 ES256 and Ed25519, 2 Ed25519 [I15]")
 
 struct dw_params {
 #define X(field, def, floor, ceiling, why) uint32_t field;

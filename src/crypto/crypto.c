@@ -278,6 +278,7 @@ dw_err dw_secret_load(const char *path, struct dw_secret *ret_secret)
     return DW_OK;
 }
 
+/* [I42] Each program draws its own where it is used; none is ever shipped. */
 dw_err dw_secret_create(const char *path, struct dw_secret *ret_secret)
 {
     uint8_t seed[SEED_BYTES];

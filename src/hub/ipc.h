@@ -271,7 +271,11 @@ struct dw_ipc_state {
     uint32_t inside_ms;
     uint32_t frames_verified;
     char visitor[DW_NAME_MAX], agency[DW_NAME_MAX];
-    uint8_t hub_pub[32], camera_pub[32];
+    uint8_t hub_pub[32], camera_pub[32]; /* the camera's device key; zeroes: none */
+    /* COSE_Sign1 camera-session: what the device key says of the key that frames are signed with */
+    uint16_t session_len;
+    uint8_t session_pad[6];
+    uint8_t session[DW_SESSION_BYTES_MAX];
 };
 
 /* Lines of the story, for screens and for the record. X(name, word). */

@@ -215,7 +215,8 @@ struct dw_ipc_people_answer {
     char text[256];
     uint8_t bytes[1024]; /* BEGIN of an act: what its challenge is the hash of (a grant or a control
                             statement), so that the page can show it. SIGN_IN, JOIN: none */
-    uint8_t credential[DW_CRED_ID_MAX]; /* BEGIN of DW_ACT_GRANT: the passkey that must sign */
+    uint8_t credential[DW_CRED_ID_MAX]; /* BEGIN of DW_ACT_GRANT: the passkey that must sign;
+                                           SIGN_IN, JOIN: the one that did */
 };
 
 /* Agencies that asked, and grants [docs/design/authority.md]; after each change, and to a new
@@ -244,7 +245,8 @@ struct dw_ipc_grant {
     uint8_t state, kind, mode, per_day, window_count, camera_class, is_hosted, door;
     uint8_t
         is_over_stored; /* revoked or vetoed, and that is on the disk: so after a power cut too */
-    uint8_t pad[7];
+    uint8_t has_today, used_today; /* has_today 0: the day is not known */
+    uint8_t pad[5];
     uint16_t uses, used;
     uint32_t dwell_ms, signed_by /* member */, epoch;
     int64_t nbf_s, exp_s;
@@ -326,7 +328,8 @@ struct dw_ipc_job {
     struct dw_ipc_head head;
     uint8_t id[16], agency[16];
     uint8_t state, kind, door, openings;
-    uint8_t parcel_count, parcels_used, is_agency_stopped, pad;
+    uint8_t parcel_count, parcels_used, is_agency_stopped;
+    uint8_t needs_yes; /* its grant asks each time, and nobody of the household has said yes */
     uint32_t revision, dwell_ms;
     int64_t nbf_s, exp_s;
     struct dw_civil_window window;

@@ -27,6 +27,18 @@ static bool is_context(struct dw_view text)
     return false;
 }
 
+/* The same purpose by the rules of another version: "doorward/stop/0" [I15]. */
+static bool is_other_version(struct dw_view text)
+{
+    static const char *const contexts[] = {DW_GRANT_CONTEXT, DW_CONTROL_CONTEXT, DW_STOP_CONTEXT};
+    for (size_t i = 0; i < DW_ARRAY_COUNT(contexts); i++) {
+        size_t head = strlen(contexts[i]) - 1;
+        if (text.len > head && memcmp(text.ptr, contexts[i], head) == 0)
+            return !is_context(text);
+    }
+    return false;
+}
+
 static bool is_evidence_sound(const struct dw_evidence *m)
 {
     return is_context(dw_text_of(m->context, sizeof m->context)) && m->bytes_len > 0 &&
@@ -98,6 +110,8 @@ dw_err dw_evidence_read(struct dw_view in, struct dw_evidence *ret_evidence)
     m.auth_len = (uint16_t)auth.len;
     m.client_len = (uint16_t)client.len;
     m.signature_len = (uint16_t)signature.len;
+    if (is_other_version(dw_text_of(m.context, sizeof m.context)))
+        return dw_fail(DW_E_VERSION);
     if (!is_evidence_sound(&m))
         return dw_fail(DW_E_INVALID);
     *ret_evidence = m;

@@ -1,3 +1,5 @@
+/* The one reader of what comes from outside: the first thing that is not of the one permitted form
+ * ends it, and nothing that was read counts [I44]. */
 #include "wire/cbor.h"
 #include "wire/text.h"
 

@@ -743,6 +743,85 @@ static void test_bad_messages_end_the_link(void **state)
     hang_up(fd);
 }
 
+static bool log_has(const struct home *h, const char *text);
+
+/* A good ask over a link of these keys: the camera answers nothing and hangs up. */
+static void expect_no_entry(struct home *h, const struct dw_secret *by, struct dw_view proof,
+                            const char *alpn, const char *what)
+{
+    struct dw_tls_end *end = wire_end(by, proof, alpn);
+    uint8_t nonce[32];
+    int fd = try_dial(h, end, 0);
+    if (fd >= 0) { /* who dials is through before the camera has looked at its key */
+        ask(h, fd, 7, true, nonce);
+        expect_nothing_and_end(fd, what);
+    }
+    dw_tls_end_free(end);
+}
+
+static void test_only_the_enrolled_hub_is_let_in(void **state)
+{
+    struct home *h = *state;
+    struct dw_secret stranger, other;
+    uint8_t bytes[DW_SESSION_BYTES_MAX], nonce[32], thumb[32] = {1}, any_seed[16] = {0};
+    struct dw_camera_hello hello;
+    struct frame f;
+    dw_secret_new(&stranger);
+    dw_secret_new(&other);
+    expect_no_entry(h, &h->link, (struct dw_view){0}, DW_CAMERA_ALPN, "nobody vouches");
+    expect_no_entry(h, &h->hub, (struct dw_view){0}, DW_CAMERA_ALPN, "the hub's key by itself");
+    struct dw_buf b = wire_hub_link(&stranger, h->camera.thumb, h->link.key.pub, bytes);
+    expect_no_entry(h, &h->link, dw_view_of_buf(&b), DW_CAMERA_ALPN, "another hub vouches");
+    b = wire_hub_link(&h->hub, thumb, h->link.key.pub, bytes);
+    expect_no_entry(h, &h->link, dw_view_of_buf(&b), DW_CAMERA_ALPN, "for another camera");
+    b = wire_session(&h->hub, &h->link, 1, any_seed, bytes);
+    expect_no_entry(h, &h->link, dw_view_of_buf(&b), DW_CAMERA_ALPN, "in another context");
+    b = wire_hub_link(&h->hub, h->camera.thumb, h->link.key.pub, bytes);
+    expect_no_entry(h, &other, dw_view_of_buf(&b), DW_CAMERA_ALPN, "for another key");
+    expect_no_entry(h, &h->link, dw_view_of_buf(&b), "doorward-lock/1", "for another link");
+    assert_true(log_has(h, "tls wrong_key"));
+
+    int fd = dial_clear(h, 0); /* the hub's own ask, without TLS */
+    ask(h, fd, 7, true, nonce);
+    uint8_t said[64];
+    int64_t until = now_ms() + PATIENCE_MS;
+    ssize_t n;
+    do { /* at most an alert comes back */
+        struct pollfd p = {fd, POLLIN, 0};
+        assert_true(now_ms() < until);
+        (void)poll(&p, 1, 100);
+        n = recv(fd, said, sizeof said, MSG_DONTWAIT);
+        assert_true(n <= 7);
+    } while (n > 0 || (n < 0 && errno == EAGAIN));
+    hang_up(fd);
+    assert_true(log_has(h, "tls not_tls"));
+
+    fd = begin(h, nonce, &hello); /* and the hub, as always */
+    next_frame(h, fd, &f);
+    hang_up(fd);
+}
+
+/* A hub that is served stays served, however many begin a greeting and leave it at that. */
+static void test_half_open_greetings_do_not_disturb_the_hub(void **state)
+{
+    struct home *h = *state;
+    uint8_t nonce[32];
+    struct dw_camera_hello hello;
+    struct frame f;
+    int half[40];
+    int fd = begin(h, nonce, &hello);
+    for (size_t i = 0; i < DW_ARRAY_COUNT(half); i++) {
+        half[i] = dial_clear(h, 0);
+        send_raw(half[i], "\x16\x03\x01\x02\x00\x01\x00\x01", i % 9);
+        next_frame(h, fd, &f);
+    }
+    for (size_t i = 0; i < DW_ARRAY_COUNT(half); i++)
+        hang_up(half[i]);
+    ask(h, fd, 7, true, nonce);
+    next_frame(h, fd, &f);
+    hang_up(fd);
+}
+
 static void test_recorded_ask_opens_nothing(void **state)
 {
     struct home *h = *state;
@@ -1029,6 +1108,8 @@ int main(int argc, char **argv)
         WITH_AGENT(test_newest_link_of_the_hub_wins),
         WITH_AGENT(test_silent_strangers_do_not_keep_the_hub_out),
         WITH_AGENT(test_bad_messages_end_the_link),
+        WITH_AGENT(test_only_the_enrolled_hub_is_let_in),
+        WITH_AGENT(test_half_open_greetings_do_not_disturb_the_hub),
         WITH_AGENT(test_recorded_ask_opens_nothing),
         WITH_AGENT(test_no_sound),
         cmocka_unit_test(test_boot_count_grows),

@@ -161,9 +161,9 @@ static void parameters(void **state)
         DW_PARAM_LIST(X)
 #undef X
     };
-    static const char *const may_rise[] = {"t_dwell_ms", "t_watch_ms", "throws_least",
-                                           "t_late_ms",  "t_check_ms", "t_retract_ms",
-                                           "t_record_ms"};
+    static const char *const may_rise[] = {"t_dwell_ms",  "t_watch_ms", "throws_least",
+                                           "t_late_ms",   "t_check_ms", "t_retract_ms",
+                                           "t_record_ms", "alg_least"};
     struct dw_params p, want;
     dw_params_default(&p);
     assert_int_equal(sizeof p, DW_ARRAY_COUNT(list) * sizeof(uint32_t));

@@ -81,6 +81,33 @@ const HOSTILE = {
         "a sign-in taken for an opening": ["origin"],
         "giving a key to an agency without the passkey": ["passkey"],
     },
+    "replay": {
+        "all of it once more, in order": ["mismatch"],
+        "all of it, shuffled": ["mismatch"],
+        "the hub's own words, sent back to it": ["kind"],
+        "to a hub that was started anew and has forgotten every visit": ["mismatch", "parcel_used"],
+        "the recorded command to the lock, over its own radio": ["stale_nonce"],
+        "the lock's old words to the hub": ["expired"],
+    },
+    "restored-backup": {
+        "another delivery, with true papers": ["record"],
+        "the delivered parcel, with the papers of before": ["record"],
+        "after one more start": ["record"],
+    },
+    "clock-jump": {
+        "the clock is turned back by an hour": ["clock"],
+        "it jumps a day ahead": ["clock"],
+        "a start with a clock that nobody keeps": ["clock"],
+        "a start at a time after the window": ["too_late"],
+        "a start before what the hub has known already": ["clock"],
+    },
+    "revoked-while-offline": {
+        "the courier slides, on papers of before": ["ended_by_household"],
+        "the line stays down for longer than T_rev (60 s)": ["hub_unreachable"],
+        "the courier who waited at the door": ["ended_by_household"],
+        "the other stop of the same key": ["no_permission"],
+        "the papers that the hub was given before, shown to it directly": ["no_such_job"],
+    },
 };
 
 function isTrue(r) {

@@ -3,8 +3,8 @@
  * Attackers against the real guard. A sequence begins at one of the stages of a home (world.h), is
  * one to twelve moves of one attacker and of honest people, each move drawn and made by chance of
  * (seed, index, place) alone, and after each the oracle (model.h) has looked at whatever withdrew
- * the bolt. A sequence that fails is made as short as it goes and printed; --seed and --index play
- * it again. Without --attacker the sequences are spread over all of them. */
+ * the bolt [I1, I2]. A sequence that fails is made as short as it goes and printed; --seed and
+ * --index play it again. Without --attacker the sequences are spread over all of them. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -78,7 +78,7 @@ static struct plan plan_of(uint64_t index)
     p.stage = only_stage >= 0 ? (enum stage)only_stage : (enum stage)(index / BLOCK % STAGE_COUNT);
     p.attacker = only_attacker >= 0 ? only_attacker : (int)below(&d, ATTACKERS);
     uint32_t chance = below(&d, 100); /* most are short: much is seen in a moment */
-    p.count = chance < 55 ? 1 + below(&d, 2) : chance < 90 ? 2 + below(&d, 4) : 5 + below(&d, 8);
+    p.count = chance < 68 ? 1 : chance < 92 ? 2 + below(&d, 3) : 5 + below(&d, 8);
     return p;
 }
 
@@ -128,6 +128,8 @@ static void tell_failure(uint64_t index)
            attackers[p.attacker].name, stage_name(p.stage), (unsigned long long)seed,
            (unsigned long long)index, only_attacker >= 0 ? " --attacker " : "",
            only_attacker >= 0 ? attackers[only_attacker].name : "");
+    if (only_stage >= 0)
+        printf("  and --stage %s\n", stage_name((enum stage)only_stage));
     (void)play(index, without, true);
     fflush(stdout);
 }

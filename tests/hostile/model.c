@@ -5,8 +5,9 @@
 
 #include "crypto/signed.h"
 
-#define SIGNED_MAX 1024u
-#define RING       16u
+#define SIGNED_MAX  1024u
+#define RING        16u
+#define SHIFTS_KEPT 256u
 
 uint32_t powers;
 bool is_attacker_signing, opened_by_owned;
@@ -28,9 +29,11 @@ struct m_stop {
     bool is_verified, by_attacker;
     char origin[96]; /* "": the RP ID is not its host */
     struct dw_stop said;
+    uint16_t signature_len;
+    uint8_t signature[128];
 };
 static struct m_manifest manifests[SIGNED_MAX];
-static struct m_shift shifts[SIGNED_MAX];
+static struct m_shift shifts[SHIFTS_KEPT];
 static struct m_stop stops[SIGNED_MAX];
 static uint32_t manifest_count, shift_count, stop_count;
 static uint32_t manifest_mark, shift_mark, stop_mark;
@@ -67,7 +70,8 @@ static struct {
         uint64_t visit;
         uint8_t grant[16];
     } stay[RING];
-    uint32_t recalled_count, used_count, stay_count;
+    uint8_t spoilt[8][16];
+    uint32_t recalled_count, used_count, stay_count, spoilt_count;
     struct {
         uint8_t nonce[32];
         uint64_t at_ms;
@@ -76,7 +80,8 @@ static struct {
     uint64_t frame_asked_ms; /* the newest look that was answered by a frame; 0: none */
     uint64_t lock_asked_ms;  /* the ask that the lock's newest word answers */
     bool is_locked;
-    uint8_t came_manifest[SIGNED_MAX / 8], came_shift[SIGNED_MAX / 8];
+    uint8_t came_manifest[SIGNED_MAX / 8], came_stop[SIGNED_MAX / 8];
+    uint32_t messages, came_shift[SHIFTS_KEPT]; /* place among all messages; 0: never */
 } t;
 
 uint8_t *const model_bytes = (uint8_t *)&t;
@@ -137,6 +142,21 @@ void model_grant_over(const uint8_t id[16])
     }
 }
 
+void model_spoilt(const void *what, size_t len)
+{
+    if (t.spoilt_count < 8)
+        memcpy(t.spoilt[t.spoilt_count++], what, len < 16 ? len : 16);
+}
+
+static bool is_spoilt(const uint8_t what[16])
+{
+    for (uint32_t i = 0; i < t.spoilt_count; i++) {
+        if (memcmp(t.spoilt[i], what, 16) == 0)
+            return true;
+    }
+    return false;
+}
+
 void model_manifest(int by, const uint8_t grant[16], const struct dw_job *j, const uint8_t hash[32])
 {
     if (manifest_count == SIGNED_MAX)
@@ -151,7 +171,7 @@ void model_manifest(int by, const uint8_t grant[16], const struct dw_job *j, con
 
 void model_shift(int by, const struct dw_shift *s, const uint8_t hash[32])
 {
-    if (shift_count == SIGNED_MAX)
+    if (shift_count == SHIFTS_KEPT)
         return;
     struct m_shift *m = &shifts[shift_count++];
     m->agency = by;
@@ -161,7 +181,7 @@ void model_shift(int by, const struct dw_shift *s, const uint8_t hash[32])
 }
 
 void model_stop(int who, const struct dw_stop *s, uint8_t flags, const char *origin,
-                const char *rp_id)
+                const char *rp_id, const struct dw_evidence *e)
 {
     const char *host = strstr(origin, "://");
     size_t len = strlen(rp_id);
@@ -172,6 +192,8 @@ void model_stop(int who, const struct dw_stop *s, uint8_t flags, const char *ori
                          .is_verified = (flags & 0x05) == 0x05,
                          .by_attacker = is_attacker_signing,
                          .said = *s};
+    memcpy(m->signature, e->signature, m->signature_len = e->signature_len);
+    t.came_stop[(stop_count - 1) / 8] &= (uint8_t) ~(1u << (stop_count - 1) % 8);
     if (host && strncmp(host + 3, rp_id, len) == 0 && (host[3 + len] == 0 || host[3 + len] == ':'))
         snprintf(m->origin, sizeof m->origin, "%s", origin);
 }
@@ -185,11 +207,17 @@ static void came_stop(struct dw_view payload)
     if (dw_failed(dw_evidence_read(payload, &e)) ||
         dw_failed(dw_stop_read(dw_view_of(e.bytes, e.bytes_len), &s)))
         return;
+    for (uint32_t i = 0; i < stop_count; i++) {
+        if (stops[i].signature_len == e.signature_len &&
+            memcmp(stops[i].signature, e.signature, e.signature_len) == 0)
+            set_bit(t.came_stop, i);
+    }
     for (size_t i = 0; i < RING; i++) {
         struct question *q = &t.question[i];
         if (q->visit == s.visit && q->stop_ms == 0 && memcmp(q->hub_nonce, s.hub_nonce, 32) == 0) {
             q->stop_ms = mono_ms;
             q->stop_wall = test_wall(true);
+            q->stop_at = t.messages;
         }
     }
 }
@@ -220,10 +248,14 @@ static void came_recall(struct dw_view payload)
     t.recalled[t.recalled_count++].revision = r.revision;
 }
 
-void model_delivered(uint8_t kind, const uint8_t *bytes, size_t len)
+void model_delivered(uint8_t kind, const uint8_t *bytes, size_t len, bool is_services)
 {
+    static uint8_t seen[DW_SIGNED_BYTES_MAX];
+    static size_t seen_len;
+    static uint8_t seen_kind;
     uint8_t hash[32];
     struct dw_view payload;
+    t.messages++;
     if (kind == DW_LINK_KIND_MANIFEST || kind == DW_LINK_KIND_SHIFT) {
         dw_sha256(dw_view_of(bytes, len), hash);
         for (uint32_t i = 0; kind == DW_LINK_KIND_MANIFEST && i < manifest_count; i++) {
@@ -232,15 +264,29 @@ void model_delivered(uint8_t kind, const uint8_t *bytes, size_t len)
         }
         for (uint32_t i = 0; kind == DW_LINK_KIND_SHIFT && i < shift_count; i++) {
             if (memcmp(shifts[i].hash, hash, 32) == 0)
-                set_bit(t.came_shift, i);
+                t.came_shift[i] = t.came_shift[i] ? t.came_shift[i] : t.messages;
         }
         return;
     }
     if (kind != DW_LINK_KIND_STOP && kind != DW_LINK_KIND_HELLO && kind != DW_LINK_KIND_RECALL)
         return;
-    if (dw_failed(dw_signed_open(&service.key, (enum dw_context)dw_link_context(kind),
-                                 dw_view_of(bytes, len), &payload)))
-        return;
+    enum dw_context c = (enum dw_context)dw_link_context(kind);
+    if (is_services) {
+        struct dw_cose parts;
+        if (dw_failed(dw_cose_read(c, dw_view_of(bytes, len), &parts)))
+            return;
+        payload = parts.payload;
+        seen_kind = kind;
+        seen_len = len;
+        memcpy(seen, bytes, len);
+    } else {
+        if (seen_kind == kind && seen_len == len && memcmp(seen, bytes, len) == 0) {
+            seen_len = 0;
+            return; /* told a moment ago by who had made it */
+        }
+        if (dw_failed(dw_signed_open(&service.key, c, dw_view_of(bytes, len), &payload)))
+            return;
+    }
     if (kind == DW_LINK_KIND_STOP)
         came_stop(payload);
     else if (kind == DW_LINK_KIND_HELLO)
@@ -260,6 +306,17 @@ bool model_newest_manifest(const uint8_t job[16], uint8_t ret_hash[32])
     if (best)
         memcpy(ret_hash, best->hash, 32);
     return best != NULL;
+}
+
+uint32_t model_newest_revision(const uint8_t job[16])
+{
+    uint32_t best = 0;
+    for (uint32_t i = 0; i < manifest_count; i++) {
+        if (has_bit(t.came_manifest, i) && memcmp(manifests[i].job.job, job, 16) == 0 &&
+            manifests[i].job.revision > best)
+            best = manifests[i].job.revision;
+    }
+    return best;
 }
 
 /* ---- what the hub says ---- */
@@ -318,12 +375,12 @@ void model_lock(bool is_locked)
 
 /* ---- may it open? ---- */
 
-static const struct m_shift *shift_of_visitor(int by, const uint8_t visitor[16])
+static const struct m_shift *shift_of_visitor(int by, const uint8_t visitor[16], uint32_t until)
 {
     const struct m_shift *best = NULL;
     for (uint32_t i = 0; i < shift_count; i++) {
         const struct m_shift *s = &shifts[i];
-        if (!has_bit(t.came_shift, i) || s->agency != by ||
+        if (t.came_shift[i] == 0 || t.came_shift[i] > until || s->agency != by ||
             memcmp(s->said.visitor, visitor, 16) != 0 || s->said.agency[0] != by + 1)
             continue;
         if (!best || s->said.nbf_s > best->said.nbf_s ||
@@ -444,7 +501,7 @@ static const char *is_permitted(const struct question *q, const struct m_stop *s
         return "the person was not verified";
     if (memcmp(f->job.job, h->job, 16) != 0)
         return "the question was about another job";
-    shift = shift_of_visitor(f->agency, f->job.visitor);
+    shift = shift_of_visitor(f->agency, f->job.visitor, q->stop_at);
     if (!shift)
         return "no shift of this visitor";
     if (shift->said.credential_len != phone[s->who].passkey.id_len ||
@@ -462,6 +519,8 @@ static const char *is_permitted(const struct question *q, const struct m_stop *s
         return "no owner has signed such a grant";
     if (m->is_over)
         return "the grant was taken back";
+    if (is_spoilt(m->id) || is_spoilt(f->job.job) || is_spoilt(f->job.visitor))
+        return "on bytes that nobody has signed";
     if (m->want.mode == DW_GRANT_ASK)
         return "the household was not asked";
     if ((why = is_in_scope(m, f)) || (why = is_the_time(m, &f->job, shift, q->stop_wall)))
@@ -514,10 +573,10 @@ const char *model_retract(const struct dw_lock_command *c)
     }
     if (!h)
         return "no question of this courier";
-    for (uint32_t i = 0; i < stop_count; i++) {
+    for (uint32_t i = stop_count; i-- > 0;) {
         const struct m_stop *s = &stops[i];
         struct m_grant *m = NULL;
-        if (s->said.visit != q->visit || s->said.door != 0 ||
+        if (!has_bit(t.came_stop, i) || s->said.visit != q->visit || s->said.door != 0 ||
             memcmp(s->said.hub, g.secret.key.thumb, 32) != 0 ||
             memcmp(s->said.hub_nonce, q->hub_nonce, 32) != 0 ||
             memcmp(s->said.courier_nonce, q->courier_nonce, 32) != 0)

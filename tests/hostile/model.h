@@ -31,17 +31,21 @@ void model_reboot(void); /* no question, look or word survives a start [I12] */
 void model_grant(int g, int agency, const struct dw_people_grant *want, const uint8_t id[16],
                  int64_t signed_ms, int64_t live_ms);
 void model_grant_over(const uint8_t id[16]);
+/* Bytes that the hub has kept are not what was signed any more: nothing may stand on them. */
+void model_spoilt(const void *what, size_t len); /* id of a grant or job, visitor */
 void model_grant_used(int g, uint16_t used, int32_t day, uint8_t day_used);
 void model_manifest(int agency, const uint8_t grant[16], const struct dw_job *j,
                     const uint8_t hash[32]);
 void model_shift(int agency, const struct dw_shift *s, const uint8_t hash[32]);
 void model_stop(int who, const struct dw_stop *s, uint8_t flags, const char *origin,
-                const char *rp_id);
+                const char *rp_id, const struct dw_evidence *e);
 void model_frame(const uint8_t nonce[32]); /* one that the camera's key has signed was delivered */
 void model_lock(bool is_locked);           /* the lock's word about the newest ask */
 void model_eye_asked(void);
-void model_delivered(uint8_t kind, const uint8_t *bytes, size_t len);
+/* `is_services`: its signature need not be looked at once more. */
+void model_delivered(uint8_t kind, const uint8_t *bytes, size_t len, bool is_services);
 /* The newest manifest of a job that came over the link; false: none. */
+uint32_t model_newest_revision(const uint8_t job[16]);
 bool model_newest_manifest(const uint8_t job[16], uint8_t ret_hash[32]);
 /* What the hub has sent. */
 void model_offer(const struct dw_offer *o);
@@ -50,6 +54,7 @@ const char *model_retract(const struct dw_lock_command *c);
 /* Newest question that waits for a slide; NULL: none. */
 struct question {
     uint64_t visit, asked_ms, stop_ms;
+    uint32_t stop_at;        /* place among all messages: what came later is not asked about */
     struct dw_utc stop_wall; /* windows are judged at the slide; the bolt follows in 15 s */
     uint8_t hub_nonce[32], courier_nonce[32];
     bool is_used;

@@ -42,13 +42,14 @@ uint32_t move_needs(enum move m)
 enum move move_draw(struct dice *d)
 {
     static const uint8_t weights[MOVE_COUNT] = {
-        [MOVE_TICK] = 6,     [MOVE_ASK] = 3,       [MOVE_SLIDE] = 6,   [MOVE_VISIT] = 1,
-        [MOVE_INSIDE] = 3,   [MOVE_LATER] = 3,     [MOVE_CLOCK] = 2,   [MOVE_RESTART] = 1,
-        [MOVE_CRASH] = 1,    [MOVE_LINK] = 2,      [MOVE_REVOKE] = 1,  [MOVE_REPLAY] = 26,
-        [MOVE_FLIP] = 26,    [MOVE_CUT] = 12,      [MOVE_SPLICE] = 12, [MOVE_KIND] = 18,
-        [MOVE_RESIGN] = 20,  [MOVE_HELLO] = 22,    [MOVE_STOP] = 26,   [MOVE_LOGIN] = 14,
-        [MOVE_GRAFT] = 14,   [MOVE_MANIFEST] = 24, [MOVE_SHIFT] = 16,  [MOVE_INTRODUCE] = 6,
-        [MOVE_ENVELOPE] = 6, [MOVE_PEOPLE] = 4,    [MOVE_FRAME] = 10,  [MOVE_KEPT] = 40,
+        [MOVE_TICK] = 6,      [MOVE_ASK] = 3,      [MOVE_SLIDE] = 6,     [MOVE_VISIT] = 1,
+        [MOVE_INSIDE] = 3,    [MOVE_LATER] = 2,    [MOVE_CLOCK] = 2,     [MOVE_RESTART] = 1,
+        [MOVE_CRASH] = 1,     [MOVE_LINK] = 2,     [MOVE_REVOKE] = 1,    [MOVE_REPLAY] = 26,
+        [MOVE_FLIP] = 26,     [MOVE_CUT] = 12,     [MOVE_SPLICE] = 12,   [MOVE_KIND] = 18,
+        [MOVE_RESIGN] = 20,   [MOVE_HELLO] = 22,   [MOVE_STOP] = 26,     [MOVE_LOGIN] = 14,
+        [MOVE_COME] = 14,     [MOVE_GRAFT] = 14,   [MOVE_MANIFEST] = 24, [MOVE_SHIFT] = 16,
+        [MOVE_INTRODUCE] = 6, [MOVE_ENVELOPE] = 6, [MOVE_PEOPLE] = 4,    [MOVE_FRAME] = 10,
+        [MOVE_KEPT] = 40,
     };
     uint32_t sum = 0;
     for (int i = 0; i < MOVE_COUNT; i++) {
@@ -140,7 +141,7 @@ static void later(struct dice *d)
                                     11 * MINUTE_MS, HOUR_MS,    3 * HOUR_MS,
                                     24 * HOUR_MS,   7 * DAY_MS, 15 * DAY_MS};
     shift_clock(steps[below(d, DW_ARRAY_COUNT(steps))], 20);
-    for (int i = 0; i < 44 && !one_in(d, 60); i++) /* what was not seen counts for ten seconds */
+    for (int i = one_in(d, 3) ? 0 : 42; i < 44; i++) /* what was not seen counts for ten seconds */
         tick(240);
     bolt_tidy(&g);
     link_tidy(&g);
@@ -251,6 +252,70 @@ static void resign(struct dice *d)
 
 /* ---- questions and proofs ---- */
 
+static bool stop_for(struct dice *d, struct dw_stop *ret)
+{
+    const struct question *q = model_question_at(one_in(d, 3) ? below(d, 3) : 0);
+    if (!q)
+        return false;
+    *ret = (struct dw_stop){.visit = q->visit};
+    memcpy(ret->hub, g.secret.key.thumb, 32);
+    memcpy(ret->hub_nonce, q->hub_nonce, 32);
+    memcpy(ret->courier_nonce, q->courier_nonce, 32);
+    int job = (int)below(d, JOB_COUNT);
+    for (uint32_t i = 0; i < 8; i++) {
+        if (world.asked[i].visit == q->visit && !one_in(d, 8))
+            job = world.asked[i].job;
+    }
+    return model_newest_manifest(jobs[job].job, ret->manifest);
+}
+
+static void made_up_stop(struct dice *d)
+{
+    struct dw_stop s;
+    int who = any_phone(d);
+    if (!stop_for(d, &s))
+        return;
+    if (one_in(d, 5)) {
+        switch (below(d, 7)) {
+        case 0: s.hub[below(d, 32)] ^= 1; break;
+        case 1: s.manifest[below(d, 32)] ^= 1; break;
+        case 2: s.hub_nonce[below(d, 32)] ^= 1; break;
+        case 3: s.visit++; break;
+        case 4: s.door = 1; break;
+        case 5: s.courier_nonce[below(d, 32)] ^= 1; break;
+        default: s.door_code[below(d, 32)] ^= 1; break;
+        }
+    }
+    static const uint8_t flags[] = {0x05, 0x05, 0x05, 0x05, 0x05, 0x01, 0x04, 0x0d, 0x1d, 0x45};
+    const char *origin = origins[one_in(d, 8) ? below(d, DW_ARRAY_COUNT(origins)) : 0];
+    const char *rp = rps[one_in(d, 10) ? below(d, DW_ARRAY_COUNT(rps)) : 0];
+    is_attacker_signing = true;
+    struct dw_evidence e;
+    if (who >= 0) {
+        e = stop_evidence(who, &s, origin, rp, flags[below(d, DW_ARRAY_COUNT(flags))]);
+    } else { /* a passkey of its own making, under a courier's name */
+        static struct soft own;
+        if (!own.ec)
+            own = soft_new(DW_PASSKEY_ES256, 0x22);
+        e = evidence_of(&own, &s, origin, rp, 0x05);
+        memset(e.credential, 0x22 + (int)below(d, PHONE_COUNT), 16);
+    }
+    is_attacker_signing = false;
+    if (one_in(d, 6)) { /* what the assertion was for is not what stands beside it */
+        struct dw_stop other = s;
+        struct dw_buf b = dw_buf_of(e.bytes, sizeof e.bytes);
+        (void)stop_for(d, &other);
+        if (!dw_failed(dw_stop_write(&other, &b)))
+            e.bytes_len = (uint16_t)b.len;
+    }
+    if (one_in(d, 12))
+        flip(d, e.signature, e.signature_len);
+    if (one_in(d, 12))
+        e.credential[0] ^= 1;
+    (void)send_stop(&e, true);
+    hurry(d);
+}
+
 static void made_up_hello(struct dice *d)
 {
     int who = any_phone(d), n = (int)below(d, JOB_COUNT);
@@ -260,11 +325,21 @@ static void made_up_hello(struct dice *d)
     }
     if (one_in(d, 4)) /* one that can be asked for again while it lasts */
         n = JOB_STAY;
+    else if (one_in(d, 3))
+        n = JOB_DROP;
     static const char *const codes[] = {"P", "Q", "R"};
     struct dw_hello h =
         hello_for(&jobs[n], ++world.next_visit, one_in(d, 2) ? code_of(n) : codes[below(d, 3)]);
     bool is_service = (powers & HAS_SERVICE) != 0;
-    if (is_service || one_in(d, 4)) {
+    if (one_in(d, 2))
+        h.revision = model_newest_revision(jobs[n].job);
+    if (n == JOB_STAY && one_in(d, 2)) { /* once more in the same stay */
+        for (uint32_t i = 0; i < 8; i++) {
+            if (world.asked[i].visit != 0 && world.asked[i].job == JOB_STAY)
+                h.visit = world.asked[i].visit;
+        }
+    }
+    if (one_in(d, is_service ? 2 : 4)) {
         const struct question *q = model_question_at(below(d, 2));
         switch (below(d, 10)) {
         case 0: h.visit = q ? q->visit : below(d, 100); break;
@@ -292,70 +367,8 @@ static void made_up_hello(struct dice *d)
     world.asked[at].job = (uint8_t)n;
     (void)send_hello(&h, true);
     hurry(d);
-}
-
-static bool stop_for(struct dice *d, struct dw_stop *ret)
-{
-    const struct question *q = model_question_at(one_in(d, 3) ? below(d, 3) : 0);
-    if (!q)
-        return false;
-    *ret = (struct dw_stop){.visit = q->visit};
-    memcpy(ret->hub, g.secret.key.thumb, 32);
-    memcpy(ret->hub_nonce, q->hub_nonce, 32);
-    memcpy(ret->courier_nonce, q->courier_nonce, 32);
-    int job = (int)below(d, JOB_COUNT);
-    for (uint32_t i = 0; i < 8; i++) {
-        if (world.asked[i].visit == q->visit && !one_in(d, 8))
-            job = world.asked[i].job;
-    }
-    return model_newest_manifest(jobs[job].job, ret->manifest);
-}
-
-static void made_up_stop(struct dice *d)
-{
-    struct dw_stop s;
-    int who = any_phone(d);
-    if (!stop_for(d, &s))
-        return;
-    if (one_in(d, 3)) {
-        switch (below(d, 7)) {
-        case 0: s.hub[below(d, 32)] ^= 1; break;
-        case 1: s.manifest[below(d, 32)] ^= 1; break;
-        case 2: s.hub_nonce[below(d, 32)] ^= 1; break;
-        case 3: s.visit++; break;
-        case 4: s.door = 1; break;
-        case 5: s.courier_nonce[below(d, 32)] ^= 1; break;
-        default: s.door_code[below(d, 32)] ^= 1; break;
-        }
-    }
-    static const uint8_t flags[] = {0x05, 0x05, 0x05, 0x01, 0x04, 0x0d, 0x1d, 0x45};
-    const char *origin = origins[one_in(d, 4) ? below(d, DW_ARRAY_COUNT(origins)) : 0];
-    const char *rp = rps[one_in(d, 5) ? below(d, DW_ARRAY_COUNT(rps)) : 0];
-    is_attacker_signing = true;
-    struct dw_evidence e;
-    if (who >= 0) {
-        e = stop_evidence(who, &s, origin, rp, flags[below(d, DW_ARRAY_COUNT(flags))]);
-    } else { /* a passkey of its own making, under a courier's name */
-        static struct soft own;
-        if (!own.ec)
-            own = soft_new(DW_PASSKEY_ES256, 0x22);
-        e = evidence_of(&own, &s, origin, rp, 0x05);
-        memset(e.credential, 0x22 + (int)below(d, PHONE_COUNT), 16);
-    }
-    is_attacker_signing = false;
-    if (one_in(d, 6)) { /* what the assertion was for is not what stands beside it */
-        struct dw_stop other = s;
-        struct dw_buf b = dw_buf_of(e.bytes, sizeof e.bytes);
-        (void)stop_for(d, &other);
-        if (!dw_failed(dw_stop_write(&other, &b)))
-            e.bytes_len = (uint16_t)b.len;
-    }
-    if (one_in(d, 12))
-        flip(d, e.signature, e.signature_len);
-    if (one_in(d, 12))
-        e.credential[0] ^= 1;
-    (void)send_stop(&e, true);
-    hurry(d);
+    if (heard.check == DW_CHECK_NONE && one_in(d, 2))
+        made_up_stop(d);
 }
 
 /* Whoever runs the page makes somebody sign in over bytes that are no chance at all. */
@@ -430,6 +443,39 @@ static void graft(struct dice *d)
     hurry(d);
 }
 
+/* As it should be done, with the attacker's own phone, on a job that may be none for it. */
+static void comes(struct dice *d, const struct dw_job *j)
+{
+    int who = any_phone(d);
+    for (int i = 0; i < PHONE_COUNT; i++) {
+        if ((powers & HAS_PHONE(i)) && visitor_of[i] == j->visitor[0])
+            who = i;
+    }
+    if (who < 0)
+        return;
+    struct dw_hello h = hello_for(j, ++world.next_visit, one_in(d, 3) ? "Q" : "P");
+    for (uint32_t i = 0; i < 8 && j->kind == DW_VISIT_STAY; i++) {
+        if (world.asked[i].visit != 0 && jobs[world.asked[i].job].kind == DW_VISIT_STAY)
+            h.visit = world.asked[i].visit;
+    }
+    (void)send_hello(&h, true);
+    settle();
+    const struct question *q = model_question_of(h.visit);
+    if (!q || memcmp(q->courier_nonce, h.courier_nonce, 32) != 0)
+        return;
+    struct dw_stop s = {.visit = q->visit};
+    memcpy(s.hub, g.secret.key.thumb, 32);
+    memcpy(s.hub_nonce, q->hub_nonce, 32);
+    memcpy(s.courier_nonce, q->courier_nonce, 32);
+    if (!model_newest_manifest(j->job, s.manifest))
+        return;
+    is_attacker_signing = true;
+    struct dw_evidence e = stop_evidence(who, &s, COURIER_ORIGIN, COURIER_RP, 0x05);
+    is_attacker_signing = false;
+    (void)send_stop(&e, true);
+    settle();
+}
+
 /* ---- what an agency says ---- */
 
 static void made_up_manifest(struct dice *d)
@@ -444,6 +490,43 @@ static void made_up_manifest(struct dice *d)
     if (!one_in(d, 3))
         grant = own_grant[n];
     j.revision += 1 + below(d, 40) - one_in(d, 8);
+    if (one_in(d, 5)) { /* of the question that is open, moved: to later, or to another grant */
+        static const uint8_t other[] = {GRANT_DROP, GRANT_SHORT, GRANT_TOMORROW, GRANT_STAY2};
+        n = g.door.state == DW_VISIT_BETWEEN || one_in(d, 3) ? JOB_STAY : JOB_DROP;
+        j = jobs[n];
+        j.revision += 1 + below(d, 40);
+        grant = n == JOB_STAY ? GRANT_STAY2 : other[below(d, 3)];
+        if (n == JOB_STAY)
+            j.openings = 2;
+        if (grant == GRANT_TOMORROW) {
+            j.window.day++;
+            j.nbf_s += 86400;
+            j.exp_s += 86400;
+            j.screening_to_day++;
+        } else if (grant == GRANT_SHORT) {
+            j.dwell_ms = 10000;
+        } else if (grant == GRANT_DROP) { /* later, or one thing wider than granted */
+            switch (below(d, 8)) {
+            case 0:
+                if (one_in(d, 2))
+                    j.nbf_s = j.exp_s - 60;
+                else
+                    j.exp_s = test_wall(true).lo_ms / 1000 - 60;
+                break;
+            case 1: j.dwell_ms = 170000; break;
+            case 2: j.window.to_min = 1200; break;
+            case 3: j.exp_s += 30 * 86400; break;
+            case 4: j.camera_class = DW_CAMERA_K0; break;
+            case 5: snprintf(j.zone, sizeof j.zone, "Asia/Tokyo"); break;
+            case 6:
+                j.kind = DW_VISIT_STAY;
+                j.openings = 9;
+                j.parcel_count = 0;
+                break;
+            default: j.door = 1; break;
+            }
+        }
+    }
     for (uint32_t k = below(d, 4); k > 0; k--) {
         switch (below(d, 18)) {
         case 0: j.window.day += (int32_t)below(d, 3) - 1; break;
@@ -472,8 +555,11 @@ static void made_up_manifest(struct dice *d)
     }
     if (powers & HAS_AGENCY_A && !one_in(d, 6)) {
         is_attacker_signing = true;
-        (void)send_manifest(AGENCY_A, grant_id[grant], &j, true);
+        static const uint8_t unknown[16] = {0xee};
+        (void)send_manifest(AGENCY_A, one_in(d, 20) ? unknown : grant_id[grant], &j, true);
         is_attacker_signing = false;
+        if (one_in(d, 2))
+            comes(d, &j);
         return;
     }
     static struct dw_manifest m;
@@ -687,19 +773,41 @@ static void kept(struct dice *d)
     }
     if (!s || !gr || !sh)
         return;
+    uint8_t was[EVIDENCE_MAX];
+    uint16_t len;
     switch (below(d, 8)) {
-    case 0: flip(d, gr->evidence, gr->evidence_len); break;
+    case 0:
     case 1:
-    case 2: other_grant(d, gr); break;
-    case 3: flip(d, s->object, s->object_len); break;
-    case 4: flip(d, sh->object, sh->object_len); break;
+    case 2:
+        memcpy(was, gr->evidence, len = gr->evidence_len);
+        if (one_in(d, 3))
+            flip(d, gr->evidence, gr->evidence_len);
+        else
+            other_grant(d, gr);
+        if (len != gr->evidence_len || memcmp(was, gr->evidence, len) != 0)
+            model_spoilt(gr->said.id, 16);
+        break;
+    case 3:
+        memcpy(was, s->object, s->object_len);
+        flip(d, s->object, s->object_len);
+        if (memcmp(was, s->object, s->object_len) != 0)
+            model_spoilt(s->job.job, 16);
+        break;
+    case 4:
+        memcpy(was, sh->object, sh->object_len);
+        flip(d, sh->object, sh->object_len);
+        if (memcmp(was, sh->object, sh->object_len) != 0)
+            model_spoilt(sh->said.visitor, 16);
+        break;
     case 5: /* an object of another kind in its place */
         if (one_in(d, 2)) {
             memcpy(s->object, sh->object, sh->object_len);
             s->object_len = sh->object_len;
+            model_spoilt(s->job.job, 16);
         } else if (s->object_len <= sizeof sh->object) {
             memcpy(sh->object, s->object, s->object_len);
             sh->object_len = s->object_len;
+            model_spoilt(sh->said.visitor, 16);
         }
         break;
     case 6: /* another visitor's shift */
@@ -708,12 +816,18 @@ static void kept(struct dice *d)
             if (o->is_used && o->said.visitor[0] == visitor_of[PHONE_ED]) {
                 memcpy(sh->object, o->object, o->object_len);
                 sh->object_len = o->object_len;
+                model_spoilt(sh->said.visitor, 16);
             }
         }
         break;
-    default: g.people.book.epoch = below(d, 3); break; /* rules of before the grants */
+    default: /* rules of before the grants */
+        g.people.book.epoch = below(d, 3);
+        if (g.people.book.epoch < gr->said.epoch)
+            model_spoilt(gr->said.id, 16);
+        break;
     }
-    for (uint32_t i = 0; i < 8 && one_in(d, 2); i++) {
+    bool is_tried = !one_in(d, 4);
+    for (uint32_t i = 0; i < 8 && is_tried; i++) {
         if (world.asked[i].visit != 0 && world.asked[i].who < PHONE_COUNT)
             (void)courier_slides(world.asked[i].visit, true);
     }
@@ -730,7 +844,12 @@ void move_make(enum move m, struct dice *d)
     }
     switch (m) {
     case MOVE_TICK: tick(50 + below(d, 400)); break;
-    case MOVE_ASK: (void)courier_asks(job, who, !one_in(d, 6)); break;
+    case MOVE_ASK: {
+        uint64_t v = courier_asks(job, who, !one_in(d, 6));
+        if (one_in(d, 2))
+            (void)courier_slides(v, true);
+        break;
+    }
     case MOVE_SLIDE:
         for (uint32_t i = 0; i < 8; i++) {
             uint32_t at = (world.asked_count + 7 - i) % 8;
@@ -749,8 +868,11 @@ void move_make(enum move m, struct dice *d)
         else
             shift_clock(1, 20 + below(d, 3) * 40000);
         break;
-    case MOVE_RESTART: restart(false); break;
-    case MOVE_CRASH: restart(true); break;
+    case MOVE_RESTART:
+    case MOVE_CRASH:
+        if (one_in(d, 3)) /* slow, and not what most is about */
+            restart(m == MOVE_CRASH);
+        break;
     case MOVE_LINK: link_state(!world.is_link_up); break;
     case MOVE_REVOKE: owner_revokes(d); break;
     case MOVE_REPLAY: replay(d); break;
@@ -761,6 +883,7 @@ void move_make(enum move m, struct dice *d)
     case MOVE_RESIGN: resign(d); break;
     case MOVE_HELLO: made_up_hello(d); break;
     case MOVE_STOP: made_up_stop(d); break;
+    case MOVE_COME: comes(d, &jobs[below(d, JOB_COUNT)]); break;
     case MOVE_LOGIN: login(d); break;
     case MOVE_GRAFT: graft(d); break;
     case MOVE_MANIFEST: made_up_manifest(d); break;

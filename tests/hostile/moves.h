@@ -25,6 +25,7 @@
     X(RESIGN, "what somebody signed, signed by the attacker", 0)                       \
     X(HELLO, "a question made up", HAS_SERVICE | HAS_RELAY)                            \
     X(STOP, "a proof made up", HAS_SERVICE | HAS_RELAY)                                \
+    X(COME, "a whole visit with a phone of its own", HAS_SERVICE | HAS_RELAY)          \
     X(LOGIN, "a sign-in in the place of a proof", HAS_LOGINS)                          \
     X(GRAFT, "an old proof's signature on a new question", 0)                          \
     X(MANIFEST, "a manifest made up", 0)                                               \

@@ -61,6 +61,7 @@ static uv_thread_cb writer_entry;
 static void *writer_arg;
 static bool is_writer, has_writer;
 static uv_async_t *news;
+static bool has_outer;
 static bool is_dying; /* nothing is written any more */
 static uint64_t next_leaf = 1;
 
@@ -84,7 +85,26 @@ int __wrap_sqlite3_exec(sqlite3 *db, const char *sql, int (*f)(void *, int, char
 {
     if (is_dying && strncmp(sql, "BEGIN", 5) == 0)
         return SQLITE_IOERR;
+    if (has_outer && db == writer_db) { /* its transactions are parts of the history's */
+        if (strcmp(sql, "BEGIN IMMEDIATE") == 0)
+            sql = "SAVEPOINT tx";
+        else if (strcmp(sql, "COMMIT") == 0)
+            sql = "RELEASE tx";
+        else if (strcmp(sql, "ROLLBACK") == 0)
+            sql = "ROLLBACK TO tx; RELEASE tx";
+    }
     return __real_sqlite3_exec(db, sql, f, ctx, why);
+}
+
+/* A history is one transaction, so that it can be taken back; a start of the hub must find what was
+ * written, so it ends it. */
+static void outer(const char *sql, bool is_on)
+{
+    if (__real_sqlite3_exec(writer_db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+        fprintf(stderr, "hostile: %s: %s\n", sql, sqlite3_errmsg(writer_db));
+        abort();
+    }
+    has_outer = is_on;
 }
 
 static void writer_main(void)
@@ -315,13 +335,13 @@ void __wrap_child_send(struct guard *guard, enum child_name name, enum dw_ipc_ty
             !dw_failed(dw_camera_ask_read(p, &a))) {
             memcpy(world.eye_nonce, a.nonce, 32);
             world.eye_nonce_ms = mono_ms;
-            world.has_eye = true;
+            world.has_eye = world.is_eye_new = true;
             model_eye_asked();
         } else if (type == DW_IPC_LOCK_ASK && open_it(DW_CONTEXT_LOCK_ASK, m->bytes, m->len, &p) &&
                    !dw_failed(dw_lock_ask_read(p, &l))) {
             memcpy(world.ask, l.nonce, 32);
             world.ask_ms = mono_ms;
-            world.has_ask = true;
+            world.has_ask = world.is_ask_new = true;
         }
         return;
     }
@@ -376,7 +396,7 @@ void give_bytes(uint8_t kind, const uint8_t *bytes, size_t len)
     m.bytes[0] = kind;
     memcpy(m.bytes + 1, bytes, len);
     counts->messages++;
-    model_delivered(kind, bytes, len);
+    model_delivered(kind, bytes, len, false);
     link_on_message(&g, &m);
 }
 
@@ -389,8 +409,10 @@ const struct item *send_signed(uint8_t kind, const struct dw_secret *by, struct 
     if (dw_failed(dw_signed_make(by, c, payload, &out)))
         return NULL;
     const struct item *i = keep_item(kind, bytes, out.len, false);
-    if (now)
+    if (now) {
+        model_delivered(kind, bytes, out.len, by == &service);
         give_bytes(kind, bytes, out.len);
+    }
     return i;
 }
 
@@ -504,6 +526,8 @@ void lock_speaks(void)
     struct dw_buf out = dw_buf_of(m.bytes, sizeof m.bytes);
     if (!world.has_ask)
         return;
+    world.is_ask_new = false;
+    world.lock_spoke_ms = mono_ms;
     memcpy(s.nonce, world.ask, 32);
     memcpy(s.lock_nonce, world.lock_nonce, 32);
     if (dw_failed(dw_lock_status_write(&s, &p)) ||
@@ -514,8 +538,9 @@ void lock_speaks(void)
     bolt_on_signed(&g, &m);
 }
 
-static void lock_obeys(void)
+static bool lock_obeys(void)
 {
+    uint8_t bolt = world.bolt_said, contact = world.contact_said;
     if (world.todo_counter > world.counter) {
         world.counter = world.todo_counter;
         if (world.todo_action == DW_LOCK_ACTION_RETRACT)
@@ -525,6 +550,9 @@ static void lock_obeys(void)
         world.lock_nonce[0]++;
     }
     world.todo_counter = 0;
+    world.bolt_said = world.bolt;
+    world.contact_said = world.contact;
+    return bolt != world.bolt || contact != world.contact;
 }
 
 void eye_introduces(const struct dw_secret *device, const struct dw_secret *eye,
@@ -560,6 +588,8 @@ void frame_comes(void)
     if (!world.has_eye)
         return;
     m.viewers = 0;
+    world.is_eye_new = false;
+    world.frame_ms = mono_ms;
     dw_sha256(dw_view_of(world.eye_nonce, 32), r.echo);
     memcpy(r.boot_seed, world.eye_seed, 16);
     memcpy(r.chain, world.eye_chain, 32);
@@ -578,9 +608,12 @@ void tick(uint32_t ms)
     struct dw_event ev = {.type = DW_EV_TIMEOUT};
     guard_feed(&g, &ev);
     drain();
-    lock_obeys();
-    lock_speaks();
-    frame_comes();
+    bool is_moved = lock_obeys();
+    /* Signing is what this program's time goes into: they speak when asked, and now and then. */
+    if (is_moved || world.is_ask_new || mono_ms - world.lock_spoke_ms >= 900)
+        lock_speaks();
+    if (world.is_eye_new || mono_ms - world.frame_ms >= 240)
+        frame_comes();
     drain();
 }
 
@@ -640,6 +673,8 @@ static void open_again(void)
 void restart(bool crash)
 {
     bool was_up = world.is_link_up;
+    if (has_outer)
+        outer("COMMIT", false);
     is_dying = crash;
     close_guard();
     is_dying = false;
@@ -674,8 +709,9 @@ uint64_t courier_asks(int job, int who, bool now)
 struct dw_evidence stop_evidence(int who, const struct dw_stop *s, const char *origin,
                                  const char *rp_id, uint8_t flags)
 {
-    model_stop(who, s, flags, origin, rp_id);
-    return evidence_of(&phone[who], s, origin, rp_id, flags);
+    struct dw_evidence e = evidence_of(&phone[who], s, origin, rp_id, flags);
+    model_stop(who, s, flags, origin, rp_id, &e);
+    return e;
 }
 
 const struct item *courier_slides(uint64_t visit, bool now)
@@ -795,12 +831,50 @@ struct snap {
 };
 static struct snap snaps[STAGE_COUNT];
 static sqlite3 *anchor;
-static int changes_seen;
-static const sqlite3 *db_seen;
 static uint32_t base_arena;
 
+/* Everything of the guard that is not the machine's: from `door` to `nursery`. Of the large tables
+ * only the places that are used, then or now. */
 #define G_FROM offsetof(struct guard, door)
 #define G_TO   offsetof(struct guard, nursery)
+
+struct table {
+    size_t at, one, count, used; /* offset of its first byte that says so */
+};
+#define TABLE(field, flag)                                                              \
+    {                                                                                   \
+        offsetof(struct guard, field), sizeof(((struct guard *)0)->field[0]),           \
+            sizeof(((struct guard *)0)->field) / sizeof(((struct guard *)0)->field[0]), \
+            offsetof(struct guard, field[0].flag) - offsetof(struct guard, field)       \
+    }
+static const struct table tables[] = {
+    /* ascending */
+    TABLE(people.challenge, act),
+    TABLE(people.waiting, op),
+    TABLE(authority.agency, is_used),
+    TABLE(authority.grant, state),
+    TABLE(authority.shift, is_used),
+    TABLE(jobs, is_used),
+    TABLE(hellos, handle),
+    TABLE(outbox, is_used),
+};
+
+static void guard_back(const uint8_t *kept)
+{
+    uint8_t *live = (uint8_t *)&g;
+    size_t from = G_FROM;
+    for (size_t i = 0; i < DW_ARRAY_COUNT(tables); i++) {
+        const struct table *x = &tables[i];
+        memcpy(live + from, kept + (from - G_FROM), x->at - from);
+        for (size_t n = 0; n < x->count; n++) {
+            size_t at = x->at + n * x->one;
+            if (live[at + x->used] || kept[at - G_FROM + x->used])
+                memcpy(live + at, kept + (at - G_FROM), x->one);
+        }
+        from = x->at + x->count * x->one;
+    }
+    memcpy(live + from, kept + (from - G_FROM), G_TO - from);
+}
 
 static void copy_db(sqlite3 *to, sqlite3 *from)
 {
@@ -817,6 +891,8 @@ static void keep_stage(enum stage s)
 {
     struct snap *p = &snaps[s];
     drain();
+    if (has_outer)
+        outer("COMMIT", false);
     world.mono_ms = mono_ms;
     p->world = world;
     p->heard = heard;
@@ -836,19 +912,22 @@ void world_enter(enum stage s)
     const struct snap *p = &snaps[s];
     drain();
     static enum stage db_is = STAGE_COUNT;
-    if (db_is != s || db_seen != writer_db || changes_seen != sqlite3_total_changes(writer_db)) {
+    if (db_is == s && has_outer) {
+        outer("ROLLBACK", false);
+    } else {
+        if (has_outer)
+            outer("ROLLBACK", false);
         copy_db(writer_db, p->db);
         db_is = s;
-        db_seen = writer_db;
-        changes_seen = sqlite3_total_changes(writer_db);
     }
+    outer("BEGIN IMMEDIATE", true);
     world = p->world;
     heard = p->heard;
     arena_used = base_arena;
     mono_ms = world.wall_at_ms;
     set_wall(world.wall.lo_ms, world.wall.hi_ms);
     mono_ms = world.mono_ms;
-    memcpy((uint8_t *)&g + G_FROM, p->guard, G_TO - G_FROM);
+    guard_back(p->guard);
     memcpy(model_bytes, p->model, model_size);
     model_forget();
 }
@@ -878,7 +957,8 @@ static void build_grants(void)
     stay.kind = DW_VISIT_STAY;
     grant_it(GRANT_STAY, 1, &stay);
     struct dw_people_grant once = stay;
-    once.uses = once.per_day = 1;
+    once.uses = 2; /* one is left, but none for today */
+    once.per_day = 1;
     grant_it(GRANT_STAY2, 1, &once);
     struct dw_people_grant b = w;
     b.window[0] = (struct dw_week_window){1440 + 900, 120};
@@ -895,7 +975,9 @@ static void build_grants(void)
     grant_it(GRANT_VETOED, 1, &w);
     g.set.grant_wait_ms = 0;
     at_utc(NOON + DAY_MS); /* a clock that was ahead: this one has not begun */
-    grant_it(GRANT_TOMORROW, 1, &w);
+    struct dw_people_grant any = w;
+    any.window[0] = (struct dw_week_window){0, DW_WEEK_MINUTES};
+    grant_it(GRANT_TOMORROW, 1, &any);
     at_utc(NOON);
 }
 
@@ -1098,6 +1180,8 @@ void world_build(void)
 void world_end(void)
 {
     drain();
+    if (has_outer)
+        outer("ROLLBACK", false);
     (void)teardown(NULL);
     for (int i = 0; i < PHONE_COUNT; i++)
         soft_free(&phone[i]);

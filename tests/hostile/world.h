@@ -16,7 +16,7 @@
 
 #define SERVICE_RP     COURIER_RP
 #define SERVICE_ORIGIN COURIER_ORIGIN
-#define MINUTE_MS      60000
+#define MINUTE_MS      INT64_C(60000)
 #define HOUR_MS        (60 * MINUTE_MS)
 #define DAY_MS         (24 * HOUR_MS)
 
@@ -94,18 +94,20 @@ struct world {
     bool is_link_up;
     uint64_t link_heard_ms;
     /* lock */
-    uint8_t bolt, contact;
+    uint8_t bolt, contact, bolt_said, contact_said;
     uint32_t counter, epoch, opening_count, seq, lock_boot;
     uint8_t lock_nonce[32];
     uint8_t ask[32]; /* the hub's newest */
     uint64_t ask_ms;
-    bool has_ask;
+    bool has_ask, is_ask_new;
+    uint64_t lock_spoke_ms;
     uint32_t todo_counter; /* command that is on its way */
     uint8_t todo_action;
     /* camera */
     uint8_t eye_nonce[32], eye_chain[32], eye_seed[16];
     uint64_t eye_nonce_ms, eye_seq;
-    bool has_eye;
+    bool has_eye, is_eye_new;
+    uint64_t frame_ms;
     uint64_t next_visit;
     uint32_t item_count;
     struct item item[ITEMS_MAX];

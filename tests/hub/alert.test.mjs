@@ -352,6 +352,16 @@ test("the house: camera, link, battery, disk, people, recovery, mode", async (t)
   assert.equal(recovery.level, "act");
   rig.say("story people 1 2 0");
   await b.push("alert.people.join");
+  // Who may come: a key that waits can only be objected to by somebody who has heard of it [I47].
+  for (const [value, word, tag] of [[1, "asked", "agency"], [2, "given", "grant"], [3, "live", "grant"], [4, "vetoed", "grant"], [5, "revoked", "grant"], [6, "refused", "agency"]]) {
+    rig.say(`story grant ${value} 7 0`);
+    const p = await b.push(`alert.grant.${word}`);
+    assert.deepEqual([p.level, p.tag, p.url], ["notice", tag, "/#/come"], word);
+  }
+  rig.say("story grant 7 0 0");
+  assert.equal((await b.push("alert.grant.restored")).level, "act");
+  rig.say("story grant 7 1 0");
+  assert.equal((await b.push("alert.grant.seen")).level, "notice");
   rig.say("story camera_mode 4 0 0");
   await b.push("alert.mode.title", 0, { mode: words.en["alert.mode.away"] });
   assert.equal(b.pushes.filter((p) => p.tag === "battery").length, 1);

@@ -1,7 +1,7 @@
 // What strangers may send, and what may fail: clear answers, nothing changes, nothing opens, and the next
 // honest visit works. Each case is a street of its own.
 //
-//   node bad_input.test.mjs CASE...     CASE: broker, links, screens, couriers, disk, stops
+//   node bad_input.test.mjs CASE...     CASE: broker, links, screens, couriers, papers, disk, stops
 import { execFileSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, statfsSync, writeFileSync } from "node:fs";
@@ -14,6 +14,7 @@ import { NOISE_MS, assert, randomFrom, runCases, seedOf, withStreet } from "../e
 import { KIND } from "./authority.mjs";
 import { BoltWatch, LEASE_MS, ask, deliver, newNonce, slideOf } from "./hurry.mjs";
 import { Mqtt } from "./mqtt.mjs";
+import { papers } from "./papers.mjs";
 
 const random = randomFrom(seedOf());
 const below = (n) => Math.floor(random() * n);
@@ -386,7 +387,7 @@ async function stops(h) {
     await h.honest();
 }
 
-const CASES = { broker, links, screens, couriers, disk, stops };
+const CASES = { broker, links, screens, couriers, papers, disk, stops };
 const wanted = process.argv.slice(2);
 if (wanted.length === 0 || wanted.some((w) => !CASES[w])) {
     process.stderr.write(`usage: bad_input.test.mjs ${Object.keys(CASES).join("|")}...\n`);

@@ -49,7 +49,7 @@ static uv_poll_t guard_poll, stdin_poll;
 static uv_timer_t frame_timer, hub_timer;
 static int guard_fd = -1, live_fd = -1;
 static pid_t front;
-static struct dw_secret hub, camera, stranger;
+static struct dw_secret hub, device, camera, stranger; /* `camera`: of its session */
 static struct dw_ipc_state state;
 static uint64_t story_number;
 static struct dw_ipc_story told[4096];
@@ -502,6 +502,8 @@ static void answer(const struct dw_ipc_people_ask *m)
     } else if (m->op == DW_PEOPLE_SIGN_IN) {
         a.no = act != DW_ACT_SIGN_IN ? DW_PEOPLE_NO_CHALLENGE : is ? 0 : DW_PEOPLE_NO_PASSKEY;
         a.member = is;
+        a.credential_len = m->credential_len;
+        memcpy(a.credential, m->credential, sizeof(a.credential));
     } else if (m->op == DW_PEOPLE_JOIN) {
         a.no = act == DW_ACT_JOIN ? 0 : DW_PEOPLE_NO_CHALLENGE;
         a.member = 3;
@@ -656,7 +658,7 @@ static void set_state(char *words)
         if (strcmp(w, "camera_key") == 0)
             memset(state.camera_pub, 0, 32);
         if (strcmp(w, "camera_key") == 0 && n)
-            memcpy(state.camera_pub, camera.key.pub, 32);
+            memcpy(state.camera_pub, device.key.pub, 32);
     }
     send_state();
 }
@@ -726,6 +728,8 @@ static bool household(const char *word, char *arg[6])
                                    .camera_class = DW_CAMERA_K2,
                                    .uses = 30,
                                    .used = 3,
+                                   .has_today = 1,
+                                   .used_today = 1,
                                    .dwell_ms = 60000,
                                    .signed_by = 1,
                                    .nbf_s = 1790000000,
@@ -863,6 +867,20 @@ static void on_stdin(uv_poll_t *poll, int status, int events)
     memmove(text, from, len + 1);
 }
 
+static void say_session(void)
+{
+    struct dw_camera_session s = {.boot_count = 7};
+    uint8_t payload[128];
+    struct dw_buf p = dw_buf_of(payload, sizeof payload),
+                  out = dw_buf_of(state.session, sizeof state.session);
+    memcpy(s.boot_seed, boot_seed, sizeof s.boot_seed);
+    memcpy(s.pub, camera.key.pub, sizeof s.pub);
+    if (dw_failed(dw_camera_session_write(&s, &p)) ||
+        dw_failed(dw_signed_make(&device, DW_CONTEXT_CAMERA_SESSION, dw_view_of_buf(&p), &out)))
+        fatal("session");
+    state.session_len = (uint16_t)out.len;
+}
+
 int main(int argc, char **argv)
 {
     int pair[2];
@@ -875,6 +893,8 @@ int main(int argc, char **argv)
     dw_secret_from_seed(seed, &camera);
     seed[0] = 3;
     dw_secret_from_seed(seed, &stranger);
+    seed[0] = 4;
+    dw_secret_from_seed(seed, &device);
     dw_random(boot_seed, 16);
     dw_sha256(dw_view_of(boot_seed, 16), chain);
     if (argc > 3)
@@ -889,7 +909,8 @@ int main(int argc, char **argv)
                                   .is_clock_sure = 1,
                                   .picture_age_ms = 80};
     memcpy(state.hub_pub, hub.key.pub, 32);
-    memcpy(state.camera_pub, camera.key.pub, 32);
+    memcpy(state.camera_pub, device.key.pub, 32);
+    say_session();
 
     set_member(1, DW_MEMBER_OWNER, "Ada", 2);
     set_member(2, DW_MEMBER_OCCUPANT, "Ben", 1);

@@ -232,6 +232,121 @@ static void garbage_and_oversized_lengths_end_the_link_only(void **state)
     EXPECT(rig.frames == 3, 3000);
 }
 
+/* ---- the link's keys ---- */
+
+/* The next camera that answers shows this; the process must refuse it. */
+static void refuses(const struct dw_secret *by, struct dw_view proof, const char *alpn)
+{
+    struct dw_tls_end *right = rig.tls;
+    uint32_t up = rig.links_up;
+    rig.tls = wire_end(by, proof, alpn);
+    assert_false(rig_accept(&rig));
+    dw_tls_end_free(rig.tls);
+    rig.tls = right;
+    assert_int_equal(rig.links_up, up);
+}
+
+static void only_the_enrolled_camera_is_asked(void **state)
+{
+    (void)state;
+    struct dw_secret stranger, other;
+    uint8_t bytes[DW_SESSION_BYTES_MAX];
+    dw_secret_new(&stranger);
+    dw_secret_new(&other);
+    assert_true(rig_start(&rig, program, "", false, 0));
+    EXPECT(rig.ready == 1, 10000);
+    refuses(&rig.secret, (struct dw_view){0}, DW_CAMERA_ALPN); /* nobody vouches for its key */
+    refuses(&rig.device, (struct dw_view){0}, DW_CAMERA_ALPN); /* not even the device key itself */
+    struct dw_buf b = wire_session(&stranger, &rig.secret, 1, rig.seed, bytes);
+    refuses(&rig.secret, dw_view_of_buf(&b), DW_CAMERA_ALPN); /* somebody else does */
+    b = wire_session(&rig.device, &rig.secret, 1, rig.seed, bytes);
+    refuses(&other, dw_view_of_buf(&b), DW_CAMERA_ALPN); /* for another key than the one shown */
+    refuses(&rig.secret, dw_view_of_buf(&b), "doorward-lock/1");
+    b = wire_hub_link(&rig.device, rig.device.key.thumb, rig.secret.key.pub, bytes);
+    refuses(&rig.secret, dw_view_of_buf(&b), DW_CAMERA_ALPN); /* vouched for as something else */
+    b = wire_session(&rig.device, &rig.secret, 1, rig.seed, bytes);
+    for (size_t at = 0; at < b.len; at += 29) { /* one bit turned in what vouches */
+        bytes[at] ^= 4;
+        refuses(&rig.secret, dw_view_of_buf(&b), DW_CAMERA_ALPN);
+        bytes[at] ^= 4;
+    }
+    assert_true(rig_accept(&rig)); /* and the right one */
+    settle();
+    rig_hello(&rig);
+    EXPECT(rig.links_up == 1, 2000);
+    assert_int_equal(rig.hello.session_len, b.len);
+    assert_memory_equal(rig.hello.session, b.ptr, b.len); /* for the guard to judge */
+    /* And beside the recordings, under the key id of their records: whoever checks one needs it. */
+    char kid[17], path[256];
+    uint8_t kept[DW_SESSION_BYTES_MAX];
+    struct dw_buf k = dw_buf_of(kept, sizeof kept);
+    dw_hex(rig.secret.key.thumb, 8, kid);
+    (void)snprintf(path, sizeof path, "%s/camera-session-%s", rig.recordings, kid);
+    EXPECT(access(path, F_OK) == 0, 2000);
+    assert_false(dw_failed(dw_file_read(path, &k)));
+    assert_int_equal(k.len, b.len);
+    assert_memory_equal(k.ptr, b.ptr, b.len);
+}
+
+/* No ask, and nothing else of a hub, goes to who has shown no key. */
+static void nothing_is_said_in_clear(void **state)
+{
+    (void)state;
+    static uint8_t said[8192];
+    assert_true(rig_start(&rig, program, "", false, 0));
+    EXPECT(rig.ready == 1, 10000);
+    struct dw_ipc_bytes ask = {.kind = DW_CAMERA_KIND_ASK, .len = 300};
+    memset(ask.bytes, 'Q', sizeof ask.bytes);
+    assert_false(dw_failed(dw_ipc_send(rig.guard, DW_IPC_CAMERA_ASK, &ask)));
+    for (int round = 0; round < 2; round++) {
+        int fd = rig_accept_raw(&rig);
+        assert_true(fd >= 0);
+        uint64_t began = rig_now_ms();
+        static const uint8_t hello[] = {0, 0, 0, 5, DW_CAMERA_KIND_HELLO, 1, 2, 3, 4};
+        if (round == 0) /* a camera of before; in the second round one that says nothing */
+            assert_int_equal(send(fd, hello, sizeof hello, MSG_NOSIGNAL), (ssize_t)sizeof hello);
+        size_t len = 0;
+        for (;;) {
+            struct pollfd p = {fd, POLLIN, 0};
+            rig_pump(&rig, 0);
+            if (poll(&p, 1, 20) == 0) {
+                assert_true(rig_now_ms() - began < 8000); /* it hangs up by itself */
+                continue;
+            }
+            ssize_t n = recv(fd, said + len, sizeof said - len, 0);
+            if (n <= 0)
+                break;
+            len += (size_t)n;
+        }
+        close(fd);
+        assert_true(len > 5 && said[0] == 22); /* a greeting of TLS */
+        assert_null(memmem(said, len, "QQQQQQQQ", 8));
+        assert_int_equal(rig.links_up, 0);
+    }
+    assert_true(rig_accept(&rig));
+    settle();
+}
+
+static void unlinked(struct rig *r)
+{
+    r->is_mute = true;
+}
+
+static void nobody_is_dialled_before_the_guard_says_whom(void **state)
+{
+    (void)state;
+    rig_prepare = unlinked;
+    bool is_started = rig_start(&rig, program, "", false, 0);
+    rig_prepare = NULL;
+    assert_true(is_started);
+    EXPECT(rig.ready == 1 && rig.link_keys == 1, 10000);
+    struct pollfd p = {rig.listener, POLLIN, 0};
+    for (int i = 0; i < 30; i++) {
+        rig_pump(&rig, 10);
+        assert_int_equal(poll(&p, 1, 0), 0);
+    }
+}
+
 /* [VIS] a screen that does not read costs itself pictures, and nobody else. */
 static void a_slow_front_never_blocks(void **state)
 {
@@ -812,6 +927,9 @@ int main(int argc, char **argv)
         cmocka_unit_test_teardown(other_parameter_sets_are_refused, clean),
         cmocka_unit_test_teardown(every_damage_of_a_frame_is_told, clean),
         cmocka_unit_test_teardown(garbage_and_oversized_lengths_end_the_link_only, clean),
+        cmocka_unit_test_teardown(only_the_enrolled_camera_is_asked, clean),
+        cmocka_unit_test_teardown(nothing_is_said_in_clear, clean),
+        cmocka_unit_test_teardown(nobody_is_dialled_before_the_guard_says_whom, clean),
         cmocka_unit_test_teardown(a_slow_front_never_blocks, clean),
         cmocka_unit_test_teardown(a_new_pipe_replaces_the_old, clean),
         cmocka_unit_test_teardown(a_visit_is_recorded_from_before_its_start, clean),

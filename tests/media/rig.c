@@ -358,6 +358,9 @@ int rig_accept_raw(struct rig *r)
         rig_pump(r, 0);
         if (poll(&p, 1, 50) == 1)
             fd = accept4(r->listener, NULL, NULL, SOCK_CLOEXEC);
+        struct pollfd q = {fd, POLLRDHUP, 0};
+        if (fd >= 0 && poll(&q, 1, 0) == 1) /* it has waited too long and hung up */
+            close_fd(&fd);
     }
     return fd;
 }

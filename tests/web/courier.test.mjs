@@ -435,10 +435,9 @@ test("what is not the door's hub, this question, or the agency's word never gets
       await until("told", () => page.evaluate(() => document.querySelector("h1").textContent === "Do not open"));
     }
     assert.equal(await askedOf(page), 0, what);
+    s.visits.forEach((x) => Object.assign(x, { job: "f".repeat(32), outcome: "REFUSED" }));
     await press(page, "Back to the stops");
     await title(page, "Today's stops");
-    s.visits.forEach((x) => Object.assign(x, { job: "f".repeat(32), outcome: "REFUSED" }));
-    await page.reload();
   }
   assert.deepEqual(s.posts(/open$/), []);
   // And once more without any forgery, so that all this was not for another reason.
@@ -524,6 +523,37 @@ test("a passkey that is not shown, is too late, or does not count: said, and sli
   s.refuse(v, "too_slow");
   await title(page, "Not yet");
   assert.equal(s.posts(/open$/).length, 2);
+  assert.deepEqual(bad, []);
+});
+
+test("no signal at the door: page, stops and the agency's word are on the phone; on the guest network it goes on, asked once", async (t) => {
+  const { s, page, context, bad, stop } = await phone(t, { sw: "allow" });
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await until("the shell is kept", () => page.evaluate(async () => (await (await caches.open("doorward-shell-1")).keys()).length >= 6));
+  await until("the day is kept", () => page.evaluate((id) => JSON.parse(localStorage.getItem("doorward.day") ?? "{}").manifests?.[id] !== undefined, stop.id));
+  s.isDown = true; // nothing comes back over mobile data
+  s.server.closeAllConnections();
+  await page.close();
+  const p = await context.newPage();
+  await s.passkey.into(p);
+  await p.goto(`${s.origin}/`);
+  await ask(p);
+  await title(p, "Checking 5 things");
+  await p.getByText(/If the home has a guest network, join it/).waitFor();
+  assert.equal(s.visits.length, 0);
+  const asked = await p.evaluate(() => JSON.parse(localStorage.getItem("doorward.courier")).ask);
+  s.isDown = false; // the home's guest network
+  await p.evaluate(() => dispatchEvent(new Event("online")));
+  const v = await until("the question", () => s.latest, 15000);
+  assert.deepEqual([v.courier_nonce, s.posts(/visits$/)[0].key], [asked.nonce, asked.key], "the question of before, not another");
+  await until("the line goes", async () => (await p.getByText(/No connection/).count()) === 0, 15000);
+  s.ready(v);
+  await title(p, "All 5 checked");
+  await drag(p);
+  await title(p, "About to open");
+  s.end(v, "OK");
+  await title(p, "Locked, thank you");
+  assert.deepEqual([s.visits.length, s.proofs], [1, [""]]);
   assert.deepEqual(bad, []);
 });
 

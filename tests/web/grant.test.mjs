@@ -62,7 +62,7 @@ test("control statements of the hub's writer: each bit counts, and a number of a
     const more = head < 24 ? 0 : 1 << (head - 24);
     const made = new Uint8Array(Buffer.concat([b.subarray(0, at), Buffer.from([3]), b.subarray(at + size, value), Buffer.from([0x18, 0x99]), b.subarray(value + 1 + more)]));
     assert.equal(readControl(made).act, "unlock");
-    assert.equal(readControl(made).value, 0x99);
+    assert.equal(readControl(made).value, "0000000000000099");
     everyBitCounts(readControl, made);
     read++;
   }

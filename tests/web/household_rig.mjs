@@ -36,7 +36,7 @@ export const today = () => {
 const bytes = (n) => randomBytes(n).toString("base64url");
 const sha = (...parts) => createHash("sha256").update(Buffer.concat(parts.map((x) => Buffer.from(x)))).digest();
 
-export const ACTS = ["", "sign_in", "join", "unlock", "let_in", "invite", "add_passkey", "remove_member", "remove_passkey", "remove_invite", "set_param", "allow_agency", "new_recovery", "grant"];
+export const ACTS = ["", "sign_in", "join", "unlock", "let_in", "invite", "add_passkey", "remove_member", "remove_passkey", "remove_invite", "set_param", "allow_agency", "new_recovery", "grant", "camera_key", "lock_key"];
 /** What a passkey signs of these bytes. */
 export const challengeOf = (context, b) => sha(context, [0], b);
 export const midnightOf = (ms) => new Date(ms).setUTCHours(0, 0, 0, 0) / 1000;
@@ -200,8 +200,9 @@ export class Home extends FakeHub {
         [-70272, body.windows.map((w) => [w.from, w.minutes])], [-70273, body.uses], [-70274, body.per_day], [-70275, 0], [-70276, ["ask", "veto", "notify"].indexOf(body.mode)], [-70277, a.hosted],
       ]);
     } else {
-      const target = body.act === "allow_agency" ? Buffer.from(body.id, "hex") : number(body.member ?? body.number ?? 0);
-      const value = body.act === "invite" ? (body.role === "owner" ? 1 : 2) : (body.value ?? 0);
+      const thumb = body.key ? sha(Buffer.from("a301012006215820", "hex"), Buffer.from(body.key, "hex")) : null;
+      const target = thumb ? thumb.subarray(0, 16) : body.act === "allow_agency" ? Buffer.from(body.id, "hex") : number(body.member ?? body.number ?? 0);
+      const value = thumb ? thumb.readBigUInt64BE(16) : body.act === "invite" ? (body.role === "owner" ? 1 : 2) : (body.value ?? 0);
       fields = new Map([[3, hub], [-70270, nonce], [-70271, this.grants.epoch], [-70288, ACTS.indexOf(body.act)], [-70289, target], [-70290, value], [-70291, body.name ?? body.field ?? ""]]);
     }
     this.forge?.(fields);

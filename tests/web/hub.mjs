@@ -2,7 +2,7 @@
 // demand, down to single bytes of the WebSocket.
 import { createHash, randomBytes } from "node:crypto";
 import http from "node:http";
-import { Camera, display, message, newKey, rawPub, sha } from "./sign.mjs";
+import { Camera, display, message, newKey, rawPub, session, sha } from "./sign.mjs";
 
 const LEASE_MS = 3000;
 const toHex = (b) => Buffer.from(b).toString("hex");
@@ -110,7 +110,8 @@ export class FakeHub {
   sockets = new Set();
   asked = [];
   key = newKey();
-  cameraKey = newKey();
+  deviceKey = newKey();
+  cameraKey = newKey(); // of its session
   stranger = newKey();
   signer = undefined; // of display statements; undefined: the hub
   answers = true;
@@ -136,7 +137,7 @@ export class FakeHub {
     this.state = {
       t: "state", visit: null, bolt: "thrown", contact: "closed", strike: "in", lock_class: "A", secured: true, visit_state: "none", outcome: "none", check: null, camera: "live",
       camera_class: 2, camera_mode: "on", opening: false, battery: 87, link: true, room: true, clock: true, degraded: false, lock_age_ms: 300, picture_age_ms: 80, blind_ms: 0,
-      inside_ms: null, frames: 0, visitor: "", agency: "", hub_pub: toHex(rawPub(this.key)), camera_pub: toHex(rawPub(this.cameraKey)), alarms: [],
+      inside_ms: null, frames: 0, visitor: "", agency: "", hub_pub: toHex(rawPub(this.key)), camera_pub: toHex(rawPub(this.deviceKey)), camera_session: session(this.deviceKey, this.cameraKey), alarms: [],
     };
     this.pub = this.state.camera_pub;
     this.newNonce();

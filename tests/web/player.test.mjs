@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import test from "node:test";
 import { load } from "./load.mjs";
-import { Camera, DISPLAY, FRAME, cose, display, enc, hex, message, nal, newKey, rawPub, sealOf, sha, thumbOf } from "./sign.mjs";
+import { Camera, DISPLAY, FRAME, cose, display, enc, hex, message, nal, newKey, rawPub, sealOf, session, sha, thumbOf } from "./sign.mjs";
 
-const camera = newKey();
+const device = newKey(); // of the camera
+const camera = newKey(); // of its boot
 const stranger = newKey();
 const hub = newKey();
 const hubNonce = sha("hub");
@@ -43,7 +44,7 @@ globalThis.EncodedVideoChunk = class {
   }
 };
 
-async function newWorld({ Player }, { watched = true } = {}) {
+async function newWorld({ Player }, { watched = true, said } = {}) {
   FakeDecoder.had = [];
   const w = { now: 1000, draws: 0, told: [], keys: 0, cam: new Camera(camera, hubNonce) };
   w.cam.now = 5e12; // years from anything here
@@ -53,7 +54,7 @@ async function newWorld({ Player }, { watched = true } = {}) {
   });
   if (watched) w.player.attach(1, { width: 0, height: 0, getContext: () => ({ drawImage: () => w.draws++, clearRect: () => undefined }) });
   w.player.hubNonces.add(hubNonce);
-  await w.player.setCamera(toHex(rawPub(camera)), 2);
+  await w.player.setCamera(toHex(rawPub(device)), 2, said ?? session(device, camera));
   w.player.freshness.ask(OURS, w.now);
   w.pass = (ms) => {
     w.now += ms;
@@ -331,6 +332,31 @@ async function all(mod, most = Infinity) {
 
 test("what is decoded, what is drawn, what is told", async () => {
   assert.deepEqual(await all(await load({ contents: ENTRY })), []);
+});
+
+// What does not say: "with this key the enrolled camera signs its frames". Then nothing is judged, decoded or drawn.
+const unsaid = {
+  "nothing is said": null,
+  "no bytes": "",
+  "said by somebody else": session(stranger, camera),
+  "said by the key itself": session(camera, camera),
+  "of somebody else's key": session(device, stranger),
+  "as something else": session(device, camera, { context: "camera-hello" }),
+  "with a byte after it": `${session(device, camera)}00`,
+  "one bit is turned": session(device, camera).replace(/.$/, (c) => (c === "0" ? "1" : "0")),
+};
+
+test("frames are of the key that the enrolled camera has named", async () => {
+  const mod = await load({ contents: ENTRY });
+  for (const [name, said] of Object.entries(unsaid)) {
+    const w = await newWorld(mod);
+    await w.player.setCamera(toHex(rawPub(device)), 2, said);
+    const got = await w.send(key());
+    assert.deepEqual([name, got.decoded.length, got.drawn], [name, 0, 0]);
+    await w.player.setCamera(toHex(rawPub(device)), 2, session(device, camera));
+    w.player.freshness.ask(OURS, w.now);
+    assert.equal((await w.send(key())).drawn, 1, `${name}: and then it is said`);
+  }
 });
 
 test("nobody looks: verified, not decoded", async () => {

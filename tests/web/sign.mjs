@@ -25,6 +25,10 @@ export function cose(context, typ, payload, by, more = {}) {
 export const FRAME = ["doorward/frame/1", "doorward-frame+cwt"];
 export const DISPLAY = ["doorward/display/1", "doorward-display+cwt"];
 
+/** What a camera's device key says of the key of a boot, in hexadecimal. */
+export const session = (device, key, { context = "camera-session", boot = 3, seed = new Uint8Array(16).fill(9) } = {}) =>
+  Buffer.from(cose(`doorward/${context}/1`, `doorward-${context}+cwt`, enc(new Map([[267, boot], [268, seed], [-70300, rawPub(key)]])), device)).toString("hex");
+
 export const nal = (...b) => Buffer.from([0, 0, 0, 1, ...b]);
 
 /** NAL units of an access unit in Annex B, by a plain search. */

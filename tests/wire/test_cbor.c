@@ -1,5 +1,5 @@
 /* The strict reader and writer: published vectors, every kind of refusal, limits, and a second
- * opinion. */
+ * opinion [I44]. */
 #include "samples.h"
 #include "wire/cbor.h"
 #include "wire/text.h"

@@ -1,4 +1,6 @@
-/* Every message type: round trips, bit flips, truncations, other forms, and values out of range. */
+/* Every message type: round trips, bit flips, truncations, other forms, and values out of range
+ * [I44].
+ */
 #include "core/types.h"
 #include "samples.h"
 #include "wire/camera.h"

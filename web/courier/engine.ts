@@ -128,7 +128,10 @@ export class Engine {
   // ---- start ----
 
   start(): void {
-    addEventListener("online", () => this.wake?.());
+    // Another network came: what waits is asked at once. (Not every browser says which one it is on.)
+    const again = (): void => this.wake?.();
+    addEventListener("online", again);
+    (navigator as { connection?: EventTarget }).connection?.addEventListener?.("change", again);
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") this.wake?.();
     });
@@ -185,23 +188,28 @@ export class Engine {
       this.keptAt = day.at;
       this.changed();
     }
+    if (!(await this.know(run))) return;
+    if (!this.kept.visit) await this.findActive(run);
+    if (run !== this.run) return;
+    this.resume();
+    if (run === this.run) void this.list(run);
+    this.changed();
+  }
+
+  /** Who is signed in. A question that was put without network asks this first. */
+  private async know(run: number): Promise<boolean> {
+    if (this.api.csrf) return true;
     const me = await this.persist(run, () => this.api.get<Me>("/v1/me", { signal: this.abort.signal }));
-    if (!me) return;
+    if (!me) return false;
     if (this.me && (this.me.visitor !== me.visitor || this.me.agency !== me.agency)) {
       this.jobs = null; // somebody else's day
       this.objects = {};
     }
     this.me = me;
     this.api.csrf = me.csrf;
-    if (me.role !== "visitor") {
-      location.replace("/agency");
-      return;
-    }
-    if (!this.kept.visit) await this.findActive(run);
-    if (run !== this.run) return;
-    this.resume();
-    if (run === this.run) void this.list(run);
-    this.changed();
+    if (me.role === "visitor") return true;
+    location.replace("/agency");
+    return false;
   }
 
   /** A visit of ours that is under way although this phone does not remember it: killed in the middle, or cleared. */
@@ -326,6 +334,13 @@ export class Engine {
     }
     this.visits = newest;
     this.changed();
+    // The day's shift is signed some time after the first stop is planned.
+    if (!this.api.csrf || this.me?.shift) return;
+    const me = await this.persist(run, () => this.api.get<Me>("/v1/me", { signal: this.abort.signal }));
+    if (!me || me.visitor !== this.me?.visitor) return;
+    this.me = me;
+    this.keepDay();
+    this.changed();
   }
   private keepDay(): void {
     if (!this.me || this.me.role !== "visitor" || !this.jobs || this.listedAt === null) return;
@@ -432,6 +447,7 @@ export class Engine {
     const ask = k.ask!;
     let started = Date.now();
     try {
+      if (!(await this.know(run))) return;
       const v = await this.persist(run, () => {
         started = Date.now();
         return this.api.post<Visit>(

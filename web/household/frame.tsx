@@ -26,7 +26,7 @@ const TABS: { page: string; icon: string; also: string[] }[] = [
   { page: "live", icon: "camera", also: [] },
   { page: "visits", icon: "book", also: ["visit"] },
   { page: "people", icon: "people", also: ["come", "letin", "change"] },
-  { page: "house", icon: "pulse", also: ["drills", "alerts", "settings", "looked"] },
+  { page: "house", icon: "pulse", also: ["drills", "alerts", "settings", "devices", "looked"] },
 ];
 
 export function Nav({ route }: { route: Route }): JSX.Element {
@@ -131,7 +131,7 @@ export function Listed(p: { house: House; name: keyof House["lists"]; empty?: st
     <>
       {failed ? (
         <div class="stack-s">
-          <ProblemNote error={failed} />
+          {p.count === null ? <ProblemNote error={failed} /> : <p class="banner is-unknown" role="status"><Icon name="ask" /><span>{t("home.lists.old")}</span></p>}
           <div><Button onClick={() => void p.house.load(p.name)}>{t("ui.again")}</Button></div>
         </div>
       ) : null}

@@ -2,7 +2,7 @@
 // who lives here sees all of it [I47]; "confirmed" is what the house has said to have stored.
 
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { useSeen } from "../live/index";
 import { t } from "../shared/strings";
 import { clockTime, counter } from "../shared/times";
@@ -81,6 +81,8 @@ interface Say {
 /** The state of a permission, by what the house said; a question that is under way is said apart. */
 function stateOf(g: GrantRow, e: Ending | undefined, isStopped: boolean, isRestored: boolean, now: number): Say {
   const over = t("home.grant.over.at", { time: dayAndTime(g.over_at, now) });
+  // The list is from before an answer that never came: nothing green stands above it.
+  if (e?.state === "unknown" && !isOver(g)) return { kind: "unknown", icon: "ask", word: t("home.ending.unknown"), more: t(`home.${e.what}.maybe`) };
   switch (g.state) {
     case "waiting":
       return { kind: "watched", icon: "clock", word: t("home.grant.waiting"), more: t("home.grant.waiting.say", { time: dayAndTime(g.live_at, now) }) };
@@ -113,6 +115,15 @@ function TimeLeft({ house, until }: { house: House; until: string | null }): JSX
 
 /** What became of a revocation or a no: asked, confirmed, or not known, and what to do then. */
 export function EndingNote({ house, id, e }: { house: House; id: string; e: Ending }): JSX.Element {
+  const note = useRef<HTMLDivElement>(null);
+  // The button that was pressed is gone: whoever works by keyboard goes on here.
+  useEffect(() => {
+    if (document.activeElement === document.body) note.current?.focus({ preventScroll: true });
+  }, [e.state]);
+  return <div ref={note} tabIndex={-1} class="ending-at"><EndingWords house={house} id={id} e={e} /></div>;
+}
+
+function EndingWords({ house, id, e }: { house: House; id: string; e: Ending }): JSX.Element {
   const time = clockTime(e.at);
   if (e.state === "asked") return <p class="ending is-watched" role="status"><Mark kind="watched" icon="clock" small /><span><b>{t("home.ending.asked")}</b> {t("home.ending.asked.say", { time })}</span></p>;
   if (e.state === "confirmed") return <p class="ending is-secured" role="status"><Mark kind="secured" icon="tick" small /><span><b>{t(`home.ending.${e.what}.confirmed`)}</b> <span class="time">{time}</span>. {t("home.ending.confirmed.say")}</span></p>;

@@ -81,7 +81,7 @@ export function HousePage({ house, redraw }: { house: House; redraw: () => void 
     });
   };
   const since = useSeen(house.link, (now) => (house.link.isUp ? counter(now - house.link.linkSince) : null));
-  const rows: [string, string, string][] = [["drills", "drill", "home.drills"], ["alerts", "bell", "home.alerts"], ["settings", "sliders", "home.settings"], ["looked", "eye", "home.looked"], ["start", "tick", "home.guide"]];
+  const rows: [string, string, string][] = [["drills", "drill", "home.drills"], ["alerts", "bell", "home.alerts"], ["settings", "sliders", "home.settings"], ["devices", "camera", "home.devices"], ["looked", "eye", "home.looked"], ["start", "tick", "home.guide"]];
   return (
     <Page house={house} title={t("home.health.title")}>
       <div class="cols">

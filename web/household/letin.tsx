@@ -187,7 +187,7 @@ function Chooser({ house, agency, old }: { house: House; agency: Agency; old: Gr
       <Page house={house} title={t("home.read.title")} back={back}>
         <div class="narrow stack">
           <p class="lead dim">{t("home.read.say")}</p>
-          <Review house={house} g={shown.grant} isChange={old !== null} passkey={label} />
+          <Review key={shown.begun.challenge} house={house} g={shown.grant} isChange={old !== null} passkey={label} />
           {isUnsure ? (
             <div class="ending is-unknown" role="alert"><Mark kind="unknown" icon="ask" small /><div class="stack-s"><p><b>{t("home.sign.unsure")}</b> {t("home.sign.unsure.say")}</p><div><a class="btn" href="#/come">{t("home.sign.unsure.look")}</a></div></div></div>
           ) : <NotAsAskedNote error={asking.error} />}

@@ -5,6 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { language, t } from "../shared/strings";
 import { AlertsPage } from "./alerts";
 import { DeliveryPage, NotesPage } from "./delivery";
+import { DevicesPage } from "./devices";
 import { DrillsPage } from "./drills";
 import { Nav, routeOf } from "./frame";
 import { ComePage } from "./grants";
@@ -47,6 +48,8 @@ function Current({ page, id, redraw }: { page: string; id: string; redraw: () =>
       return <DrillsPage house={house} />;
     case "alerts":
       return <AlertsPage house={house} />;
+    case "devices":
+      return <DevicesPage house={house} />;
     case "settings":
       return <SettingsPage house={house} />;
     case "looked":

@@ -4,29 +4,14 @@ import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { Asked } from "../shared/grant";
 import { t } from "../shared/strings";
-import { Button, Field, GiveAway, Icon, Mark, ProblemNote, useAsking } from "../shared/ui";
+import { Button, Field, GiveAway, Icon, Mark } from "../shared/ui";
 import { Listed, Page } from "./frame";
 import { PeopleTabs } from "./grants";
 import { type House, useHouse } from "./house";
+import { usePresence } from "./presence";
 import { Qr } from "./qr";
 import type { Member, Passkey } from "./types";
 import { dayAndTime } from "./words";
-
-/** Some changes need somebody at the hub itself [I7]: how that is done, and once more. */
-function PresenceGuide({ busy, onAgain, onCancel }: { busy: boolean; onAgain: () => void; onCancel: () => void }): JSX.Element {
-  return (
-    <section class="card sect stack is-notice edge given" role="alert" aria-labelledby="presence-title">
-      <div class="row row-top"><Mark kind="notice" icon="home" /><div class="grow"><h2 id="presence-title">{t("home.presence")}</h2><p>{t("home.presence.say")}</p></div></div>
-      <ol class="steps">
-        <li>{t("home.presence.go")}</li>
-        <li>{t("home.presence.press")} <span class="mono wrap">doorward presence</span></li>
-        <li>{t("home.presence.back")}</li>
-      </ol>
-      <div class="acts"><Button kind="ink" icon="tick" busy={busy} onClick={onAgain}>{t("home.presence.again")}</Button><Button onClick={onCancel}>{t("ui.cancel")}</Button></div>
-      <p class="cap">{t("home.presence.why")}</p>
-    </section>
-  );
-}
 
 interface Given {
   title: string;
@@ -49,9 +34,7 @@ function GivenCard({ given, onDone }: { given: Given; onDone: () => void }): JSX
 
 export function PeoplePage({ house }: { house: House }): JSX.Element {
   useHouse(house, "people", "me");
-  const asking = useAsking();
-  const [again, setAgain] = useState<(() => Promise<void>) | null>(null);
-  const [isAway, setAway] = useState(false);
+  const { asking, run, note } = usePresence();
   const [given, setGiven] = useState<Given | null>(null);
   const [invited, setInvited] = useState("");
   const [role, setRole] = useState<"occupant" | "owner">("occupant");
@@ -62,19 +45,6 @@ export function PeoplePage({ house }: { house: House }): JSX.Element {
   const now = house.now();
   const reload = async (): Promise<void> => {
     await Promise.all([house.load("people"), house.load("me")]);
-  };
-  /** Kept, so that it can be done once more when somebody has been at the hub. */
-  const run = (f: () => Promise<void>): void => {
-    setAgain(() => f);
-    void asking.run(async () => {
-      try {
-        await f();
-        setAway(false);
-      } catch (e) {
-        setAway((e as { code?: unknown }).code === "presence");
-        throw e;
-      }
-    });
   };
   const link = (what: Asked, title: string): void => {
     run(async () => {
@@ -102,9 +72,7 @@ export function PeoplePage({ house }: { house: House }): JSX.Element {
   const passkeys = (m: Member): Passkey[] => people?.passkeys.filter((p) => p.member === m.id) ?? [];
   return (
     <Page house={house} title={t("home.nav.people")} lead={<PeopleTabs at="people" />}>
-      {isAway && again
-        ? <PresenceGuide busy={asking.busy} onAgain={() => run(again)} onCancel={() => { setAway(false); asking.clear(); }} />
-        : <ProblemNote error={asking.error} />}
+      {note}
       {given ? <GivenCard given={given} onDone={() => setGiven(null)} /> : null}
       <Listed house={house} name="people" count={people ? people.members.length : null}>
         {people ? (

@@ -39,7 +39,8 @@ export interface State {
   visitor: string;
   agency: string;
   hub_pub: string | null;
-  camera_pub: string | null;
+  camera_pub: string | null; // the device key
+  camera_session: string | null; // what it says of the key of this boot's frames
   alarms: Coded[];
 }
 

@@ -6,7 +6,7 @@ import { DARK_MS, Freshness } from "../shared/age";
 import { type Bytes, fromHex, toHex } from "../shared/bytes";
 import type { SleepClock } from "../shared/clock";
 import { VerifyKey } from "../shared/cose";
-import { FrameJudge, type FrameMessage, HubNonces, readMessage } from "../shared/frame";
+import { FrameJudge, type FrameMessage, HubNonces, readMessage, readSession } from "../shared/frame";
 import { codecOf, inspect } from "../shared/h264";
 import type { Cannot, Changed, Measures } from "./messages";
 
@@ -44,6 +44,7 @@ export class Player {
   private isVisible = true;
   private judge: FrameJudge | null = null;
   private cameraPub: string | null = null;
+  private cameraSession: string | null = null;
   private isK0 = false;
   private decoder: VideoDecoder | null = null;
   private codec = "";
@@ -96,23 +97,31 @@ export class Player {
     this.restart();
   }
 
-  /** The enrolled camera, as the hub names it. */
-  async setCamera(pub: string | null, cameraClass: number): Promise<void> {
+  /** The enrolled camera, as the hub names it, and what its key says of the key of this boot's frames. */
+  async setCamera(pub: string | null, cameraClass: number, session: string | null): Promise<void> {
     const isK0 = pub === null && cameraClass === 0;
-    if (pub === this.cameraPub && isK0 === this.isK0) return;
+    if (pub === this.cameraPub && session === this.cameraSession && isK0 === this.isK0) return;
     this.cameraPub = pub;
+    this.cameraSession = session;
     this.isK0 = isK0;
     this.judge = null;
     this.freshness.reset();
     this.wipe();
     this.restart();
-    if (pub === null) return;
+    if (pub === null || session === null) return;
+    let device: VerifyKey;
     try {
-      const key = await VerifyKey.of(fromHex(pub));
-      if (this.cameraPub === pub)
-        this.judge = new FrameJudge(key, (echo, viewers) => this.hubNonces.isEcho(echo, viewers));
+      device = await VerifyKey.of(fromHex(pub));
     } catch {
       this.ev.cannot("ed25519");
+      return;
+    }
+    try {
+      const key = await readSession(device, fromHex(session));
+      if (this.cameraPub === pub && this.cameraSession === session)
+        this.judge = new FrameJudge(key, (echo, viewers) => this.hubNonces.isEcho(echo, viewers));
+    } catch {
+      // the enrolled camera has not said so: whatever comes stays unjudged, and is not drawn
     }
   }
 

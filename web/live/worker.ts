@@ -108,7 +108,7 @@ async function onState(m: State): Promise<void> {
       tell({ k: "cannot", reason: "ed25519" });
     }
   }
-  await player.setCamera(m.camera_pub, m.camera_class);
+  await player.setCamera(m.camera_pub, m.camera_class, m.camera_session);
 }
 
 async function onDisplay(cose: string): Promise<void> {

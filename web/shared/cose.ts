@@ -12,6 +12,11 @@ export interface Context {
 export const FRAME: Context = { name: "doorward/frame/1", typ: "doorward-frame+cwt" };
 export const DISPLAY: Context = { name: "doorward/display/1", typ: "doorward-display+cwt" };
 
+/** What a key is called: the hash of the deterministic COSE_Key {1: 1, -1: 6, -2: x}. */
+export function thumbOf(pub: Bytes): Promise<Bytes> {
+  return sha256(concat(new Uint8Array([0xa3, 0x01, 0x01, 0x20, 0x06, 0x21, 0x58, 0x20]), pub));
+}
+
 export class VerifyKey {
   private constructor(
     private readonly key: CryptoKey,
@@ -21,9 +26,7 @@ export class VerifyKey {
   /** From the 32 bytes of an Ed25519 public key. Throws where the browser has no Ed25519. */
   static async of(pub: Bytes): Promise<VerifyKey> {
     const key = await crypto.subtle.importKey("raw", pub, "Ed25519", false, ["verify"]);
-    // Deterministic COSE_Key {1: 1, -1: 6, -2: x}
-    const cose = concat(new Uint8Array([0xa3, 0x01, 0x01, 0x20, 0x06, 0x21, 0x58, 0x20]), pub);
-    return new VerifyKey(key, await sha256(cose));
+    return new VerifyKey(key, await thumbOf(pub));
   }
 
   verify(message: Bytes, sig: Bytes): Promise<boolean> {

@@ -3,7 +3,7 @@
 
 import { type Bytes, concat, isSame, sha256, toHex } from "./bytes";
 import { CborError, Fields, asBytes, asUint, decode } from "./cbor";
-import { FRAME, type VerifyKey, open } from "./cose";
+import { type Context, FRAME, VerifyKey, open } from "./cose";
 import { type AccessUnit, inspect } from "./h264";
 
 const HEAD_BYTES = 14;
@@ -79,6 +79,18 @@ export function readRecord(payload: Bytes): FrameRecord {
   f.end();
   if (r.tExpUs < r.tRxUs) throw new CborError("exposed before it was asked");
   return r;
+}
+
+const SESSION: Context = { name: "doorward/camera-session/1", typ: "doorward-camera-session+cwt" };
+
+/** The key of a camera's boot, as its device key has signed it. Throws when it has not. */
+export async function readSession(device: VerifyKey, object: Bytes): Promise<VerifyKey> {
+  const f = new Fields(decode(await open(device, SESSION, object)));
+  f.uint(267, 0xffffffff);
+  f.bytes(268, 16);
+  const pub = f.bytes(-70300, 32);
+  f.end();
+  return VerifyKey.of(pub);
 }
 
 export type Judgement =

@@ -1,8 +1,9 @@
 // What a person of the house signs, read from the very bytes that are signed [docs/spec/messages.md 8.1, 8.6]. A page shows
 // what stands here and nothing else; bytes that say more, less or otherwise than was asked are not put before a passkey.
 
-import { type Bytes, concat, isSame, sha256, toHex } from "./bytes";
+import { type Bytes, concat, fromHex, isSame, sha256, toHex } from "./bytes";
 import { CborError, Fields, type Value, asUint, decode } from "./cbor";
+import { thumbOf } from "./cose";
 import { fromBase64url } from "./passkey";
 
 export const GRANT = "doorward/grant/1";
@@ -113,7 +114,7 @@ export function readGrant(bytes: Bytes): Grant {
 
 /** In the order of enum dw_act (src/hub/people.h). */
 export const ACTS = [
-  "", "sign_in", "join", "unlock", "let_in", "invite", "add_passkey", "remove_member", "remove_passkey", "remove_invite", "set_param", "allow_agency", "new_recovery", "grant",
+  "", "sign_in", "join", "unlock", "let_in", "invite", "add_passkey", "remove_member", "remove_passkey", "remove_invite", "set_param", "allow_agency", "new_recovery", "grant", "camera_key", "lock_key",
 ] as const;
 
 export interface Control {
@@ -123,7 +124,8 @@ export interface Control {
   readonly act: string;
   /** 32 hexadecimal digits: an id, or a number at the end. */
   readonly target: string;
-  readonly value: number;
+  /** 16 hexadecimal digits. */
+  readonly value: string;
   readonly name: string;
 }
 
@@ -135,7 +137,7 @@ export function readControl(bytes: Bytes): Control {
     epoch: f.uint(-70271, 0xffffffff),
     act: oneOf(ACTS, f.uint(-70288, 0xff)),
     target: toHex(f.bytes(-70289, 16)),
-    value: f.uint(-70290),
+    value: f.id64(-70290),
     name: plain(f.text(-70291), true),
   };
   f.end();
@@ -238,23 +240,28 @@ export async function grantToSign(b: Begun, want: Wanted, card: Card, nowS: numb
 export type Asked = { act: string } & Record<string, unknown>;
 
 /** What a control statement about `asked` must say. */
-function expected(a: Asked): { target: string; value: number; name: string } {
-  const number = (n: unknown): string => Number(n).toString(16).padStart(32, "0");
-  const none = number(0);
+async function expected(a: Asked): Promise<{ target: string; value: string; name: string }> {
+  const number = (n: unknown, digits = 32): string => Number(n).toString(16).padStart(digits, "0");
+  const none = { target: number(0), value: number(0, 16), name: "" };
   switch (a.act) {
     case "invite":
-      return { target: none, value: a.role === "owner" ? 1 : 2, name: String(a.name) };
+      return { ...none, value: number(a.role === "owner" ? 1 : 2, 16), name: String(a.name) };
     case "remove_member":
-      return { target: number(a.member), value: 0, name: "" };
+      return { ...none, target: number(a.member) };
     case "remove_passkey":
     case "remove_invite":
-      return { target: number(a.number), value: 0, name: "" };
+      return { ...none, target: number(a.number) };
     case "set_param":
-      return { target: none, value: Number(a.value), name: String(a.field) };
+      return { ...none, value: number(a.value, 16), name: String(a.field) };
     case "allow_agency":
-      return { target: String(a.id), value: 0, name: "" };
+      return { ...none, target: String(a.id) };
+    case "camera_key":
+    case "lock_key": {
+      const thumb = toHex(await thumbOf(fromHex(String(a.key))));
+      return { ...none, target: thumb.slice(0, 32), value: thumb.slice(32, 48) };
+    }
     default:
-      return { target: none, value: 0, name: "" };
+      return none;
   }
 }
 
@@ -267,7 +274,7 @@ export async function controlToSign(b: Begun, asked: Asked): Promise<Control> {
   } catch {
     throw new NotAsAsked("sign_form");
   }
-  const want = expected(asked);
+  const want = await expected(asked);
   const wrong = [
     ...(c.act === asked.act ? [] : ["act"]),
     ...(c.target === want.target ? [] : ["target"]),

@@ -522,6 +522,41 @@ static void on_people(struct alert *a, const struct dw_ipc_story *s)
            });
 }
 
+/* Who may come. One who may say no has to hear of it in time [I47]. What an agency can bring about
+ * has a tag of its own: it pushes nothing off the screen that people at home did. */
+static void on_grant(struct alert *a, const struct dw_ipc_story *s)
+{
+    static const struct {
+        const char *title, *body;
+        bool is_by_agency;
+    } changes[DW_GRANT_CHANGE_COUNT] = {
+        [DW_GRANT_CHANGE_ASKED] = {"alert.grant.asked", "alert.grant.asked.body", true},
+        [DW_GRANT_CHANGE_SIGNED] = {"alert.grant.given", "alert.grant.given.body", false},
+        [DW_GRANT_CHANGE_LIVE] = {"alert.grant.live", "alert.grant.live.body", false},
+        [DW_GRANT_CHANGE_VETOED] = {"alert.grant.vetoed", "alert.grant.over.body", false},
+        [DW_GRANT_CHANGE_REVOKED] = {"alert.grant.revoked", "alert.grant.over.body", false},
+        [DW_GRANT_CHANGE_REFUSED] = {"alert.grant.refused", "alert.grant.refused.body", true},
+    };
+    bool is_known = s->value < DW_GRANT_CHANGE_COUNT && changes[s->value].title;
+    struct saying say_what = {
+        .level = ALERT_NOTICE, .ttl_s = DAY_S, .utc_ms = s->utc_ms, .tag = "grant", .page = "come"};
+    if (s->value == DW_GRANT_CHANGE_RESTORED) {
+        say_what.title = s->value2 ? "alert.grant.seen" : "alert.grant.restored";
+        say_what.body = s->value2 ? "alert.grant.seen.body" : "alert.grant.restored.body";
+        say_what.level = s->value2 ? ALERT_NOTICE : ALERT_ACT;
+        say_what.tag = "restored";
+    } else if (is_known) {
+        say_what.title = changes[s->value].title;
+        say_what.body = changes[s->value].body;
+        say_what.is_bounded = changes[s->value].is_by_agency;
+        if (changes[s->value].is_by_agency)
+            say_what.tag = "agency";
+    } else {
+        return;
+    }
+    say(a, &say_what);
+}
+
 static void on_mode(struct alert *a, const struct dw_ipc_story *s)
 {
     static const char *const modes[DW_MODE_COUNT] = {"alert.mode.unknown", "alert.mode.on",
@@ -559,6 +594,8 @@ void tell_on_story(struct alert *a, const struct dw_ipc_story *s)
         tell_seen(a);
     else if (s->kind == DW_STORY_PEOPLE)
         on_people(a, s);
+    else if (s->kind == DW_STORY_GRANT)
+        on_grant(a, s);
     else if (s->kind == DW_STORY_CAMERA_MODE)
         on_mode(a, s);
     if (s->visit == 0)

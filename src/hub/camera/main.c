@@ -19,6 +19,7 @@
 #include "crypto/signed.h"
 #include "crypto/tls.h"
 #include "hub/camera/au.h"
+#include "hub/camera/folder.h"
 #include "hub/camera/live.h"
 #include "hub/camera/look.h"
 #include "hub/camera/plain.h"
@@ -398,6 +399,26 @@ static void send_viewers(struct camera *c)
         dw_log("warn", "camera", "viewers=%s", dw_err_name(e));
 }
 
+/* What stands behind the records of a recording, for whoever checks it later: found by the key id
+ * that each record carries. */
+static void keep_session(const struct camera *c, struct dw_view session)
+{
+    struct dw_view payload;
+    struct dw_camera_session said;
+    struct dw_key key;
+    char kid[2 * DW_COSE_KID_BYTES + 1], name[64], path[DW_RECORD_PATH_MAX];
+    if (dw_failed(dw_signed_open(&c->device, DW_CONTEXT_CAMERA_SESSION, session, &payload)) ||
+        dw_failed(dw_camera_session_read(payload, &said)))
+        return;
+    dw_key_from_pub(said.pub, &key);
+    dw_hex(key.thumb, DW_COSE_KID_BYTES, kid);
+    (void)snprintf(name, sizeof name, "camera-session-%s", kid);
+    if (dw_failed(dw_path(path, sizeof path, c->conf.folder, name)) || access(path, F_OK) == 0)
+        return;
+    if (dw_failed(dw_file_write(path, session, 0600)))
+        dw_log("error", "camera", "session=not_stored");
+}
+
 static void on_message(void *ctx, struct dw_stream *s, uint8_t kind, struct dw_view body)
 {
     struct camera *c = ctx;
@@ -410,6 +431,7 @@ static void on_message(void *ctx, struct dw_stream *s, uint8_t kind, struct dw_v
         c->is_up = true;
         c->back_off_ms = BACK_OFF_MS;
         tell_link(c, true, body);
+        keep_session(c, dw_tls_peer_proof(dw_stream_session(s)));
         return;
     case DW_CAMERA_KIND_FRAME: on_signed_frame(c, body); return;
     default: dw_stream_close(s, "unknown kind"); return;

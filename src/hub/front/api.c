@@ -434,12 +434,16 @@ void dw_front_cookie(const struct dw_front *f, const char *token, char *ret_text
              is_secure ? "; Secure" : "");
 }
 
-void dw_front_sign_in(struct dw_front_call *c, uint32_t member, json_t *more)
+void dw_front_sign_in(struct dw_front_call *c, const struct dw_ipc_people_answer *a, json_t *more)
 {
     struct dw_front *f = c->front;
+    uint32_t member = a->member;
+    struct dw_view credential = dw_view_of(
+        a->credential, a->credential_len <= sizeof(a->credential) ? a->credential_len : 0);
     struct dw_session_row row;
     char token[DW_SESSION_TOKEN_TEXT];
-    if (!dw_front_member(f, member) || !dw_book_session_new(f->book, member, &row, token)) {
+    if (!dw_front_member(f, member) ||
+        !dw_book_session_new(f->book, member, credential, &row, token)) {
         json_decref(more);
         dw_front_refuse(c, DW_FRONT_PROBLEM_STORAGE);
         return;

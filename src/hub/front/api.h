@@ -109,8 +109,9 @@ void dw_front_ask(struct dw_front *f, struct dw_front_call *c, struct dw_ipc_peo
 /* A try of a stranger: false, and refused, when there were too many from there or in all [I45]. */
 bool dw_front_may_try(struct dw_front_call *c, unsigned cost);
 
-/* Makes a session for the member and answers with {member, ...more (taken, may be NULL)}. */
-void dw_front_sign_in(struct dw_front_call *c, uint32_t member, json_t *more);
+/* Makes a session for the member of `a`, with the passkey that it names, and answers with {member,
+ * ...more (taken, may be NULL)}. */
+void dw_front_sign_in(struct dw_front_call *c, const struct dw_ipc_people_answer *a, json_t *more);
 json_t *dw_front_member_json(const struct dw_front *f, uint32_t member);
 const struct dw_ipc_member *dw_front_member(const struct dw_front *f, uint32_t member);
 void dw_front_cookie(const struct dw_front *f, const char *token, char *ret_text, size_t cap);

@@ -23,7 +23,8 @@
 static const char schema[] =
     "CREATE TABLE IF NOT EXISTS session (id INTEGER PRIMARY KEY AUTOINCREMENT, hash BLOB NOT NULL"
     " UNIQUE, before BLOB, before_until INTEGER, member INTEGER NOT NULL, csrf TEXT NOT NULL,"
-    " created INTEGER NOT NULL, used INTEGER NOT NULL, turned INTEGER NOT NULL) STRICT;"
+    " created INTEGER NOT NULL, used INTEGER NOT NULL, turned INTEGER NOT NULL, credential BLOB)"
+    " STRICT;"
     "CREATE INDEX IF NOT EXISTS session_before ON session (before);"
     "CREATE TABLE IF NOT EXISTS view (id INTEGER PRIMARY KEY AUTOINCREMENT, member INTEGER NOT"
     " NULL, what INTEGER NOT NULL, visit INTEGER NOT NULL, at INTEGER NOT NULL, until INTEGER NOT"
@@ -174,6 +175,20 @@ static bool is_sound(struct dw_book *b)
     return is;
 }
 
+/* What came later than a file that is there. */
+static bool has_columns(struct dw_book *b)
+{
+    sqlite3_stmt *s = NULL;
+    bool is = sqlite3_prepare_v2(b->db,
+                                 "SELECT 1 FROM pragma_table_info('session')"
+                                 " WHERE name = 'credential'",
+                                 -1, &s, NULL) == SQLITE_OK &&
+              sqlite3_step(s) == SQLITE_ROW;
+    (void)sqlite3_finalize(s);
+    return is || sqlite3_exec(b->db, "ALTER TABLE session ADD COLUMN credential BLOB", NULL, NULL,
+                              NULL) == SQLITE_OK;
+}
+
 static bool open_file(struct dw_book *b, const char *path)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
@@ -185,7 +200,8 @@ static bool open_file(struct dw_book *b, const char *path)
                         "PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY;"
                         "PRAGMA trusted_schema=OFF; PRAGMA secure_delete=ON;",
                         NULL, NULL, NULL) == SQLITE_OK &&
-           is_sound(b) && sqlite3_exec(b->db, schema, NULL, NULL, NULL) == SQLITE_OK;
+           is_sound(b) && sqlite3_exec(b->db, schema, NULL, NULL, NULL) == SQLITE_OK &&
+           has_columns(b);
 }
 
 static void close_file(struct dw_book *b)
@@ -265,8 +281,16 @@ static bool hash_of(const char *token, uint8_t ret_hash[32])
     return true;
 }
 
-bool dw_book_session_new(struct dw_book *b, uint32_t member, struct dw_session_row *ret_row,
-                         char ret_token[DW_SESSION_TOKEN_TEXT])
+static void take_credential(struct dw_session_row *row, const void *bytes, size_t len)
+{
+    if (!bytes || len > sizeof(row->credential))
+        return;
+    memcpy(row->credential, bytes, len);
+    row->credential_len = (uint16_t)len;
+}
+
+bool dw_book_session_new(struct dw_book *b, uint32_t member, struct dw_view credential,
+                         struct dw_session_row *ret_row, char ret_token[DW_SESSION_TOKEN_TEXT])
 {
     uint8_t hash[32];
     int64_t now = dw_book_now_ms();
@@ -277,6 +301,7 @@ bool dw_book_session_new(struct dw_book *b, uint32_t member, struct dw_session_r
                                  .is_present_token = true};
     new_token(ret_token);
     new_token(row.csrf);
+    take_credential(&row, credential.ptr, credential.len);
     if (!hash_of(ret_token, hash))
         return false;
     (void)run(b, ask(b,
@@ -284,9 +309,10 @@ bool dw_book_session_new(struct dw_book *b, uint32_t member, struct dw_session_r
                      " WHERE member = ?1 ORDER BY used DESC LIMIT ?2)",
                      "ii", (int64_t)member, (int64_t)SESSIONS_A_MEMBER - 1));
     if (!run(b, ask(b,
-                    "INSERT INTO session (hash, member, csrf, created, used, turned)"
-                    " VALUES (?, ?, ?, ?, ?, ?)",
-                    "hitiii", hash, (int64_t)member, row.csrf, now, now, now)))
+                    "INSERT INTO session (hash, member, csrf, created, used, turned, credential)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    "hitiiib", hash, (int64_t)member, row.csrf, now, now, now, row.credential,
+                    (size_t)row.credential_len)))
         return false;
     row.id = (uint64_t)sqlite3_last_insert_rowid(b->db);
     *ret_row = row;
@@ -308,10 +334,11 @@ bool dw_book_session_find(struct dw_book *b, const char *token, struct dw_sessio
     int64_t now = dw_book_now_ms();
     if (!hash_of(token, hash))
         return false;
-    sqlite3_stmt *s = ask(b,
-                          "SELECT id, member, csrf, created, used, turned, hash = ?1, before_until,"
-                          " before IS NOT NULL FROM session WHERE hash = ?1 OR before = ?1",
-                          "h", hash);
+    sqlite3_stmt *s =
+        ask(b,
+            "SELECT id, member, csrf, created, used, turned, hash = ?1, before_until,"
+            " before IS NOT NULL, credential FROM session WHERE hash = ?1 OR before = ?1",
+            "h", hash);
     if (!next(b, s))
         return false;
     struct dw_session_row row = {.id = (uint64_t)sqlite3_column_int64(s, 0),
@@ -324,6 +351,8 @@ bool dw_book_session_find(struct dw_book *b, const char *token, struct dw_sessio
     bool has_until = sqlite3_column_type(s, 7) != SQLITE_NULL;
     int64_t until = sqlite3_column_int64(s, 7);
     bool has_before = sqlite3_column_int(s, 8) == 1;
+    const void *credential = sqlite3_column_blob(s, 9); /* before its length: see sqlite3.h */
+    take_credential(&row, credential, (size_t)sqlite3_column_bytes(s, 9));
     (void)sqlite3_reset(s);
     if (!is_alive(now, row.created_ms, row.used_ms))
         return false;

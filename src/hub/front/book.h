@@ -37,11 +37,13 @@ struct dw_session_row {
     uint32_t member;
     char csrf[DW_SESSION_TOKEN_TEXT];
     int64_t created_ms, used_ms, turned_ms;
-    bool is_present_token; /* asked with the newest token, not with the one before it */
+    bool is_present_token;   /* asked with the newest token, not with the one before it */
+    uint16_t credential_len; /* the passkey that it was begun with; 0: not known */
+    uint8_t credential[DW_CRED_ID_MAX];
 };
 
 /* A new session of `member`; the oldest of this member makes room. False: not stored. */
-DW_MUST_USE bool dw_book_session_new(struct dw_book *b, uint32_t member,
+DW_MUST_USE bool dw_book_session_new(struct dw_book *b, uint32_t member, struct dw_view credential,
                                      struct dw_session_row *ret_row,
                                      char ret_token[DW_SESSION_TOKEN_TEXT]);
 /* The session of a token as it came from outside. False: none, or it has ended. The token before

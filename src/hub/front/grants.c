@@ -37,6 +37,7 @@ static json_t *grant_json(const struct dw_front *f, const struct dw_ipc_grant *g
     json_object_set_new(j, "door_number", json_integer(g->door));
     json_object_set_new(j, "uses", json_integer(g->uses));
     json_object_set_new(j, "used", json_integer(g->used));
+    json_object_set_new(j, "used_today", g->has_today ? json_integer(g->used_today) : json_null());
     json_object_set_new(j, "per_day", json_integer(g->per_day));
     json_object_set_new(j, "dwell_ms", json_integer(g->dwell_ms));
     json_object_set_new(j, "camera",
@@ -116,25 +117,32 @@ static bool read_windows(struct dw_front_call *c, struct dw_people_grant *g)
     return true;
 }
 
-/* The passkey by its number, one of the asker's own; without it the guard names one. */
+static bool is_of_session(const struct dw_front_call *c, const struct dw_ipc_credential *k)
+{
+    return k->id_len == c->session.credential_len &&
+           memcmp(k->id, c->session.credential, k->id_len) == 0;
+}
+
+/* The passkey by its number, one of the asker's own. Without it the one that they signed in with
+ * here, which this device has; when that is not known or gone, the guard names one. */
 static bool read_passkey(struct dw_front_call *c, struct dw_ipc_people_ask *m)
 {
-    uint64_t number;
-    if (!json_object_get(c->in, "passkey"))
-        return true;
-    if (!dw_front_uint(c, "passkey", UINT32_MAX, &number))
+    uint64_t number = 0;
+    bool is_named = json_object_get(c->in, "passkey") != NULL;
+    if (is_named && !dw_front_uint(c, "passkey", UINT32_MAX, &number))
         return false;
     for (uint32_t i = 0; i < DW_CREDENTIALS_MAX; i++) {
         const struct dw_ipc_credential *k = &c->front->people.credential[i];
-        if (k->member == 0 || k->member != c->session.member || k->number != number ||
-            k->id_len > sizeof(m->credential))
+        if (k->member == 0 || k->member != c->session.member || k->id_len > sizeof(m->credential) ||
+            (is_named ? k->number != number : !is_of_session(c, k)))
             continue;
         memcpy(m->credential, k->id, k->id_len);
         m->credential_len = k->id_len;
         return true;
     }
-    dw_front_refuse_no(c, DW_PEOPLE_NO_NO_SUCH);
-    return false;
+    if (is_named)
+        dw_front_refuse_no(c, DW_PEOPLE_NO_NO_SUCH);
+    return !is_named;
 }
 
 bool dw_api_act_grant(struct dw_front_call *c, struct dw_ipc_people_ask *m)

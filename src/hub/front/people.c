@@ -71,7 +71,7 @@ void dw_api_signin_begin(struct dw_front_call *c)
 
 static void signed_in(struct dw_front_call *c, const struct dw_ipc_people_answer *a)
 {
-    dw_front_sign_in(c, a->member, NULL);
+    dw_front_sign_in(c, a, NULL);
 }
 
 void dw_api_signin_finish(struct dw_front_call *c)
@@ -137,7 +137,7 @@ static void joined(struct dw_front_call *c, const struct dw_ipc_people_answer *a
     if (more && a->text[0])
         json_object_set_new(more, "recovery_code", text_json(a->text, sizeof(a->text)));
     expect_member(c->front, a);
-    dw_front_sign_in(c, a->member, more);
+    dw_front_sign_in(c, a, more);
 }
 
 void dw_api_join_finish(struct dw_front_call *c)

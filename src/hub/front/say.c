@@ -157,6 +157,10 @@ struct dw_note *dw_say_state(const struct dw_ipc_state *s)
     json_object_set_new(j, "agency", dw_say_name(s->agency));
     json_object_set_new(j, "hub_pub", key_json(s->hub_pub));
     json_object_set_new(j, "camera_pub", key_json(s->camera_pub));
+    json_object_set_new(j, "camera_session",
+                        s->session_len > 0 && s->session_len <= sizeof(s->session)
+                            ? dw_say_hex(s->session, s->session_len)
+                            : json_null());
     json_object_set_new(j, "alarms", alarms);
     struct dw_note *n = dw_note_of_json(j);
     if (n)

@@ -295,6 +295,9 @@ void authority_tell(struct guard *g)
 {
     static struct dw_ipc_grants m;
     m = (struct dw_ipc_grants){.epoch = g->people.book.epoch, .is_restored = g->is_restored};
+    int32_t today = 0;
+    bool has_today = judge_civil_day(g, &today);
+    g->authority.told_day = has_today ? today : 0;
     for (size_t i = 0; i < DW_AGENCIES_MAX; i++) {
         const struct agency *a = &g->authority.agency[i];
         if (!a->is_used)
@@ -336,6 +339,8 @@ void authority_tell(struct guard *g)
         to->signed_at_ms = gr->signed_ms;
         to->over_at_ms = gr->over_ms;
         to->is_over_stored = gr->is_over_stored;
+        to->has_today = has_today;
+        to->used_today = has_today && gr->day == today ? gr->day_used : 0;
         memcpy(to->window, s->window, sizeof to->window);
         memcpy(to->zone, s->zone, sizeof to->zone);
         memcpy(to->name, s->name, sizeof to->name);
@@ -533,7 +538,7 @@ static size_t owners_of(const struct guard *g, struct dw_passkey ret[DW_CREDENTI
     const struct book *b = &g->people.book;
     size_t n = 0;
     for (size_t i = 0; i < DW_CREDENTIALS_MAX; i++) {
-        if (b->credential[i].number != 0 &&
+        if (b->credential[i].number != 0 && house_takes_alg(g, b->credential[i].key.alg) &&
             people_role(g, b->credential[i].member) == DW_MEMBER_OWNER)
             ret[n++] = b->credential[i].key;
     }
@@ -558,6 +563,9 @@ enum dw_chain_no authority_check(struct guard *g, const struct hello *h, const s
             dw_same(x->said.visitor, s->job.visitor, 16))
             shift = x;
     }
+    /* [I15] A certificate's 1 and 2 are the kinds of passkeys, too. */
+    if (shift && !house_takes_alg(g, shift->said.alg))
+        return DW_CHAIN_NO_PROOF_KEY;
     struct dw_chain chain = {
         .grant = dw_view_of(gr->evidence, gr->evidence_len),
         .manifest = dw_view_of(s->object, s->object_len),
@@ -906,7 +914,8 @@ enum dw_people_no authority_veto(struct guard *g, const struct dw_ipc_people_ask
 void authority_tidy(struct guard *g)
 {
     int64_t now = now_ms(g);
-    bool is_news = false;
+    int32_t today = 0;
+    bool is_news = (judge_civil_day(g, &today) ? today : 0) != g->authority.told_day;
     if (g->is_link_up)
         g->link_heard_ms = dw_now().ms;
     for (size_t i = 0; i < DW_GRANTS_MAX; i++) {

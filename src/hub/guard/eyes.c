@@ -164,7 +164,7 @@ void eyes_on_bad(struct guard *g, const struct dw_ipc_frame_bad *m)
 }
 
 /* Once for each link: one signature of the device key stands behind all frames of a boot. */
-static void take_session(struct camera_side *c, struct dw_view object)
+static bool take_session(struct camera_side *c, struct dw_view object)
 {
     struct dw_view payload;
     struct dw_camera_session s;
@@ -180,20 +180,24 @@ static void take_session(struct camera_side *c, struct dw_view object)
         no = "second_of_a_boot";
     if (no) {
         dw_log("warn", "camera_session", "refused=%s", no);
-        return;
+        return false;
     }
+    memcpy(c->object, object.ptr, object.len);
+    c->object_len = (uint16_t)object.len;
     c->session = s;
     dw_key_from_pub(s.pub, &c->session_key);
     c->has_session = true;
     dw_log("info", "camera_session", "boot=%u", s.boot_count);
+    return true;
 }
 
 void eyes_on_link(struct guard *g, const struct dw_ipc_camera_link *m)
 {
     g->camera.is_up = m->is_up != 0; /* news for the log; liveness is judged by frames alone */
     dw_log("info", "camera_link", "up=%u", m->is_up);
-    if (m->is_up && m->session_len > 0 && m->session_len <= sizeof m->session)
-        take_session(&g->camera, dw_view_of(m->session, m->session_len));
+    if (m->is_up && m->session_len > 0 && m->session_len <= sizeof m->session &&
+        take_session(&g->camera, dw_view_of(m->session, m->session_len)))
+        show_state(g, true); /* screens need it before the first frame */
 }
 
 void eyes_on_link_key(struct guard *g, const struct dw_ipc_link_key *m)

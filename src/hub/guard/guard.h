@@ -107,6 +107,10 @@ struct hello {
     uint8_t chain_no;    /* enum dw_chain_no of the newest proof */
     bool has_grant_use;  /* this visit is one use of its grant */
     bool is_use_counted; /* by the opening that is_consumed is about */
+    uint8_t use_grant[16]; /* with has_grant_use: of this one; the job may stand on another since */
+    /* What the core was told of the job; one that has changed since is asked about anew [I4]. */
+    uint8_t kind, openings, camera_class;
+    uint32_t dwell_ms;
     uint8_t act;         /* DW_ACT_UNLOCK, DW_ACT_LET_IN */
     uint32_t member;
 };
@@ -238,6 +242,7 @@ struct authority {
     struct agency agency[DW_AGENCIES_MAX];
     struct grant grant[DW_GRANTS_MAX];
     struct shift shift[SHIFTS_MAX];
+    int32_t told_day; /* civil day of the uses that the front was told; 0: not known */
     /* a grant on its way to the disk */
     bool has_pending;
     uint32_t pending_at;
@@ -291,6 +296,8 @@ struct camera_side {
     struct dw_camera_session session;
     struct dw_key session_key;
     bool has_session;
+    uint16_t object_len; /* as it came, for the screens */
+    uint8_t object[DW_SESSION_BYTES_MAX];
     uint8_t nonce[DW_LIVE_NONCES + 1][32];
     bool has_nonce[DW_LIVE_NONCES + 1];
     uint32_t boot_count;
@@ -315,8 +322,8 @@ struct lock_side {
      * lock has heard more, the database is older than the lock [I11]. Durable. */
     uint32_t known_counter, known_epoch;
     bool has_known, has_compared;
-    /* Bolt, counts and boot as it said them last, and whether somebody has still to look: as they are
-     * in the database [I37]. */
+    /* Bolt, counts and boot as it said them last, and whether somebody has still to look: as they
+     * are in the database [I37]. */
     uint8_t counts[14];
     uint8_t retract_nonce[32]; /* of the newest retract, and its counter; 0: none is out */
     uint32_t retract_counter;
@@ -545,6 +552,8 @@ void expected_decided(struct guard *g, bool is_durable);
 /* As it stands now. */
 enum dw_grant_state judge_grant_state(const struct guard *g, const struct grant *gr);
 /* Today at home, if the whole clock interval is in it. */
+/* The grant of this job asks the household each time, and it has not said yes. */
+bool judge_needs_yes(const struct guard *g, const struct job_slot *s);
 bool judge_civil_day(const struct guard *g, int32_t *ret_day);
 /* The checks on a hello that need keys, jobs, clocks: bits passed and failed of enum dw_check. */
 void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, uint32_t *ret_parcel,
@@ -569,7 +578,10 @@ struct store_fact people_house_fact(const struct guard *g, uint8_t *room, size_t
 int64_t people_utc(const struct guard *g);
 
 /* house.c */
-void house_start(struct guard *g); /* after link_load_jobs and people_start */
+/* After link_load_jobs and people_start. False: these are the durable facts of a home that has
+ * agreed to newer rules than this program knows [I15]. */
+bool house_start(struct guard *g);
+bool house_takes_alg(const struct guard *g, uint8_t alg); /* passkeys of this kind count */
 /* May pictures leave the camera process? Said when it changes, and when `now`. */
 void house_tell_live(struct guard *g, bool now);
 /* The write of a wish, mode or setting is durable, or failed. */

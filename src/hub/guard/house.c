@@ -105,6 +105,7 @@ static bool tell_job(struct guard *g, struct job_slot *s)
         .openings = j->openings,
         .parcel_count = j->parcel_count,
         .is_agency_stopped = s->is_agency_stopped,
+        .needs_yes = judge_needs_yes(g, s),
         .revision = j->revision,
         .dwell_ms = j->dwell_ms,
         .nbf_s = j->nbf_s,
@@ -490,6 +491,33 @@ static bool is_one_of(const char *name, const char *const *list)
     return false;
 }
 
+/* [I15] What is at least wanted of versions and passkeys: once raised, it never falls again. */
+static bool is_minimum(const struct row *r)
+{
+    static const char *const minima[] = {"format_least", "alg_least", NULL};
+    return is_one_of(r->name, minima);
+}
+
+bool house_takes_alg(const struct guard *g, uint8_t alg)
+{
+    return alg >= g->house.owner.alg_least;
+}
+
+/* An owner with fewer than two passkeys that count is one loss away from none. */
+static bool owners_keep_two(const struct guard *g, uint64_t alg_least)
+{
+    const struct book *b = &g->people.book;
+    for (size_t i = 0; i < DW_MEMBERS_MAX; i++) {
+        uint32_t n = 0;
+        for (size_t k = 0; k < DW_CREDENTIALS_MAX; k++)
+            n += b->credential[k].number != 0 && b->credential[k].member == b->member[i].id &&
+                 b->credential[k].key.alg >= alg_least;
+        if (b->member[i].id != 0 && b->member[i].role == DW_MEMBER_OWNER && n < 2)
+            return false;
+    }
+    return true;
+}
+
 /* What the household may set `r` to: never looser than the file of whoever set the hub up. */
 static void range_of(struct guard *g, const struct row *r, uint32_t *ret_least, uint32_t *ret_most)
 {
@@ -499,6 +527,11 @@ static void range_of(struct guard *g, const struct row *r, uint32_t *ret_least, 
     uint32_t file = *field_of(&g->house.file, r);
     *ret_least = is_one_of(r->name, upwards) ? file : r->floor;
     *ret_most = is_one_of(r->name, either) || is_one_of(r->name, upwards) ? r->ceiling : file;
+    if (is_minimum(r)) {
+        uint32_t now = *field_of(&g->house.owner, r);
+        *ret_least = now > file ? now : file;
+        *ret_most = r->ceiling;
+    }
 }
 
 static const struct row *row_of(const char *field)
@@ -549,6 +582,8 @@ enum dw_people_no house_set_param(struct guard *g, const char *field, uint64_t v
     range_of(g, r, &least, &most);
     if (value < least || value > most)
         return DW_PEOPLE_NO_NOT_TIGHTER;
+    if (strcmp(field, "alg_least") == 0 && !owners_keep_two(g, value))
+        return DW_PEOPLE_NO_TWO_PASSKEYS;
     if (is_trial)
         return DW_PEOPLE_NO_NONE;
     *field_of(&want, r) = (uint32_t)value;
@@ -589,7 +624,8 @@ enum dw_people_no house_set_param(struct guard *g, const char *field, uint64_t v
     return no;
 }
 
-static void load_params(struct guard *g)
+/* False: a minimum is above what this program knows. */
+static bool load_params(struct guard *g)
 {
     uint8_t bytes[1300];
     struct dw_buf b = dw_buf_of(bytes, sizeof bytes);
@@ -597,8 +633,9 @@ static void load_params(struct guard *g)
     uint32_t items = 0;
     uint64_t version, value = 0;
     struct dw_params want = g->house.file;
-    if (dw_failed(store_fact(g->store, STORE_FACT_PARAMS, 0, &b)))
-        return;
+    dw_err e = store_fact(g->store, STORE_FACT_PARAMS, 0, &b);
+    if (dw_is(e, DW_E_NOT_FOUND))
+        return true;
     dw_rd_init(&r, dw_view_of_buf(&b));
     dw_rd_array_upto(&r, 1, 1 + 2 * DW_ARRAY_COUNT(rows), &items);
     dw_rd_uint(&r, FACT_VERSION, &version);
@@ -611,13 +648,18 @@ static void load_params(struct guard *g)
         if (!row)
             continue; /* of another version */
         range_of(g, row, &least, &most);
+        if (is_minimum(row) && value > row->ceiling && !dw_failed(r.err))
+            return false;
         if (value >= least && value <= most) /* the file may have become tighter meanwhile */
             *field_of(&want, row) = (uint32_t)value;
     }
-    if (dw_failed(dw_rd_end(&r)))
-        dw_log("error", "settings", "stored=unreadable");
-    else
-        g->house.owner = want;
+    if (dw_failed(e) || dw_failed(dw_rd_end(&r))) {
+        dw_log("error", "settings", "stored=unreadable visitors=no");
+        g->is_rolled_back = true; /* nobody comes by looser rules than were set */
+        return true;
+    }
+    g->house.owner = want;
+    return true;
 }
 
 /* ---- whose a visit was, and old lines ---- */
@@ -805,11 +847,12 @@ enum dw_people_no house_open(struct guard *g, enum dw_act act, uint32_t member)
     }
 }
 
-void house_start(struct guard *g)
+bool house_start(struct guard *g)
 {
     struct house *o = &g->house;
     *o = (struct house){.file = g->set.params, .owner = g->set.params};
-    load_params(g);
+    if (!load_params(g))
+        return false;
     o->is_params_due = true;
     house_params_in_force(g);
     store_each_fact(g->store, STORE_FACT_AGENCY, load_agency, g);
@@ -817,4 +860,5 @@ void house_start(struct guard *g)
     mark_agencies(g);
     struct dw_event ev = {.type = DW_EV_MODE, .value = g->people.book.camera_mode == DW_MODE_AWAY};
     guard_feed(g, &ev);
+    return true;
 }

@@ -6,6 +6,9 @@
 #include "hub/guard/guard.h"
 #include "os/os.h"
 
+/* P0: that somebody stands at the door is not proven by anything yet. */
+#define PRESENCE_SENSED 0u
+
 struct verdicts {
     uint64_t passed, failed;
 };
@@ -70,18 +73,23 @@ static struct civil civil_of(int64_t utc_ms)
     };
 }
 
+/* Is the time of day known as well as a visitor's window needs it? */
+static bool is_sure(const struct guard *g, struct dw_utc now, struct civil *ret_lo,
+                    struct civil *ret_hi)
+{
+    if (!dw_utc_is_known(now) || now.hi_ms - now.lo_ms > (int64_t)g->set.params.clock_width_ms)
+        return false;
+    *ret_lo = civil_of(now.lo_ms);
+    *ret_hi = civil_of(now.hi_ms);
+    return ret_lo->is_known && ret_hi->is_known;
+}
+
 /* [I13]: the whole clock interval must lie inside. */
 static void judge_time(struct guard *g, const struct dw_job *j, struct verdicts *v)
 {
     struct dw_utc now = guard_wall(g);
-    bool sure =
-        dw_utc_is_known(now) && now.hi_ms - now.lo_ms <= (int64_t)g->set.params.clock_width_ms;
     struct civil lo = {0}, hi = {0};
-    if (sure) {
-        lo = civil_of(now.lo_ms);
-        hi = civil_of(now.hi_ms);
-        sure = lo.is_known && hi.is_known;
-    }
+    bool sure = is_sure(g, now, &lo, &hi);
     judge(v, DW_CHECK_CLOCK, sure);
     if (!sure)
         return;
@@ -124,6 +132,12 @@ static const struct grant *grant_of(const struct guard *g, const struct job_slot
     return NULL;
 }
 
+bool judge_needs_yes(const struct guard *g, const struct job_slot *s)
+{
+    const struct grant *gr = grant_of(g, s);
+    return gr && gr->said.mode == DW_GRANT_ASK && !s->is_accepted;
+}
+
 /* May this agency still come, by what the household gave it, and does the hub know that it may?
  * [I14]: what was taken away while nobody could tell us is not known to be there. */
 static bool is_granted(struct guard *g, const struct job_slot *s, const struct dw_hello *m)
@@ -132,18 +146,25 @@ static bool is_granted(struct guard *g, const struct job_slot *s, const struct d
     int32_t today = 0;
     if (!gr || judge_grant_state(g, gr) != DW_GRANT_STATE_LIVE)
         return false;
-    if (gr->said.mode == DW_GRANT_ASK && !s->is_accepted &&
-        !expected_holds(g, m->barcode, m->barcode_len))
+    if (gr->said.presence > PRESENCE_SENSED) /* [I4] */
+        return false;
+    if (judge_needs_yes(g, s) && !expected_holds(g, m->barcode, m->barcode_len))
         return false;
     if (!g->is_link_up &&
         (g->link_heard_ms == 0 || dw_now().ms - g->link_heard_ms > g->set.params.t_rev_ms))
         return false;
     for (size_t i = 0; i < VISITS_MAX; i++) { /* a stay that has begun is one use */
         const struct hello *h = &g->hellos[i];
-        if (h->handle != 0 && !h->is_owner && h->visit == m->visit && h->has_grant_use)
+        if (h->handle != 0 && !h->is_owner && h->visit == m->visit && h->has_grant_use &&
+            dw_same(h->use_grant, s->grant, 16))
             return true;
     }
-    if (gr->used >= gr->said.uses || !judge_civil_day(g, &today))
+    if (gr->used >= gr->said.uses)
+        return false;
+    struct civil lo, hi;
+    if (!is_sure(g, guard_wall(g), &lo, &hi))
+        return true; /* it is not the permission that lacks: DW_CHECK_CLOCK fails */
+    if (!judge_civil_day(g, &today))
         return false;
     return today > gr->day || (today == gr->day && gr->day_used < gr->said.per_day);
 }

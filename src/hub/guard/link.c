@@ -627,6 +627,10 @@ static void on_hello(struct guard *g, const struct dw_hello *m)
         ev.openings = j->openings;
         ev.dwell_ms = j->dwell_ms;
         ev.camera_class = j->camera_class;
+        h->kind = j->kind;
+        h->openings = j->openings;
+        h->dwell_ms = j->dwell_ms;
+        h->camera_class = j->camera_class;
     }
     guard_feed(g, &ev);
 }
@@ -658,6 +662,10 @@ static void on_stop(struct guard *g, const struct dw_evidence *e)
     if (!s || h->job >= JOBS_MAX) {
         ev.failed |= UINT64_C(1) << DW_CHECK_JOB;
     } else {
+        /* The core goes by what it was told at the question; the proof is over the job of now. */
+        if (h->kind != s->job.kind || h->openings != s->job.openings ||
+            h->dwell_ms != s->job.dwell_ms || h->camera_class != s->job.camera_class)
+            ev.failed |= UINT64_C(1) << DW_CHECK_JOB;
         enum dw_chain_no no = authority_check(g, h, s, e, &p);
         h->chain_no = (uint8_t)no;
         if (no != DW_CHAIN_YES) {
@@ -796,7 +804,7 @@ void link_on_message(struct guard *g, const struct dw_ipc_link *m)
         case DW_LINK_KIND_COUNT: break;
         }
     }
-    if (dw_failed(e))
+    if (dw_failed(e)) /* [I15]: by another version's rules is "VERSION" */
         dw_log("warn", "link_message", "refused=%s kind=%u", dw_err_name(e), kind);
 }
 

@@ -360,7 +360,10 @@ static int run_guard(const char *config_path, int nursery)
         return wrong("front.origin: give one origin, as https://home.example, with a name that "
                      "passkeys can be made for; http only for a name that ends in localhost");
     devices_start(g);
-    house_start(g);
+    if (!house_start(g))
+        return wrong(
+            "this home has agreed to newer rules than this program knows; install the newer "
+            "one again");
     tell(g, DW_STORY_HUB_STARTED, 0, 0);
     if (dw_failed(children_start(g)))
         return wrong("cannot start the children");

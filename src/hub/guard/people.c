@@ -672,6 +672,10 @@ static enum dw_people_no verify(struct guard *g, const struct dw_ipc_people_ask 
                                : NULL;
     if (!k || (c->member != 0 && k->member != c->member) || !member_of(g, k->member))
         return DW_PEOPLE_NO_PASSKEY;
+    if (!house_takes_alg(g, k->key.alg)) { /* [I15] */
+        dw_log("warn", "passkey", "refused=version");
+        return DW_PEOPLE_NO_PASSKEY;
+    }
     struct dw_passkey_want want = want_of(g, c);
     struct dw_passkey key = k->key;
     dw_err e = dw_passkey_check(&want, &key,
@@ -781,6 +785,13 @@ static enum dw_people_no do_join(struct guard *g, const struct dw_ipc_people_ask
                                  struct dw_ipc_people_answer *a)
 {
     struct people *p = &g->people;
+/* So that a session knows which of a member's passkeys its device has. */
+static void name_passkey(struct dw_ipc_people_answer *a, const struct dw_passkey *key)
+{
+    a->credential_len = key->id_len;
+    memcpy(a->credential, key->id, key->id_len);
+}
+
     struct challenge c;
     struct dw_passkey key;
     char label[DW_NAME_MAX] = "", name[DW_NAME_MAX] = "Owner";
@@ -812,7 +823,7 @@ static enum dw_people_no do_join(struct guard *g, const struct dw_ipc_people_ask
         who = member_place(g);
     if (!k || !who)
         return DW_PEOPLE_NO_FULL;
-    if (credential_by_id(g, key.id, key.id_len))
+    if (credential_by_id(g, key.id, key.id_len) || !house_takes_alg(g, key.alg)) /* [I15] */
         return DW_PEOPLE_NO_PASSKEY;
 
     struct change ch = {0};
@@ -849,6 +860,7 @@ static enum dw_people_no do_join(struct guard *g, const struct dw_ipc_people_ask
     a->is_first = is_first;
     return commit(g, &ch,
                   is_recovery ? DW_CHANGE_RECOVERED
+    name_passkey(a, &key);
                   : is_new    ? DW_CHANGE_JOINED
                               : DW_CHANGE_PASSKEY_ADDED,
                   is_new ? who->id : k->number, who->id, a);
@@ -943,6 +955,7 @@ static enum dw_people_no do_sign_in(struct guard *g, const struct dw_ipc_people_
     a->role = (uint8_t)people_role(g, k->member);
     people_tell(g);
     return DW_PEOPLE_NO_NONE;
+    name_passkey(a, &k->key);
 }
 
 /* ---- acts ---- */

@@ -191,18 +191,19 @@ static void write_intent(struct guard *g, uint32_t handle, uint32_t intent)
         on_intent_written(e, dw_fail(DW_E_NOT_FOUND), 0);
         return;
     }
-    if (!h->has_grant_use) {
+    /* One use a visit; a job that an agency has moved to another grant is a use of that one. */
+    if (!h->has_grant_use || !dw_same(h->use_grant, s->grant, 16)) {
         if (!authority_use(g, s, room, sizeof room, &facts[1])) {
             e->has_use = false;
             on_intent_written(e, dw_fail(DW_E_NOT_FOUND), 0);
             return;
         }
         memcpy(e->grant, s->grant, 16);
+        memcpy(h->use_grant, s->grant, 16);
         e->has_grant_use = h->has_grant_use = true;
         fact_count = 2;
     }
-    const struct grant *gr = authority_grant(g, s->grant);
-    if (gr && gr->said.mode == DW_GRANT_ASK && !s->is_accepted &&
+    if (judge_needs_yes(g, s) &&
         expected_use(g, h->asked.barcode, h->asked.barcode_len, &facts[fact_count]))
         fact_count++;
     uint8_t detail[16 + 32 + 32 + 32 + 32 + 32 + 32 + 16];
@@ -249,9 +250,7 @@ static void give_back(struct guard *g, struct hello *h)
         return;
     struct errand used = {
         .visit = h->visit, .handle = h->handle, .has_grant_use = h->is_use_counted};
-    const struct job_slot *s = link_job(g, h->used_job);
-    if (s)
-        memcpy(used.grant, s->grant, 16);
+    memcpy(used.grant, h->use_grant, 16); /* not what the job stands on by now */
     memcpy(used.job, h->used_job, 16);
     memcpy(used.use, h->used, 32);
     h->is_consumed = false;

@@ -176,8 +176,12 @@ void show_state(struct guard *g, bool at_once)
         memcpy(s.agency, g->jobs[h->job].job.agency_name, sizeof s.agency);
     }
     memcpy(s.hub_pub, g->secret.key.pub, 32);
-    if (g->camera.has_session)
-        memcpy(s.camera_pub, g->camera.session_key.pub, 32);
+    if (g->camera.has_key)
+        memcpy(s.camera_pub, g->camera.key.pub, 32);
+    if (g->camera.has_session) {
+        s.session_len = g->camera.object_len;
+        memcpy(s.session, g->camera.object, g->camera.object_len);
+    }
 
     const struct dw_ipc_state *l = &g->last_state;
     bool changed =
@@ -186,7 +190,8 @@ void show_state(struct guard *g, bool at_once)
         s.is_opening != l->is_opening || s.alarms != l->alarms || s.is_link_up != l->is_link_up ||
         s.visit != l->visit || s.is_degraded != l->is_degraded || s.check != l->check ||
         s.has_room != l->has_room || s.outcome != l->outcome || s.camera_mode != l->camera_mode ||
-        memcmp(s.camera_pub, l->camera_pub, sizeof s.camera_pub) != 0;
+        memcmp(s.camera_pub, l->camera_pub, sizeof s.camera_pub) != 0 ||
+        s.session_len != l->session_len || memcmp(s.session, l->session, sizeof s.session) != 0;
     house_tell_live(g, false);
     if (g->house.is_jobs_due)
         house_tell_some(g);

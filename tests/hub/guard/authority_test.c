@@ -61,6 +61,7 @@ static uint8_t slid(const struct dw_evidence *e)
     return sent.retracts > before ? (uint8_t)DW_CHECK_NONE : sent.receipt.check;
 }
 
+/* [I1, I2] No key is needed to ask; nothing follows from it. */
 static void an_agency_asks_and_nothing_follows(void **state)
 {
     (void)state;
@@ -380,6 +381,21 @@ static void the_proof_is_of_this_stop(void **state)
 #undef GIVES
 }
 
+/* [I4] A grant that wants to know who stands there, where nothing can tell. */
+static void presence_that_nobody_senses_is_not_there(void **state)
+{
+    (void)state;
+    struct dw_job j = begin(DW_VISIT_DROP);
+    struct grant *gr = authority_grant(&g, permit(DW_VISIT_DROP));
+    assert_int_equal(gr->said.presence, 0);
+    gr->said.presence = 1;
+    visit(&j, 11);
+    assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
+    gr->said.presence = 0;
+    visit(&j, 12);
+    assert_int_equal(sent.offer.check, DW_CHECK_NONE);
+}
+
 /* The owner's passkey that signed is taken away: what it gave is gone, too. */
 static void a_grant_ends_with_the_key_that_gave_it(void **state)
 {
@@ -478,6 +494,7 @@ static void what_is_not_stored_is_not_confirmed(void **state)
     assert_int_equal(sent.retracts, 0);
 }
 
+/* [I47] All see it, each may object, and an objection is for good. */
 static void anybody_at_home_may_veto_while_it_waits(void **state)
 {
     (void)state;
@@ -536,6 +553,17 @@ static void deliver_one(uint8_t id, uint8_t check)
     assert_int_equal(sent.receipt.outcome, DW_OUTCOME_OK);
 }
 
+/* As the front was told last; -1: it does not know of it, or of the day. */
+static int told_used_today(const uint8_t id[16])
+{
+    for (uint32_t i = 0; i < sent.grants.grant_count; i++) {
+        const struct dw_ipc_grant *gr = &sent.grants.grant[i];
+        if (memcmp(gr->id, id, 16) == 0)
+            return gr->has_today ? gr->used_today : -1;
+    }
+    return -1;
+}
+
 /* Three in all, two a day; a restart forgets none of them [I11]. */
 static void uses_are_counted_for_good(void **state)
 {
@@ -577,7 +605,10 @@ static void uses_are_counted_for_good(void **state)
     struct dw_job third = job_of(3, DW_VISIT_DROP);
     visit(&third, 600);
     assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION); /* two a day */
+    assert_int_equal(told_used_today(id), 2);
     at_utc(NOON + 86400000);
+    authority_tidy(&g);
+    assert_int_equal(told_used_today(id), 0); /* the page hears of midnight */
     struct dw_job next = job_of(4, DW_VISIT_DROP), last = job_of(5, DW_VISIT_DROP);
     struct dw_job *const jobs[] = {&next, &last};
     for (size_t i = 0; i < 2; i++) {
@@ -602,6 +633,84 @@ static void uses_are_counted_for_good(void **state)
     assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
 }
 
+/* [I4] An agency moves a job from one of its grants to another, in the middle of things. */
+static void a_job_that_moves_takes_no_use_along(void **state)
+{
+    (void)state;
+    struct dw_job j = begin(DW_VISIT_STAY);
+    struct dw_ipc_people_ask m = grant_ask(1, DW_VISIT_STAY);
+    uint8_t once[16], drop[16];
+    m.grant.uses = 3;
+    m.grant.per_day = 1;
+    assert_int_equal(sign_grant(&m, once), DW_PEOPLE_NO_NONE);
+    struct grant *gr = authority_grant(&g, once);
+    gr->used = gr->day_used = 1; /* none is left for today */
+    gr->day = (int32_t)DAY;
+    visit(&j, 11);
+    struct dw_proof p = proof_of(&sent.offer);
+    slide(&p);
+    go_in_and_out();
+    assert_int_equal(g.door.state, DW_VISIT_BETWEEN);
+    struct dw_job moved = j;
+    moved.revision++;
+    give_as(&agency, once, &moved);
+    visit(&moved, 11); /* the same stay, but a use of another grant */
+    assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
+    moved.revision++;
+    give(&moved); /* back again: it goes on */
+    visit(&moved, 11);
+    assert_int_equal(sent.offer.check, DW_CHECK_NONE);
+    struct dw_event over = {.type = DW_EV_OWNER_END};
+    guard_feed(&g, &over);
+    pass_locked(62000);
+    /* What is given back goes to the grant that it was taken from. */
+    m = grant_ask(1, DW_VISIT_DROP);
+    assert_int_equal(sign_grant(&m, drop), DW_PEOPLE_NO_NONE);
+    struct grant *other = authority_grant(&g, permit(DW_VISIT_DROP));
+    struct dw_job d = job_of(3, DW_VISIT_DROP);
+    give_as(&agency, drop, &d);
+    other->used = 7;
+    guard_feed(&g, &over);
+    pass_locked(62000);
+    visit(&d, 12);
+    assert_int_equal(sent.offer.check, DW_CHECK_NONE);
+    p = proof_of(&sent.offer);
+    deliver_stop(&p);
+    uint32_t before = sent.retracts;
+    for (int i = 0; i < 20 && sent.retracts == before; i++) {
+        flush();
+        pass_locked(50);
+    }
+    assert_int_equal(authority_grant(&g, drop)->used, 1);
+    d.revision++;
+    give(&d);
+    lock_answers(DW_LOCK_RESULT_BATTERY, sent.retract.counter, sent.retract.lock_nonce);
+    flush();
+    flush();
+    assert_int_equal(authority_grant(&g, drop)->used, 0);
+    assert_int_equal(other->used, 7);
+}
+
+/* The core was told of the job at the question; the proof is over the job of now. */
+static void a_job_that_changes_at_the_door_is_asked_about_anew(void **state)
+{
+    (void)state;
+    struct dw_job j = begin(DW_VISIT_DROP);
+    visit(&j, 11);
+    j.revision++;
+    j.dwell_ms = 5000;
+    give(&j);
+    struct dw_proof p = proof_of(&sent.offer);
+    slide(&p);
+    assert_int_equal(sent.receipt.check, DW_CHECK_JOB);
+    assert_int_equal(sent.retracts, 0);
+    visit(&j, 12);
+    p = proof_of(&sent.offer);
+    slide(&p);
+    assert_int_equal(sent.retracts, 1);
+    assert_int_equal(sent.retract.dwell_ms, 5000);
+}
+
 static void one_that_asks_each_time_waits_for_a_yes(void **state)
 {
     (void)state;
@@ -614,12 +723,14 @@ static void one_that_asks_each_time_waits_for_a_yes(void **state)
     struct dw_job j = job_of(1, DW_VISIT_DROP);
     give_as(&agency, id, &j);
     pass_locked(6000);
+    assert_int_equal(sent.job.needs_yes, 1);
     visit(&j, 11);
     assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
     struct dw_ipc_people_ask yes = {
         .op = DW_PEOPLE_WISH, .wish = DW_WISH_ACCEPT, .member = first_owner()->member};
     memcpy(yes.id, j.job, 16);
     assert_int_equal(tell_guard(&yes), DW_PEOPLE_NO_NONE);
+    assert_int_equal(sent.job.needs_yes, 0);
     again();
     visit(&j, 12);
     assert_int_equal(sent.offer.check, DW_CHECK_NONE);
@@ -751,6 +862,47 @@ static void a_newer_shift_takes_the_place_of_the_older(void **state)
     soft_free(&phone);
 }
 
+/* [I15] Below the minimum: an owner's passkey, a visitor's, what another version has made. */
+static void what_is_below_the_minimum_counts_no_more(void **state)
+{
+    (void)state;
+    struct dw_job j = begin(DW_VISIT_DROP);
+    visit(&j, 11);
+    struct dw_proof p = proof_of(&sent.offer);
+    struct dw_stop stop = stop_of(&p);
+    struct dw_evidence e = evidence_of(&courier, &stop, COURIER_ORIGIN, COURIER_RP, 0x05), back;
+    static uint8_t bytes[DW_LINK_PAYLOAD_MAX];
+    struct dw_buf b = dw_buf_of(bytes, sizeof bytes);
+    assert_false(dw_failed(dw_evidence_write(&e, &b)));
+    uint8_t *version = NULL;
+    for (size_t i = 0; i + 15 < b.len && !version; i++)
+        version = memcmp(bytes + i, DW_STOP_CONTEXT, 15) == 0 ? bytes + i + 14 : NULL;
+    assert_non_null(version);
+    *version = '0';
+    assert_true(dw_is(dw_evidence_read(dw_view_of_buf(&b), &back), DW_E_VERSION));
+    deliver(DW_LINK_KIND_STOP, &service, &b);
+    assert_int_equal(g.door.state, DW_VISIT_READY); /* is no answer to the question */
+    g.house.owner.alg_least = DW_PASSKEY_EDDSA;
+    assert_int_equal(slid(&e), DW_CHECK_PROOF);
+    /* A visitor with a better one, on a grant that an owner signed with a lesser one. */
+    struct soft phone = soft_new(DW_PASSKEY_EDDSA, 0x33);
+    struct dw_shift s = shift_of(&phone, NOON / 1000 - 1800);
+    deliver_shift(&agency, &s);
+    visit(&j, 12);
+    p = proof_of(&sent.offer);
+    stop = stop_of(&p);
+    e = evidence_of(&phone, &stop, COURIER_ORIGIN, COURIER_RP, 0x05);
+    assert_int_equal(slid(&e), DW_CHECK_PERMISSION);
+    assert_int_equal(sent.retracts, 0);
+    g.house.owner.alg_least = DW_PASSKEY_ES256;
+    visit(&j, 13);
+    p = proof_of(&sent.offer);
+    stop = stop_of(&p);
+    e = evidence_of(&phone, &stop, COURIER_ORIGIN, COURIER_RP, 0x05);
+    assert_int_equal(slid(&e), DW_CHECK_NONE);
+    soft_free(&phone);
+}
+
 /* The evidence of an opening is kept, and the record has its hash. */
 static void the_record_names_what_was_signed(void **state)
 {
@@ -828,16 +980,20 @@ int main(void)
         CASE(no_signature_counts_for_another_purpose),
         CASE(a_manifest_keeps_to_its_grant),
         CASE(the_proof_is_of_this_stop),
+        CASE(presence_that_nobody_senses_is_not_there),
         CASE(a_grant_ends_with_the_key_that_gave_it),
         CASE(revoking_holds_at_once_and_for_good),
         CASE(what_is_not_stored_is_not_confirmed),
         CASE(anybody_at_home_may_veto_while_it_waits),
         CASE(uses_are_counted_for_good),
+        CASE(a_job_that_moves_takes_no_use_along),
+        CASE(a_job_that_changes_at_the_door_is_asked_about_anew),
         CASE(one_that_asks_each_time_waits_for_a_yes),
         CASE(a_parcel_that_is_expected_needs_no_yes_once),
         CASE(the_list_of_the_expected_is_bounded),
         CASE(without_the_service_for_long_nobody_comes),
         CASE(a_newer_shift_takes_the_place_of_the_older),
+        CASE(what_is_below_the_minimum_counts_no_more),
         CASE(the_record_names_what_was_signed),
         CASE(an_older_database_takes_no_visitors),
     };

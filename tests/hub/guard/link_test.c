@@ -444,6 +444,7 @@ static void receipts_do_not_wait_behind_news(void **state)
     assert_int_equal(sent.news, 0);
 }
 
+/* [I45] */
 static void questions_are_bounded(void **state)
 {
     (void)state;
