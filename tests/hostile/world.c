@@ -991,7 +991,7 @@ static void build_home(void)
     for (int i = 0; i < PHONE_COUNT; i++) {
         if (i == PHONE_NONE)
             continue;
-        struct dw_shift s = shift_for(i, NOON / 1000 - (i == PHONE_LATE ? 46800 : 3600));
+        struct dw_shift s = shift_for(i, NOON / 1000 - (i == PHONE_LATE ? 43140 : 3600));
         (void)send_shift(agency_of_phone[i], &s, true);
     }
     static const struct {

@@ -124,6 +124,7 @@ test('no token, a wrong token: 401 on every route that needs one', async () => {
   }
 });
 
+const changed = []; // [role, actor, route]: what was done, to be found in the audit
 test('every route with every role: what the document says', async () => {
   for (const [m, p, o] of operations) {
     for (const [role, token] of Object.entries(tokens(a))) {
@@ -135,6 +136,7 @@ test('every route with every role: what the document says', async () => {
       if (/^\/v1\/(signin|join)\//.test(p)) continue; // tests/service/signin.mjs
       if (o['x-roles'].length && !o['x-roles'].includes(role)) isProblem(r, 403, 'not_permitted');
       else assert.ok(r.status < 300, `${role} ${m} ${url}: ${r.text}`);
+      if (m !== 'GET' && o['x-roles'].includes(role)) changed.push([role, role === 'admin' ? null : { agency: a.agency.id, visitor: a.visitor.id, owner: a.home.id }[role], `${m} ${p}`]);
     }
   }
 });
@@ -154,6 +156,60 @@ test('what is another\'s is not found: every object route with a foreign token',
     }
   }
   assert.ok(looked >= 15, String(looked));
+});
+
+const audit = async () => {
+  const lines = [];
+  for (let next = ''; next !== null;) {
+    const page = ok(await service.get(`/v1/audit?limit=100${next && `&after=${next}`}`, service.admin), 200);
+    lines.push(...page.items);
+    next = page.next;
+  }
+  return lines;
+};
+
+test('every change is in the audit, by whom and of what; a refusal is none', async () => {
+  const lines = await audit();
+  assert.ok(changed.length >= 15, String(changed.length));
+  for (const [role, actor, route] of changed) {
+    const found = lines.filter((l) => l.role === role && l.route === route && (actor === null || l.actor === actor));
+    assert.ok(found.length > 0, `${role} ${route}`);
+    assert.ok(found.every((l) => Date.parse(l.at) <= Date.now()), route);
+  }
+  // Every route that changes something, by everybody who may not, and with another's ids: no line more.
+  for (const [m, p, o] of operations.filter(([n, , d]) => n !== 'GET' && d['x-roles'].length)) {
+    const [method, url, body] = request(a, m, p);
+    for (const token of [...Object.entries(tokens(a)).filter(([r]) => !o['x-roles'].includes(r)).map(([, t]) => t), ...p.includes('{') && !p.endsWith('/introductions') ? [b.agency.token, b.visitor.token, b.home.token] : []]) {
+      const r = await service.send(method, url, { token, body });
+      assert.ok(r.status === 403 || r.status === 404, `${m} ${p}: ${r.status}`);
+    }
+  }
+  const mine = (l) => ['admin', 'agency', 'visitor', 'owner', 'staff'].includes(l.role);
+  assert.equal((await audit()).filter(mine).length, lines.filter(mine).length);
+});
+
+test('what is another\'s in a body is not found, as what does not exist', async () => {
+  const none = (id) => 'f'.repeat(id.length);
+  const pairs = [
+    ['POST', '/v1/jobs', a.agency.token, (id) => ({ ...jobBody(a.home, a.visitor, ['Q']), visitor: id }), b.visitor.id],
+    ['POST', '/v1/visitors', a.agency.token, (id) => ({ name: 'N', agency: id }), b.agency.id],
+    ['PATCH', `/v1/jobs/${a.job.id}`, a.agency.token, (id) => ({ visitor: id }), b.visitor.id],
+  ];
+  for (const [method, url, token, body, id] of pairs) {
+    const there = await service.send(method, url, { token, body: body(id) });
+    const not = await service.send(method, url, { token, body: body(none(id)) });
+    assert.ok(there.status >= 400 && there.status < 500, `${method} ${url}: ${there.status} ${there.text}`);
+    assert.equal(there.text, not.text, `${method} ${url}`);
+  }
+  const asked = [];
+  for (const id of [a.job.id, none(a.job.id)]) { // at the door a refusal is a visit, too
+    const v = ok(await service.post('/v1/visits', b.visitor.token, { ...askBody(a.job, 'P1'), job: id }), 201);
+    assert.deepEqual([v.state, v.check.code, v.home, v.agency, v.hub_pub, v.manifest], ['refused', 'no_such_job', null, b.agency.id, null, null]);
+    asked.push(Object.keys(v).filter((k) => JSON.stringify(v[k]) !== 'null').sort().join());
+  }
+  assert.equal(asked[0], asked[1]);
+  // A home's id may be told to any agency, so that it can introduce itself; without a grant it is good for nothing else.
+  isProblem(await service.post('/v1/jobs', b.agency.token, jobBody(a.home, b.visitor, [hex()])), 409, 'no_grant');
 });
 
 test('lists show the asker\'s own only', async () => {

@@ -781,10 +781,6 @@ static enum dw_people_no begin_join(struct guard *g, const struct dw_ipc_people_
     return DW_PEOPLE_NO_NONE;
 }
 
-static enum dw_people_no do_join(struct guard *g, const struct dw_ipc_people_ask *m,
-                                 struct dw_ipc_people_answer *a)
-{
-    struct people *p = &g->people;
 /* So that a session knows which of a member's passkeys its device has. */
 static void name_passkey(struct dw_ipc_people_answer *a, const struct dw_passkey *key)
 {
@@ -792,6 +788,10 @@ static void name_passkey(struct dw_ipc_people_answer *a, const struct dw_passkey
     memcpy(a->credential, key->id, key->id_len);
 }
 
+static enum dw_people_no do_join(struct guard *g, const struct dw_ipc_people_ask *m,
+                                 struct dw_ipc_people_answer *a)
+{
+    struct people *p = &g->people;
     struct challenge c;
     struct dw_passkey key;
     char label[DW_NAME_MAX] = "", name[DW_NAME_MAX] = "Owner";
@@ -856,11 +856,11 @@ static void name_passkey(struct dw_ipc_people_answer *a, const struct dw_passkey
         p->moving_in_until_ms = dw_now().ms + MOVING_IN_MS;
     }
     a->member = who->id;
+    name_passkey(a, &key);
     a->role = who->role;
     a->is_first = is_first;
     return commit(g, &ch,
                   is_recovery ? DW_CHANGE_RECOVERED
-    name_passkey(a, &key);
                   : is_new    ? DW_CHANGE_JOINED
                               : DW_CHANGE_PASSKEY_ADDED,
                   is_new ? who->id : k->number, who->id, a);
@@ -897,12 +897,11 @@ static bool take_presence(struct guard *g)
     return is;
 }
 
-/* A key that nobody else signed for, of a person or a device, and what makes or removes an owner: whoever holds one stolen
- * phone has one passkey, not the house. */
+/* A key that nobody else signed for, of a person or a device, and what makes or removes an owner:
+ * whoever holds one stolen phone has one passkey, not the house. */
 static bool needs_presence(const struct guard *g, const struct challenge *c)
 {
-    return c->act == DW_ACT_ADD_PASSKEY ||
-           device_of_act((enum dw_act)c->act) != DEVICE_NONE ||
+    return c->act == DW_ACT_ADD_PASSKEY || device_of_act((enum dw_act)c->act) != DEVICE_NONE ||
            (c->act == DW_ACT_INVITE && c->role == DW_MEMBER_OWNER) ||
            (c->act == DW_ACT_REMOVE_MEMBER && people_role(g, c->target) == DW_MEMBER_OWNER);
 }
@@ -952,10 +951,10 @@ static enum dw_people_no do_sign_in(struct guard *g, const struct dw_ipc_people_
         return no;
     remember_use(g, k);
     a->member = k->member;
+    name_passkey(a, &k->key);
     a->role = (uint8_t)people_role(g, k->member);
     people_tell(g);
     return DW_PEOPLE_NO_NONE;
-    name_passkey(a, &k->key);
 }
 
 /* ---- acts ---- */

@@ -146,6 +146,11 @@ static void what_has_changed_since_the_question_counts(void **state)
     h = hello_to(&j, 12, "P");
     ask(&h);
     assert_int_equal(sent.offer.check, DW_CHECK_CLOCK);
+    wall =
+        (struct dw_utc){0}; /* nor is it the permission that lacks when there is no time at all */
+    h = hello_to(&j, 14, "P");
+    ask(&h);
+    assert_int_equal(sent.offer.check, DW_CHECK_CLOCK);
     at_utc(NOON);
     h = hello_to(&j, 13, "P");
     ask(&h);
