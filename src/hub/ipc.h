@@ -232,7 +232,8 @@ enum dw_owner_word {
     DW_OWNER_NONE = 0,
     DW_OWNER_LOCK_NOW,
     DW_OWNER_END_VISIT,
-    DW_OWNER_ACKNOWLEDGE
+    DW_OWNER_ACKNOWLEDGE, /* what was told has been seen */
+    DW_OWNER_RESTORED     /* after a restored backup: visitors may come again; owners only */
 };
 
 struct dw_ipc_owner {

@@ -171,7 +171,7 @@ export class Home extends FakeHub {
         this.expected.push({ code: body.code.replaceAll(" ", ""), note: body.note ?? "", member: this.me.member.id, at: iso(Date.now()) });
         return {};
       case "/api/expected/remove": this.expected = this.expected.filter((x) => x.code !== body.code); return {};
-      case "/api/owner": if (body.word === "acknowledge") this.grants.restored = false; return {};
+      case "/api/owner": if (body.word === "let_in_again") this.grants.restored = false; return {};
       case "/api/signin/finish": this.isSignedIn = true; return { member: this.me.member };
       case "/api/join/look": return { name: "Ben", role: "occupant", until: "2026-11-29T12:00:00.000Z", is_first: false, home: this.me.home };
       case "/api/join/begin": return { ...challenge(), user: bytes(16), name: "Ben", role: "occupant" };

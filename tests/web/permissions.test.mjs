@@ -427,7 +427,7 @@ for (const [name, size, dark] of [["phone-night", PHONE, true], ["desktop", DESK
     await page.waitForSelector("text=every key that is in force counts again");
     assert.equal(home.asked.filter((m) => m.t === "owner").length, 0, "the first press only asks");
     await button(page, "Yes, let visitors in again").click();
-    await until("asked", () => home.asked.some((m) => m.t === "owner" && m.word === "acknowledge"));
+    await until("asked", () => home.asked.some((m) => m.t === "owner" && m.word === "let_in_again"));
     // It stays until the house says otherwise.
     await page.waitForSelector("text=This stays until the house says otherwise");
     home.grants.restored = false;

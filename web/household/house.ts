@@ -2,7 +2,7 @@
 // again when the story says that they changed. Nothing of it is kept on the device.
 
 import { useEffect, useState } from "preact/hooks";
-import { Link, type Story } from "../live/index";
+import { Link, type OwnerWord, type Story } from "../live/index";
 import { Api, Problem } from "../shared/api";
 import { type Asked, type Begun, type Card, type Control, type Grant, type Wanted, NotAsAsked, controlToSign, grantToSign } from "../shared/grant";
 import { assert } from "../shared/passkey";
@@ -235,7 +235,7 @@ export class House {
     await this.load("me");
   }
 
-  async owner(word: "lock_now" | "end_visit" | "acknowledge"): Promise<void> {
+  async owner(word: OwnerWord): Promise<void> {
     // The socket is the quicker way; when it is down, the question goes the other way.
     if (!this.link.act(word)) await this.api.post("/api/owner", { word });
   }

@@ -328,10 +328,11 @@ void dw_front_guard_viewer(struct dw_front *f, uint32_t slot, enum dw_viewer_wor
 
 enum dw_owner_word dw_front_owner_word(const char *word)
 {
-    return strcmp(word, "lock_now") == 0      ? DW_OWNER_LOCK_NOW
-           : strcmp(word, "end_visit") == 0   ? DW_OWNER_END_VISIT
-           : strcmp(word, "acknowledge") == 0 ? DW_OWNER_ACKNOWLEDGE
-                                              : DW_OWNER_NONE;
+    return strcmp(word, "lock_now") == 0       ? DW_OWNER_LOCK_NOW
+           : strcmp(word, "end_visit") == 0    ? DW_OWNER_END_VISIT
+           : strcmp(word, "acknowledge") == 0  ? DW_OWNER_ACKNOWLEDGE
+           : strcmp(word, "let_in_again") == 0 ? DW_OWNER_RESTORED
+                                               : DW_OWNER_NONE;
 }
 
 bool dw_front_guard_owner(struct dw_front *f, enum dw_owner_word word, uint32_t member)
