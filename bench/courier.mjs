@@ -8,7 +8,7 @@ import path from "node:path";
 import { until } from "../sim/demo/procs.mjs";
 import { launch } from "../tests/e2e/browser.mjs";
 import { film } from "../tests/web/courier_codes.mjs";
-import { Service, buildPages } from "../tests/web/courier_rig.mjs";
+import { Service, buildPages, hold } from "../tests/web/courier_rig.mjs";
 import { line, quantile, withStreet } from "./lib.mjs";
 import { SlowLink } from "./slow_link.mjs";
 
@@ -110,6 +110,7 @@ async function house({ slow }) {
             await home.context().addCookies(cookies(street.member, street.hubSite.origin));
             await home.goto(`${street.hubSite.origin}/`); // the household looks on
             const page = await phone(browser, origin, cookies(street.courier.api, origin));
+            await hold(page, street.courier.api.passkeys.at(-1)); // asked at the end of each slide, without a finger
             if (slow) {
                 const cdp = await page.context().newCDPSession(page);
                 await cdp.send("Emulation.setCPUThrottlingRate", { rate: 6 });
@@ -120,7 +121,7 @@ async function house({ slow }) {
                 const job = await street.newJob(street.courier);
                 const took = await scan(page, job.parcels[0].barcode ?? job.parcels[0], street.doorCode);
                 if (await page.locator(".refused").count())
-                    return;
+                    throw new Error(`refused: ${(await page.locator(".refused .main").textContent()).slice(0, 120)}`);
                 answers.push(took);
                 const at = performance.now();
                 await slide(page);

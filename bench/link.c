@@ -155,8 +155,8 @@ static double middle(double *values)
 int main(void)
 {
     struct dw_secret hub, camera;
-    struct dw_listener *clear, *sealed;
-    uint16_t clear_port, sealed_port;
+    struct dw_listener *clear = NULL, *sealed = NULL;
+    uint16_t clear_port = 0, sealed_port = 0;
     dw_os_init("bench");
     need(!dw_failed(dw_crypto_init()) && !dw_failed(dw_tls_init()), "no crypto");
     dw_secret_new(&hub);

@@ -63,7 +63,7 @@ async function crossed({ want, mine }) {
     return out;
 }
 
-test("a key is signed, used, revoked, and then opens nothing", { timeout: 280000 }, async (t) => {
+test("a key is signed, used, revoked, and then opens nothing", { timeout: 290000 }, async (t) => {
     const demo = await Demo.start();
     const stage = new Site({ origin: demo.stage, base: "" });
     const scene = async () => (await stage.request("GET", "/state")).json;
@@ -218,6 +218,17 @@ test("a key is signed, used, revoked, and then opens nothing", { timeout: 280000
         }, 90000, 300);
     };
 
+    /** Whatever a courier can do with the two buttons there are, until the page says this. A camera that is late on a busy
+     *  machine, or an offer that ran out meanwhile, is tried once more. */
+    const tryOn = (words) => until(`the courier's page to say ${words}`, async () => {
+        const h = await h1(courier.page);
+        if (h === "All 5 checked")
+            await slide(courier.page).catch(() => {});
+        else if (h === "Not yet")
+            await courier.page.getByRole("button", { name: "Try again" }).click({ timeout: 2000 }).catch(() => {});
+        return words.test(h);
+    }, 90000, 300);
+
     await t.test("the agency's courier delivers on it", async () => {
         courier = await phone("courier", demo.courierLink);
         await title(courier.page, "Today's stops");
@@ -226,7 +237,7 @@ test("a key is signed, used, revoked, and then opens nothing", { timeout: 280000
         const inside = demo.world.get("parcels_inside");
         await goUp();
         await keep(courier, "ready");
-        await slide(courier.page);
+        await tryOn(/^Put it inside|^Locked/);
         await title(courier.page, /Locked/, 60000);
         assert.equal(demo.world.isLocked(), true, "the phone says locked, and it is");
         assert.ok(demo.world.get("parcels_inside") > inside);
@@ -243,9 +254,8 @@ test("a key is signed, used, revoked, and then opens nothing", { timeout: 280000
         const inside = demo.world.get("parcels_inside"), from = demo.lines.length;
         await revoke(key.id);
         await keep(home, "revoked");
-        if (await h1(courier.page) === "All 5 checked")
-            await slide(courier.page).catch(() => {});
-        await until("the refusal on the courier's phone", async () => /^Not opened/.test(await h1(courier.page)), 30000, 200);
+        await tryOn(/^Not opened/);
+        await courier.page.getByText(/The household ended the visit|has not permitted this|no open job/).first().waitFor();
         await keep(courier, "refused");
         assert.equal(demo.world.isLocked(), true);
         assert.equal(demo.world.get("parcels_inside"), inside);

@@ -280,6 +280,10 @@ test("bad bodies change nothing and are told so", async (t) => {
     ["/api/acts/begin", { act: "remove_member", member: "1" }],
     ["/api/acts/begin", { act: "set_param", field: "t_dwell_ms", value: 4294967296 }],
     ["/api/acts/begin", { act: "allow_agency", id: "00" }],
+    ["/api/acts/begin", { act: "camera_key", key: "00" }],
+    ["/api/acts/begin", { act: "camera_key" }],
+    ["/api/acts/begin", { act: "lock_key", key: "A".repeat(64) }],
+    ["/api/acts/begin", { act: "lock_key", key: "a".repeat(66) }],
     ["/api/acts/begin", { act: "allow_agency", id: "A".repeat(32) }],
     ...[
       { agency: "00" },

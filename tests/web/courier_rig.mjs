@@ -50,26 +50,32 @@ export class HubKey {
 
 // ---- the courier's passkey ----
 
-/** A passkey that Chromium's virtual authenticator holds, and that we can check. */
+/** Lets a page of Chromium hold a passkey: { id, pair (P-256), rpId, count }. */
+export async function hold(page, key) {
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send("WebAuthn.enable");
+  const { authenticatorId } = await cdp.send("WebAuthn.addVirtualAuthenticator", { options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true } });
+  await cdp.send("WebAuthn.addCredential", { authenticatorId, credential: {
+    credentialId: key.id.toString("base64"), isResidentCredential: true, rpId: key.rpId, userHandle: Buffer.from("courier").toString("base64"),
+    privateKey: key.pair.privateKey.export({ format: "der", type: "pkcs8" }).toString("base64"), signCount: key.count,
+  } });
+  return {
+    /** Whether a person is there who shows finger or face. */
+    person: (isUserVerified) => cdp.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified }),
+    /** Nobody touches it: the question stays open. */
+    nobody: () => cdp.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId, enabled: false }),
+  };
+}
+
+/** A courier's passkey that we can check. */
 export class CourierKey {
   id = randomBytes(32);
+  rpId = "service.localhost";
+  count = 0;
   pair = generateKeyPairSync("ec", { namedCurve: "P-256" });
 
-  /** Gives it to a page, with the count of how often the page asks for one. */
-  async into(page, { verifies = true } = {}) {
-    const cdp = await page.context().newCDPSession(page);
-    await cdp.send("WebAuthn.enable");
-    const { authenticatorId } = await cdp.send("WebAuthn.addVirtualAuthenticator", { options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: verifies, automaticPresenceSimulation: true } });
-    await cdp.send("WebAuthn.addCredential", { authenticatorId, credential: {
-      credentialId: this.id.toString("base64"), isResidentCredential: true, rpId: "service.localhost", userHandle: Buffer.from("courier").toString("base64"),
-      privateKey: this.pair.privateKey.export({ format: "der", type: "pkcs8" }).toString("base64"), signCount: 0,
-    } });
-    return {
-      /** Whether a person is there who shows finger or face. */
-      person: (isUserVerified) => cdp.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified }),
-      /** Nobody touches it: the question stays open. */
-      nobody: () => cdp.send("WebAuthn.setAutomaticPresenceSimulation", { authenticatorId, enabled: false }),
-    };
+  into(page) {
+    return hold(page, this);
   }
   /** Why this assertion is not this passkey's word over `bytes`; "" when it is. */
   looks(body, origin, bytes) {
