@@ -130,7 +130,7 @@ async function restoredBackup(a) {
         return [await scans(s, next)];
     });
     a.tell("Alex looks, and acknowledges it");
-    s.watch.owner("acknowledge");
+    s.watch.owner("let_in_again");
     await until("the hub to take visitors again", async () => !(await s.member.get("/api/grants")).restored, HEARD_MS, 50);
     await a.honest(() => deliver(s, next.job, next.barcode));
     rmSync(kept, { recursive: true });

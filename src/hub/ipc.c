@@ -45,6 +45,7 @@ static const size_t sizes[DW_IPC_TYPE_COUNT] = {
     [DW_IPC_KEY_WANTED] = sizeof(struct dw_ipc_key_wanted),
     [DW_IPC_PARAMS] = sizeof(struct dw_ipc_params),
     [DW_IPC_GRANTS] = sizeof(struct dw_ipc_grants),
+    [DW_IPC_EXPECTED] = sizeof(struct dw_ipc_expected),
     [DW_IPC_LINK_KEY] = sizeof(struct dw_ipc_link_key),
     [DW_IPC_LINK_PROOF] = sizeof(struct dw_ipc_link_proof),
 };
@@ -207,10 +208,11 @@ const char *dw_camera_mode_word(uint32_t mode)
 const char *dw_grant_change_word(uint32_t change)
 {
     static const char *const words[DW_GRANT_CHANGE_COUNT] = {
-        [DW_GRANT_CHANGE_NONE] = "none",       [DW_GRANT_CHANGE_ASKED] = "asked",
-        [DW_GRANT_CHANGE_SIGNED] = "given",    [DW_GRANT_CHANGE_LIVE] = "live",
-        [DW_GRANT_CHANGE_VETOED] = "vetoed",   [DW_GRANT_CHANGE_REVOKED] = "revoked",
-        [DW_GRANT_CHANGE_REFUSED] = "refused", [DW_GRANT_CHANGE_RESTORED] = "restored",
+        [DW_GRANT_CHANGE_NONE] = "none",         [DW_GRANT_CHANGE_ASKED] = "asked",
+        [DW_GRANT_CHANGE_SIGNED] = "given",      [DW_GRANT_CHANGE_LIVE] = "live",
+        [DW_GRANT_CHANGE_VETOED] = "vetoed",     [DW_GRANT_CHANGE_REVOKED] = "revoked",
+        [DW_GRANT_CHANGE_REFUSED] = "refused",   [DW_GRANT_CHANGE_RESTORED] = "restored",
+        [DW_GRANT_CHANGE_EXPECTED] = "expected",
     };
     return words[change < DW_GRANT_CHANGE_COUNT ? change : DW_GRANT_CHANGE_NONE];
 }

@@ -68,6 +68,7 @@ enum dw_ipc_type {
     DW_IPC_GRANTS,        /* guard -> front: agencies and grants, after each change */
     DW_IPC_LINK_KEY,      /* camera -> guard: the key that this process dials with */
     DW_IPC_LINK_PROOF,    /* guard -> camera: what the hub says of that key, and whom to dial */
+    DW_IPC_EXPECTED, /* guard -> front: parcels that the household expects, after each change */
     DW_IPC_TYPE_COUNT
 };
 
@@ -231,7 +232,8 @@ enum dw_owner_word {
     DW_OWNER_NONE = 0,
     DW_OWNER_LOCK_NOW,
     DW_OWNER_END_VISIT,
-    DW_OWNER_ACKNOWLEDGE
+    DW_OWNER_ACKNOWLEDGE, /* what was told has been seen */
+    DW_OWNER_RESTORED     /* after a restored backup: visitors may come again; owners only */
 };
 
 struct dw_ipc_owner {

@@ -87,7 +87,10 @@ enum dw_people_op {
     DW_PEOPLE_RECOVER_STOP, /* member: stops a recovery under way */
     DW_PEOPLE_REVOKE,       /* member (an owner), id = grant. Answer, once durable: value = epoch,
                                until_utc_ms = when it was written */
-    DW_PEOPLE_VETO, /* member (anybody who lives here), id = grant, while it waits. The same */
+    DW_PEOPLE_VETO,   /* member (anybody who lives here), id = grant, while it waits. The same */
+    DW_PEOPLE_EXPECT, /* member (anybody who lives here), text = barcode, name = note or "": where
+                         a grant asks each time, this parcel is let in without being asked for */
+    DW_PEOPLE_EXPECT_NOT, /* member, text = barcode: no longer */
     DW_PEOPLE_OP_COUNT
 };
 
@@ -114,7 +117,9 @@ enum dw_people_op {
     X(RECOVERY, "recovery")   /* one is under way: nothing opens; stop it first */               \
     X(SCOPE, "scope")         /* a grant of no form that is known: windows, days, uses, times */ \
     X(CLOCK, "clock")         /* the time is not known: nothing with a time can be signed */     \
-    X(NOT_WAITING, "not_waiting") /* it is live, or over; revoke it instead */
+    X(NOT_WAITING, "not_waiting") /* it is live, or over; revoke it instead */                   \
+    X(BARCODE,                                                                                   \
+      "barcode") /* nothing that a scanner reads: letters, figures and signs, at most 128 */
 
 enum dw_people_no {
     DW_PEOPLE_NO_NONE = 0, /* it is done */
@@ -160,6 +165,8 @@ enum dw_grant_change {
     DW_GRANT_CHANGE_REFUSED,  /* an agency asked for more than it may: nothing was stored */
     DW_GRANT_CHANGE_RESTORED, /* the lock remembers more than this hub: no visitors until an owner
                                  acknowledges; value2 0 again when one has: 1 */
+    DW_GRANT_CHANGE_EXPECTED, /* a parcel is on the list of those expected (value2 1), or no longer
+                                 (0) */
     DW_GRANT_CHANGE_COUNT
 };
 
@@ -254,6 +261,23 @@ struct dw_ipc_grants {
     uint32_t is_restored; /* 1: no visitors until an owner acknowledges */
     struct dw_ipc_agency agency[DW_AGENCIES_MAX];
     struct dw_ipc_grant grant[DW_GRANTS_MAX];
+};
+
+/* Parcels that the household expects; `member` 0: free. One that has come is no longer on it. */
+#define DW_EXPECTED_MAX 32u
+struct dw_expected {
+    uint32_t member; /* who wrote it down */
+    uint8_t pad[4];
+    int64_t at_utc_ms;
+    char code[DW_PARCEL_CODE_MAX + 1]; /* without spaces */
+    char note[DW_NAME_MAX];
+    uint8_t pad2[7];
+};
+struct dw_ipc_expected {
+    struct dw_ipc_head head;
+    uint32_t count;
+    uint32_t pad;
+    struct dw_expected item[DW_EXPECTED_MAX];
 };
 
 struct dw_ipc_member {

@@ -317,6 +317,13 @@ test("bad bodies change nothing and are told so", async (t) => {
     ["/api/grants/revoke", { id: "G".repeat(32) }],
     ["/api/grants/veto", { id: 1 }],
     ["/api/grants/veto", { id: "0".repeat(32), epoch: 1 }],
+    ["/api/expected", {}],
+    ["/api/expected", { code: 7 }],
+    ["/api/expected", { code: "A\u0007" }],
+    ["/api/expected", { code: "1".repeat(129) }],
+    ["/api/expected", { code: "A", note: "x".repeat(65) }],
+    ["/api/expected", { code: "A", member: 1 }],
+    ["/api/expected/remove", { code: "A", note: "" }],
     ["/api/acts/finish", assertion(1, b64("x".repeat(31)))],
     ["/api/acts/finish", assertion(1, b64("x".repeat(33)))],
     ["/api/acts/finish", { ...assertion(1, c), id: b64("x".repeat(129)) }],
@@ -471,6 +478,13 @@ test("permissions: the list, signed with the passkey that is named, revoked, obj
   await until("restored", () => screens[0].texts.slice(heard).some((m) => m.t === "grants" && m.restored));
   assert.equal(screens[0].texts.slice(heard).filter((m) => m.t === "grants").length, 1);
   assert.equal((await ada.get("/api/grants")).json.restored, true);
+  // Parcels that are expected: everybody's list, and everybody hears of it.
+  assert.deepEqual((await ada.get("/api/expected")).json, { items: [] });
+  assert.equal((await ben.post("/api/expected", { code: "JVGL 1", note: "Shoes" })).status, 200);
+  assert.deepEqual((await ada.get("/api/expected")).json.items, [{ code: "JVGL 1", note: "Shoes", member: 2, at: "2030-03-17T17:46:40.000Z" }]);
+  assert.equal((await ada.post("/api/expected/remove", { code: "other" })).json.code, "no_such");
+  assert.equal((await ada.post("/api/expected/remove", { code: "JVGL 1" })).status, 200);
+  assert.deepEqual((await ben.get("/api/expected")).json, { items: [] });
   // Words of the story: asked, given, refused with its reason, restored, acknowledged.
   for (const line of ["26 1 1 0 0", "26 2 1 0 1", "26 6 16 0 0", "26 7 0 0 0", "26 7 1 0 1"]) rig.say(`story ${line}`);
   await until("five lines", () => screens[0].texts.filter((m) => m.kind === "grant").length === 5);

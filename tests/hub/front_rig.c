@@ -55,6 +55,7 @@ static uint64_t story_number;
 static struct dw_ipc_story told[4096];
 static struct dw_ipc_people people = {.count = 2, .credential_count = 3, .epoch = 1};
 static struct dw_ipc_grants grants = {.epoch = 7};
+static struct dw_ipc_expected expected;
 static char signer[DW_CRED_ID_MAX];
 static bool is_mute;
 static uint8_t next_no;
@@ -357,6 +358,27 @@ static struct dw_ipc_grant *grant_of(const uint8_t id[16])
     return NULL;
 }
 
+/* The newest first, and no more of the guard's rules than the pages can see. */
+static void expect(const struct dw_ipc_people_ask *m, struct dw_ipc_people_answer *a)
+{
+    uint32_t at = 0;
+    while (at < expected.count && strcmp(expected.item[at].code, m->text) != 0)
+        at++;
+    if (m->op == DW_PEOPLE_EXPECT && at == expected.count) {
+        struct dw_expected *x = &expected.item[expected.count++];
+        *x = (struct dw_expected){.member = m->member, .at_utc_ms = 1900000000000};
+        snprintf(x->code, sizeof(x->code), "%.128s", m->text);
+        memcpy(x->note, m->name, sizeof(x->note));
+    } else if (m->op == DW_PEOPLE_EXPECT_NOT && at == expected.count) {
+        a->no = DW_PEOPLE_NO_NO_SUCH;
+    } else if (m->op == DW_PEOPLE_EXPECT_NOT) {
+        expected.item[at] = expected.item[--expected.count];
+        memset(&expected.item[expected.count], 0, sizeof(expected.item[0]));
+    }
+    struct dw_ipc_expected copy = expected;
+    send_front(DW_IPC_EXPECTED, &copy);
+}
+
 static uint8_t role_of(uint32_t member)
 {
     for (uint32_t i = 0; i < DW_MEMBERS_MAX; i++) {
@@ -506,6 +528,9 @@ static void answer(const struct dw_ipc_people_ask *m)
     } else if (m->op == DW_PEOPLE_REVOKE || m->op == DW_PEOPLE_VETO) {
         if (!next_no)
             end_grant(m, &a);
+    } else if (m->op == DW_PEOPLE_EXPECT || m->op == DW_PEOPLE_EXPECT_NOT) {
+        if (!next_no)
+            expect(m, &a);
     } else if (m->op == DW_PEOPLE_STORY) {
         send_story(m, &a);
     } else if (m->op == DW_PEOPLE_RECOVER) {

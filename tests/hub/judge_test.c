@@ -20,6 +20,13 @@ struct dw_utc guard_wall(const struct guard *g)
     return wall;
 }
 
+/* Nothing is expected here; what it changes is shown with the whole guard (authority_test.c). */
+bool expected_holds(struct guard *g, const uint8_t *code, size_t len)
+{
+    (void)g, (void)code, (void)len;
+    return false;
+}
+
 static int64_t utc(int year, int month, int day, int hour, int minute)
 {
     struct tm t = {.tm_year = year - 1900,

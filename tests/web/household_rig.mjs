@@ -68,6 +68,7 @@ export class Home extends FakeHub {
     epoch: 3,
     recovery_until: null,
   };
+  expected = [];
   grants = { agencies: [], grants: [], epoch: 7, restored: false };
   zone = "UTC";
   waitMs = 600000;
@@ -165,7 +166,12 @@ export class Home extends FakeHub {
       case "/api/acts/finish": return this.finish(body);
       case "/api/grants": return this.grants;
       case "/api/grants/revoke": case "/api/grants/veto": return this.end(body.id, path.endsWith("veto") ? "vetoed" : "revoked");
-      case "/api/owner": if (body.word === "acknowledge") this.grants.restored = false; return {};
+      case "/api/expected":
+        if (body === null) return { items: this.expected };
+        this.expected.push({ code: body.code.replaceAll(" ", ""), note: body.note ?? "", member: this.me.member.id, at: iso(Date.now()) });
+        return {};
+      case "/api/expected/remove": this.expected = this.expected.filter((x) => x.code !== body.code); return {};
+      case "/api/owner": if (body.word === "let_in_again") this.grants.restored = false; return {};
       case "/api/signin/finish": this.isSignedIn = true; return { member: this.me.member };
       case "/api/join/look": return { name: "Ben", role: "occupant", until: "2026-11-29T12:00:00.000Z", is_first: false, home: this.me.home };
       case "/api/join/begin": return { ...challenge(), user: bytes(16), name: "Ben", role: "occupant" };

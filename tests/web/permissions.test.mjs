@@ -427,7 +427,7 @@ for (const [name, size, dark] of [["phone-night", PHONE, true], ["desktop", DESK
     await page.waitForSelector("text=every key that is in force counts again");
     assert.equal(home.asked.filter((m) => m.t === "owner").length, 0, "the first press only asks");
     await button(page, "Yes, let visitors in again").click();
-    await until("asked", () => home.asked.some((m) => m.t === "owner" && m.word === "acknowledge"));
+    await until("asked", () => home.asked.some((m) => m.t === "owner" && m.word === "let_in_again"));
     // It stays until the house says otherwise.
     await page.waitForSelector("text=This stays until the house says otherwise");
     home.grants.restored = false;
@@ -519,3 +519,35 @@ test("no list, no connection, an agency that is gone: said, with what to do", as
   for (const s of home.screens) s.say({ t: "grants", epoch: 8, waiting: 0, restored: false });
   await page.waitForSelector("text=In force.");
 });
+
+for (const [name, size, dark] of [["phone", PHONE, true], ["desktop", DESKTOP, false]]) {
+  test(`parcels that are expected, beside a key that asks each time: ${name}`, async (t) => {
+    const home = await newHome(t);
+    const acme = home.addAgency({ waiting: false });
+    home.addGrant(acme.id, { mode: "notify" });
+    const { page } = await open(t, home, "#/come", { size, dark });
+    await page.waitForSelector("text=Acme Parcels");
+    assert.equal(await page.getByText("Parcels you expect").count(), 0, "nothing asks, so nothing is listed");
+    home.addGrant(acme.id, { mode: "ask" });
+    await page.reload();
+    await page.waitForSelector("text=None. Each visit asks you.");
+    home.routes["/api/expected"] = () => { throw { status: 400, code: "barcode" }; };
+    await page.getByLabel("Number on the label").fill("\u00e4");
+    await button(page, "Add to the list").click();
+    await page.waitForSelector("text=That is not a number as a label carries it");
+    delete home.routes["/api/expected"];
+    await page.getByLabel("Number on the label").fill(" JJD 0001 42 ");
+    await page.getByLabel("What it is, if you like").fill("Shoes");
+    await button(page, "Add to the list").click();
+    await page.waitForSelector("text=It is on the list.");
+    assert.deepEqual(home.asksOf("/api/expected").filter((r) => r.body !== null).at(-1).body, { code: "JJD 0001 42", note: "Shoes" });
+    await page.waitForSelector("text=JJD000142");
+    assert.equal(await page.getByLabel("Number on the label").inputValue(), "");
+    assert.deepEqual(await axe(page), []);
+    assert.equal(await overflow(page, ".card"), 0);
+    await keep(page, `expected-${name}`);
+    await button(page, "Take off the list: Shoes").click();
+    await page.waitForSelector("text=It is off the list.");
+    assert.deepEqual(home.asksOf("/api/expected/remove")[0].body, { code: "JJD000142" });
+  });
+}

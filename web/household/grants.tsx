@@ -7,6 +7,7 @@ import { useSeen } from "../live/index";
 import { t } from "../shared/strings";
 import { clockTime, counter } from "../shared/times";
 import { Button, Icon, type Kind, Mark, ProblemNote, Tag, useAsking } from "../shared/ui";
+import { ExpectedParcels } from "./expected";
 import { Listed, Page } from "./frame";
 import { type Ending, type House, useHouse } from "./house";
 import type { Agency, GrantRow } from "./types";
@@ -279,6 +280,7 @@ export function ComePage({ house }: { house: House }): JSX.Element {
             </div>
             <div class="col">
               <Agencies house={house} />
+              <ExpectedParcels house={house} />
               {over.length > 0 ? (
                 <details class="overs">
                   <summary class="card">{t("home.grants.over", { n: over.length })}</summary>

@@ -2,12 +2,12 @@
 // again when the story says that they changed. Nothing of it is kept on the device.
 
 import { useEffect, useState } from "preact/hooks";
-import { Link, type Story } from "../live/index";
+import { Link, type OwnerWord, type Story } from "../live/index";
 import { Api, Problem } from "../shared/api";
 import { type Asked, type Begun, type Card, type Control, type Grant, type Wanted, NotAsAsked, controlToSign, grantToSign } from "../shared/grant";
 import { assert } from "../shared/passkey";
 import { toSignIn } from "../shared/place";
-import type { Alerts, Drill, Grants, Job, Look, Me, Mode, People, Settings, Visit } from "./types";
+import type { Alerts, Drill, Expected, Grants, Job, Look, Me, Mode, People, Settings, Visit } from "./types";
 
 interface Lists {
   me: Me;
@@ -15,6 +15,7 @@ interface Lists {
   visits: Visit[];
   people: People;
   grants: Grants;
+  expected: Expected[];
   settings: Settings;
   looks: Look[];
   drills: Drill[];
@@ -28,6 +29,7 @@ const PATHS: Record<ListName, [string, string | null]> = {
   visits: ["/api/history?limit=30", "visits"],
   people: ["/api/people", null],
   grants: ["/api/grants", null],
+  expected: ["/api/expected", "items"],
   settings: ["/api/settings", null],
   looks: ["/api/viewers", "viewers"],
   drills: ["/api/drills", "drills"],
@@ -36,8 +38,8 @@ const PATHS: Record<ListName, [string, string | null]> = {
 
 /** Which lists a line of the story makes old. */
 const CHANGES: Record<string, ListName[]> = {
-  job_stored: ["jobs"], job_recalled: ["jobs"], wish: ["jobs", "people"], visit_asked: ["visits"], visit_refused: ["visits"], visit_ended: ["visits", "jobs"],
-  confirmed_late: ["visits"], secured: ["visits"], opening: ["visits"], alarm: ["visits"], segment: ["visits"], people: ["people", "me"], grant: ["grants", "people", "jobs"], camera_mode: ["me", "settings"], setting: ["settings"],
+  job_stored: ["jobs"], job_recalled: ["jobs"], wish: ["jobs", "people"], visit_asked: ["visits"], visit_refused: ["visits"], visit_ended: ["visits", "jobs", "expected"],
+  confirmed_late: ["visits"], secured: ["visits"], opening: ["visits"], alarm: ["visits"], segment: ["visits"], people: ["people", "me"], grant: ["grants", "people", "jobs", "expected"], camera_mode: ["me", "settings"], setting: ["settings"],
 };
 
 const TOGETHER_MS = 250;
@@ -233,7 +235,7 @@ export class House {
     await this.load("me");
   }
 
-  async owner(word: "lock_now" | "end_visit" | "acknowledge"): Promise<void> {
+  async owner(word: OwnerWord): Promise<void> {
     // The socket is the quicker way; when it is down, the question goes the other way.
     if (!this.link.act(word)) await this.api.post("/api/owner", { word });
   }

@@ -26,7 +26,7 @@ export function RestoredBanner({ house }: { house: House }): JSX.Element | null 
             <div class="acts">
               <Button busy={asking.busy} onClick={() => {
                 if (!sure) setSure(true);
-                else void asking.run(async () => { await house.owner("acknowledge"); setAsked(house.now()); await house.load("grants"); setSure(false); });
+                else void asking.run(async () => { await house.owner("let_in_again"); setAsked(house.now()); await house.load("grants"); setSure(false); });
               }}>{t(sure ? "home.restored.sure" : "home.restored.seen")}</Button>
               {sure ? <Button onClick={() => setSure(false)}>{t("ui.cancel")}</Button> : <a class="btn" href="#/visits">{t("home.restored.visits")}</a>}
             </div>

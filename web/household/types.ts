@@ -162,3 +162,11 @@ export interface Grants {
   /** An old database was noticed: no visitors until an owner has looked. */
   restored: boolean;
 }
+
+/** A parcel that the household expects. */
+export interface Expected {
+  code: string;
+  note: string;
+  member: number;
+  at: string | null;
+}

@@ -97,7 +97,7 @@ export type FrontText = State | Story | Hello | DrillLine | Refused | GrantsChan
 export type Cannot = "ed25519" | "webcodecs";
 /** What was wrong: it does not fit its seal, or the camera itself signs that somebody handles it. */
 export type Changed = "seal" | "camera";
-export type OwnerWord = "lock_now" | "end_visit" | "acknowledge";
+export type OwnerWord = "lock_now" | "end_visit" | "acknowledge" | "let_in_again";
 
 /** Measures of the picture that the camera signed. */
 export interface Measures {

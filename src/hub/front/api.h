@@ -134,6 +134,9 @@ void dw_api_people(struct dw_front_call *c);
 void dw_api_grants(struct dw_front_call *c);
 void dw_api_grants_revoke(struct dw_front_call *c);
 void dw_api_grants_veto(struct dw_front_call *c);
+void dw_api_expected(struct dw_front_call *c);
+void dw_api_expected_add(struct dw_front_call *c);
+void dw_api_expected_remove(struct dw_front_call *c);
 /* The fields of the act `grant`; false: refused. */
 bool dw_api_act_grant(struct dw_front_call *c, struct dw_ipc_people_ask *m);
 /* house.c */

@@ -105,7 +105,8 @@ struct dw_front {
     struct dw_book *book;
     struct dw_ipc_people people;
     struct dw_ipc_grants grants; /* as the guard told it last */
-    bool has_people;             /* nobody has a session before the guard has said who lives here */
+    struct dw_ipc_expected expected;
+    bool has_people; /* nobody has a session before the guard has said who lives here */
     struct dw_ipc_params params;
     struct dw_ipc_job job[DW_FRONT_JOBS_MAX];
     uint32_t job_count;

@@ -193,3 +193,45 @@ void dw_api_grants_veto(struct dw_front_call *c)
 {
     end(c, DW_PEOPLE_VETO);
 }
+
+/* ---- parcels that are expected ---- */
+
+void dw_api_expected(struct dw_front_call *c)
+{
+    const struct dw_ipc_expected *x = &c->front->expected;
+    json_t *items = json_array();
+    for (uint32_t i = 0; i < x->count && i < DW_EXPECTED_MAX; i++)
+        json_array_append_new(
+            items,
+            json_pack(
+                "{s:o, s:o, s:I, s:o}", "code",
+                json_stringn(x->item[i].code, strnlen(x->item[i].code, sizeof(x->item[i].code))),
+                "note", dw_say_name(x->item[i].note), "member", (json_int_t)x->item[i].member, "at",
+                dw_time_json(x->item[i].at_utc_ms)));
+    dw_front_answer(c, 200, json_pack("{s:o}", "items", items));
+}
+
+static void changed(struct dw_front_call *c, const struct dw_ipc_people_answer *a)
+{
+    (void)a;
+    dw_front_answer(c, 200, json_object());
+}
+
+static void expect(struct dw_front_call *c, enum dw_people_op op)
+{
+    struct dw_ipc_people_ask m = {.op = (uint8_t)op};
+    if (!dw_front_text(c, "code", m.text, DW_PARCEL_CODE_MAX + 1) ||
+        (json_object_get(c->in, "note") && !dw_front_text(c, "note", m.name, sizeof(m.name))))
+        return;
+    dw_front_ask(c->front, c, &m, changed);
+}
+
+void dw_api_expected_add(struct dw_front_call *c)
+{
+    expect(c, DW_PEOPLE_EXPECT);
+}
+
+void dw_api_expected_remove(struct dw_front_call *c)
+{
+    expect(c, DW_PEOPLE_EXPECT_NOT);
+}

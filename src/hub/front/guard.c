@@ -22,6 +22,7 @@ union incoming {
     struct dw_ipc_who who;
     struct dw_ipc_alert_done done;
     struct dw_ipc_grants grants;
+    struct dw_ipc_expected expected;
     uint8_t room[8192];
 };
 
@@ -275,6 +276,8 @@ static void on_guard(uv_poll_t *poll, int status, int events)
             f->params = in.params;
         else if (type == DW_IPC_GRANTS)
             on_grants(f, &in.grants);
+        else if (type == DW_IPC_EXPECTED)
+            f->expected = in.expected; /* the story tells the pages */
         else if (type == DW_IPC_JOB)
             on_job(f, &in.job);
         else if (type == DW_IPC_WHO)
@@ -325,10 +328,11 @@ void dw_front_guard_viewer(struct dw_front *f, uint32_t slot, enum dw_viewer_wor
 
 enum dw_owner_word dw_front_owner_word(const char *word)
 {
-    return strcmp(word, "lock_now") == 0      ? DW_OWNER_LOCK_NOW
-           : strcmp(word, "end_visit") == 0   ? DW_OWNER_END_VISIT
-           : strcmp(word, "acknowledge") == 0 ? DW_OWNER_ACKNOWLEDGE
-                                              : DW_OWNER_NONE;
+    return strcmp(word, "lock_now") == 0       ? DW_OWNER_LOCK_NOW
+           : strcmp(word, "end_visit") == 0    ? DW_OWNER_END_VISIT
+           : strcmp(word, "acknowledge") == 0  ? DW_OWNER_ACKNOWLEDGE
+           : strcmp(word, "let_in_again") == 0 ? DW_OWNER_RESTORED
+                                               : DW_OWNER_NONE;
 }
 
 bool dw_front_guard_owner(struct dw_front *f, enum dw_owner_word word, uint32_t member)

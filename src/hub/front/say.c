@@ -184,6 +184,8 @@ static void story_value(json_t *j, const struct dw_ipc_story *s)
     }
     if (s->kind == DW_STORY_GRANT && s->value == DW_GRANT_CHANGE_RESTORED && s->value2 == 1)
         word = "acknowledged";
+    if (s->kind == DW_STORY_GRANT && s->value == DW_GRANT_CHANGE_EXPECTED && s->value2 == 0)
+        word = "not_expected";
     if (s->kind == DW_STORY_GRANT && s->value == DW_GRANT_CHANGE_REFUSED)
         json_object_set_new(j, "reason",
                             json_string(dw_chain_no_code((enum dw_chain_no)s->value2)));

@@ -111,17 +111,18 @@ static void on_segment(struct guard *g, const struct dw_ipc_segment *m)
 static void on_owner(struct guard *g, const struct dw_ipc_owner *m)
 {
     static const uint32_t events[] = {
-        [DW_OWNER_NONE] = DW_EV_NONE,
-        [DW_OWNER_LOCK_NOW] = DW_EV_OWNER_LOCK,
-        [DW_OWNER_END_VISIT] = DW_EV_OWNER_END,
-        [DW_OWNER_ACKNOWLEDGE] = DW_EV_OWNER_ACKNOWLEDGE,
+        [DW_OWNER_NONE] = DW_EV_NONE,           [DW_OWNER_LOCK_NOW] = DW_EV_OWNER_LOCK,
+        [DW_OWNER_END_VISIT] = DW_EV_OWNER_END, [DW_OWNER_ACKNOWLEDGE] = DW_EV_OWNER_ACKNOWLEDGE,
+        [DW_OWNER_RESTORED] = DW_EV_NONE,
     };
     if (m->word == DW_OWNER_NONE || m->word >= DW_ARRAY_COUNT(events))
         return;
     g->telling = g->door.visit;
     tell_by(g, DW_STORY_OWNER_ACT, m->word, 0, m->member);
-    if (m->word == DW_OWNER_ACKNOWLEDGE)
+    if (m->word == DW_OWNER_RESTORED) { /* the core knows nothing of databases */
         authority_acknowledged(g, m->member);
+        return;
+    }
     struct dw_event ev = {.type = events[m->word]};
     guard_feed(g, &ev);
 }
@@ -187,6 +188,7 @@ static void on_ready(struct guard *g, struct child *c)
     if (c->name == CHILD_FRONT) {
         people_tell(g);
         authority_tell(g);
+        expected_tell(g);
         house_tell_all(g);
         show_past(g);
         show_state(g, true);
@@ -265,6 +267,7 @@ static void dispatch(struct guard *g, struct child *c, enum dw_ipc_type type,
     case DW_IPC_LIVE:
     case DW_IPC_PARAMS:
     case DW_IPC_GRANTS:
+    case DW_IPC_EXPECTED:
     case DW_IPC_LINK_PROOF:
     case DW_IPC_TYPE_COUNT: break;
     }

@@ -338,6 +338,12 @@ struct lock_side {
     char why[96];
 };
 
+struct expected {
+    struct dw_expected item[DW_EXPECTED_MAX];
+    struct dw_expected pending; /* while it is being written */
+    uint32_t pending_at;        /* its place, from 1; 0: none */
+};
+
 struct guard {
     struct settings set;
     uv_loop_t loop;
@@ -362,6 +368,7 @@ struct guard {
     struct people people;
     struct authority authority;
     struct house house;
+    struct expected expected;
     struct job_slot jobs[JOBS_MAX];
     struct hello hellos[VISITS_MAX];
     struct camera_side camera;
@@ -528,6 +535,18 @@ enum dw_people_no authority_veto(struct guard *g, const struct dw_ipc_people_ask
                                  struct dw_ipc_people_answer *a);
 void authority_restored(struct guard *g);
 void authority_acknowledged(struct guard *g, uint32_t member);
+
+/* expected.c: parcels that need no further yes where a grant asks each time. */
+void expected_start(struct guard *g);
+void expected_tell(struct guard *g);
+bool expected_holds(struct guard *g, const uint8_t *code, size_t len);
+/* It has come: off the list, durably with the intent that gets `ret_fact`. False: not on it. */
+bool expected_use(struct guard *g, const uint8_t *code, size_t len, struct store_fact *ret_fact);
+enum dw_people_no expected_add(struct guard *g, const struct dw_ipc_people_ask *m,
+                               const struct dw_ipc_people_answer *a);
+enum dw_people_no expected_remove(struct guard *g, const struct dw_ipc_people_ask *m,
+                                  const struct dw_ipc_people_answer *a);
+void expected_decided(struct guard *g, bool is_durable);
 
 /* judge.c */
 /* As it stands now. */

@@ -284,6 +284,7 @@ void house_decided(struct guard *g, bool is_durable)
 {
     struct house *o = &g->house;
     authority_decided(g, is_durable);
+    expected_decided(g, is_durable);
     if (is_durable)
         decide(g);
     if (is_durable && o->is_setting) {

@@ -140,7 +140,7 @@ bool judge_needs_yes(const struct guard *g, const struct job_slot *s)
 
 /* May this agency still come, by what the household gave it, and does the hub know that it may?
  * [I14]: what was taken away while nobody could tell us is not known to be there. */
-static bool is_granted(const struct guard *g, const struct job_slot *s, const struct dw_hello *m)
+static bool is_granted(struct guard *g, const struct job_slot *s, const struct dw_hello *m)
 {
     const struct grant *gr = grant_of(g, s);
     int32_t today = 0;
@@ -148,7 +148,7 @@ static bool is_granted(const struct guard *g, const struct job_slot *s, const st
         return false;
     if (gr->said.presence > PRESENCE_SENSED) /* [I4] */
         return false;
-    if (judge_needs_yes(g, s))
+    if (judge_needs_yes(g, s) && !expected_holds(g, m->barcode, m->barcode_len))
         return false;
     if (!g->is_link_up &&
         (g->link_heard_ms == 0 || dw_now().ms - g->link_heard_ms > g->set.params.t_rev_ms))

@@ -354,6 +354,7 @@ static int run_guard(const char *config_path, int nursery)
     g->story_number = newest ? newest + STORY_JUMP : 0;
     bolt_start(g);
     authority_start(g);
+    expected_start(g);
     link_load_jobs(g);
     if (!people_start(g, g->set.front_origin))
         return wrong("front.origin: give one origin, as https://home.example, with a name that "

@@ -1446,6 +1446,8 @@ static void answer_ask(struct guard *g, const struct dw_ipc_people_ask *m)
     case DW_PEOPLE_RECOVER_STOP: no = do_recover_stop(g, m, &a); break;
     case DW_PEOPLE_REVOKE: no = authority_revoke(g, m, &a); break;
     case DW_PEOPLE_VETO: no = authority_veto(g, m, &a); break;
+    case DW_PEOPLE_EXPECT: no = expected_add(g, m, &a); break;
+    case DW_PEOPLE_EXPECT_NOT: no = expected_remove(g, m, &a); break;
     case DW_PEOPLE_NONE:
     case DW_PEOPLE_OP_COUNT: break;
     }

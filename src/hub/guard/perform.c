@@ -183,7 +183,7 @@ static void write_intent(struct guard *g, uint32_t handle, uint32_t intent)
     e->has_use = true;
     memcpy(e->job, s->job.job, 16);
     /* [I35] No opening without what was signed for it. */
-    struct store_fact facts[2] = {evidence_fact(g, h)};
+    struct store_fact facts[3] = {evidence_fact(g, h)};
     uint32_t fact_count = 1;
     uint8_t room[STATE_FACT_MAX], reserve[8];
     if (facts[0].bytes.len == 0) {
@@ -203,6 +203,9 @@ static void write_intent(struct guard *g, uint32_t handle, uint32_t intent)
         e->has_grant_use = h->has_grant_use = true;
         fact_count = 2;
     }
+    if (judge_needs_yes(g, s) &&
+        expected_use(g, h->asked.barcode, h->asked.barcode_len, &facts[fact_count]))
+        fact_count++;
     uint8_t detail[16 + 32 + 32 + 32 + 32 + 32 + 32 + 16];
     memcpy(detail, s->job.job, 16);
     memcpy(detail + 16, h->courier_nonce, 32);

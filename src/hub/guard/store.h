@@ -53,6 +53,7 @@ enum store_fact_kind {
     STORE_FACT_GRANT,       /* its place: evidence of a grant */
     STORE_FACT_GRANT_STATE, /* its place: what became of it, and its uses */
     STORE_FACT_SHIFT,       /* its place */
+    STORE_FACT_EXPECTED,    /* its place: a parcel that the household expects */
     STORE_FACT_EVIDENCE, /* number of the line: what somebody's passkey signed for it; the event has
                             its hash */
     STORE_FACT_DEVICE,   /* enum device_number: the enrolled key */

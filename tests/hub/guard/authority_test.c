@@ -736,6 +736,75 @@ static void one_that_asks_each_time_waits_for_a_yes(void **state)
     assert_int_equal(sent.offer.check, DW_CHECK_NONE);
 }
 
+static enum dw_people_no of_parcel(enum dw_people_op op, const char *code, uint32_t member)
+{
+    struct dw_ipc_people_ask m = {.op = (uint8_t)op, .member = member, .name = "Shoes"};
+    snprintf(m.text, sizeof m.text, "%s", code);
+    return tell_guard(&m);
+}
+
+/* Two sides name the same parcel: the agency's label and the household's list [protocol 9 b3]. */
+static void a_parcel_that_is_expected_needs_no_yes_once(void **state)
+{
+    (void)state;
+    introduce(&agency, 1, "Agency");
+    struct dw_ipc_people_ask m = grant_ask(1, DW_VISIT_DROP);
+    m.grant.mode = DW_GRANT_ASK;
+    uint8_t id[16];
+    assert_int_equal(sign_grant(&m, id), DW_PEOPLE_NO_NONE);
+    uint32_t owner = first_owner()->member;
+    begin_shift();
+    struct dw_job j = job_of(1, DW_VISIT_DROP), next = job_of(2, DW_VISIT_DROP);
+    give_as(&agency, id, &j);
+    give_as(&agency, id, &next);
+    pass_locked(6000);
+
+    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, "P", 0), DW_PEOPLE_NO_ROLE);
+    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, "  ", owner), DW_PEOPLE_NO_BARCODE);
+    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, "\x80", owner), DW_PEOPLE_NO_BARCODE);
+    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, "Q", owner), DW_PEOPLE_NO_NONE);
+    visit(&j, 11); /* another parcel than the expected one */
+    assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
+    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, " P ", owner), DW_PEOPLE_NO_NONE);
+    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, "P", owner), DW_PEOPLE_NO_NONE); /* the same */
+    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT_NOT, "Q", owner), DW_PEOPLE_NO_NONE);
+    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT_NOT, "Q", owner), DW_PEOPLE_NO_NO_SUCH);
+    again(); /* what was written down is there after a restart */
+    assert_int_equal(sent.expected.count, 1);
+    assert_string_equal(sent.expected.item[0].code, "P");
+    visit(&j, 12);
+    assert_int_equal(sent.offer.check, DW_CHECK_NONE);
+    struct dw_proof p = proof_of(&sent.offer);
+    slide(&p);
+    assert_int_equal(sent.retracts, 1);
+    assert_int_equal(sent.expected.count, 0); /* with the intent, not when somebody remembers */
+    go_in_and_out();
+    pass_locked(61000);
+    visit(&next, 13); /* the same label on another job */
+    assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
+    again();
+    visit(&next, 14);
+    assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
+}
+
+static void the_list_of_the_expected_is_bounded(void **state)
+{
+    (void)state;
+    uint32_t owner = first_owner()->member;
+    char code[200];
+    for (uint32_t i = 0; i < DW_EXPECTED_MAX; i++) {
+        snprintf(code, sizeof code, "P%u", i);
+        assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, code, owner), DW_PEOPLE_NO_NONE);
+    }
+    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, "one more", owner), DW_PEOPLE_NO_FULL);
+    memset(code, '1', sizeof code);
+    code[DW_PARCEL_CODE_MAX + 1] = 0;
+    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT_NOT, "P0", owner), DW_PEOPLE_NO_NONE);
+    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, code, owner), DW_PEOPLE_NO_BARCODE);
+    code[DW_PARCEL_CODE_MAX] = 0;
+    assert_int_equal(of_parcel(DW_PEOPLE_EXPECT, code, owner), DW_PEOPLE_NO_NONE);
+}
+
 /* [I14] What may have been taken away meanwhile is not known to be there. */
 static void without_the_service_for_long_nobody_comes(void **state)
 {
@@ -920,6 +989,8 @@ int main(void)
         CASE(a_job_that_moves_takes_no_use_along),
         CASE(a_job_that_changes_at_the_door_is_asked_about_anew),
         CASE(one_that_asks_each_time_waits_for_a_yes),
+        CASE(a_parcel_that_is_expected_needs_no_yes_once),
+        CASE(the_list_of_the_expected_is_bounded),
         CASE(without_the_service_for_long_nobody_comes),
         CASE(a_newer_shift_takes_the_place_of_the_older),
         CASE(what_is_below_the_minimum_counts_no_more),

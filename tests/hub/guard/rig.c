@@ -108,6 +108,8 @@ static void note(enum child_name name, enum dw_ipc_type type, const void *messag
         memcpy(&sent.answer, message, sizeof sent.answer);
     } else if (type == DW_IPC_PEOPLE) {
         memcpy(&sent.people, message, sizeof sent.people);
+    } else if (type == DW_IPC_EXPECTED) {
+        memcpy(&sent.expected, message, sizeof sent.expected);
     } else if (type == DW_IPC_GRANTS) {
         memcpy(&sent.grants, message, sizeof sent.grants);
     } else if (type == DW_IPC_STORY && name == CHILD_FRONT) {
@@ -216,6 +218,7 @@ void open_guard(void)
     g.story_number += g.story_number ? 2048 : 0;
     bolt_start(&g);
     authority_start(&g);
+    expected_start(&g);
     link_load_jobs(&g);
     g.set.recovery_hours = 72;
     assert_true(people_start(&g, test_origin));

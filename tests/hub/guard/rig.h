@@ -50,6 +50,7 @@ struct sent {
     struct dw_evidence grant_out;
     struct dw_revoked revoked_out;
     struct dw_ipc_grants grants;
+    struct dw_ipc_expected expected;
     uint32_t answers, lines, whos, jobs, wishes;
     struct dw_ipc_people_answer answer;
     struct dw_ipc_people people;
