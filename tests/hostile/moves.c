@@ -506,8 +506,11 @@ static void made_up_manifest(struct dice *d)
         } else if (grant == GRANT_SHORT) {
             j.dwell_ms = 10000;
         } else if (grant == GRANT_DROP) { /* later, or one thing wider than granted */
-            switch (below(d, 8)) {
+            switch (below(d, 11)) {
             case 0:
+            case 8:
+            case 9:
+            case 10:
                 if (one_in(d, 2))
                     j.nbf_s = j.exp_s - 60;
                 else
@@ -558,7 +561,9 @@ static void made_up_manifest(struct dice *d)
         static const uint8_t unknown[16] = {0xee};
         (void)send_manifest(AGENCY_A, one_in(d, 20) ? unknown : grant_id[grant], &j, true);
         is_attacker_signing = false;
-        if (one_in(d, 2))
+        if (g.door.state == DW_VISIT_READY && n == JOB_DROP) /* the question is open still */
+            made_up_stop(d);
+        else if (one_in(d, 2))
             comes(d, &j);
         return;
     }
