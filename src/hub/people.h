@@ -59,10 +59,10 @@ enum dw_act {
     DW_ACT_GRANT,          /* `id`: agency, `grant`: the rest; owners only. The passkey that must
                               sign is `credential`, or when none is named the member's that was used
                               last; the answer of BEGIN says which */
-    DW_ACT_CAMERA_KEY,     /* `text`: 64 hex digits, the public key of the camera from now on. Owners,
-                              with a presence, not during a visit. What is signed has the first 16
-                              bytes of its thumbprint as target and the next 8 as value */
-    DW_ACT_LOCK_KEY,       /* the same for the lock */
+    DW_ACT_CAMERA_KEY, /* `text`: 64 hex digits, the camera's public key from now on. Owners, with
+                          a presence, not in a visit. Signed is its thumbprint: 16 bytes as
+                          target, the next 8 as value */
+    DW_ACT_LOCK_KEY,   /* the same for the lock */
     DW_ACT_COUNT
 };
 
