@@ -137,7 +137,7 @@ export async function papers(h) {
         "missing user verification": ["proof", "proof_origin", () => proof((bytes) => own(bytes, { flags: UP }))],
         "nobody touched it": ["proof", "proof_origin", () => proof((bytes) => own(bytes, { flags: UV }))],
         // which rules
-        "downgraded version: an older form of evidence": ["invalid", () => mismatch((bytes) => ({ context: "doorward/stop/0", ...own(bytes) }), "link_message")],
+        "downgraded version: an older form of evidence": ["version", () => mismatch((bytes) => ({ context: "doorward/stop/0", ...own(bytes) }), "link_message")],
         "downgraded version: a plain job, as before there were permissions": ["kind", "no_such_job", async () => {
             const p = plans();
             return [await a.refuses(a.service.message(KIND.JOB, p.bytes)), await asks(p)];
