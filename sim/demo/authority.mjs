@@ -196,6 +196,8 @@ export function ack({ service, hub, visit, number }) {
 // The hub's offer in GET /v1/visits/{visit}, checked as a visitor's app checks it before any passkey is asked: it is
 // signed by the hub that the agency's manifest names, and answers the nonce that this phone drew. Throws if not.
 export function offerOf(visit, nonce = visit.courier_nonce) {
+    if (!visit.offer)
+        throw new Error(`there is no offer: the visit is ${visit.state} ${visit.refused ?? ""}`);
     const pub = raw(visit.hub_pub), object = raw(visit.offer), manifest = decode(decode(raw(visit.manifest)).value[2]);
     const offer = decode(decode(object).value[2]);
     const checks = {

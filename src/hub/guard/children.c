@@ -111,18 +111,18 @@ static void on_segment(struct guard *g, const struct dw_ipc_segment *m)
 static void on_owner(struct guard *g, const struct dw_ipc_owner *m)
 {
     static const uint32_t events[] = {
-        [DW_OWNER_NONE] = DW_EV_NONE,           [DW_OWNER_LOCK_NOW] = DW_EV_OWNER_LOCK,
-        [DW_OWNER_END_VISIT] = DW_EV_OWNER_END, [DW_OWNER_ACKNOWLEDGE] = DW_EV_OWNER_ACKNOWLEDGE,
-        [DW_OWNER_RESTORED] = DW_EV_NONE,
+        [DW_OWNER_NONE] = DW_EV_NONE,
+        [DW_OWNER_LOCK_NOW] = DW_EV_OWNER_LOCK,
+        [DW_OWNER_END_VISIT] = DW_EV_OWNER_END,
+        [DW_OWNER_ACKNOWLEDGE] = DW_EV_OWNER_ACKNOWLEDGE,
+        [DW_OWNER_RESTORED] = DW_EV_OWNER_ACKNOWLEDGE,
     };
     if (m->word == DW_OWNER_NONE || m->word >= DW_ARRAY_COUNT(events))
         return;
     g->telling = g->door.visit;
     tell_by(g, DW_STORY_OWNER_ACT, m->word, 0, m->member);
-    if (m->word == DW_OWNER_RESTORED) { /* the core knows nothing of databases */
+    if (m->word == DW_OWNER_RESTORED) /* and what the old counts of the lock made look strange */
         authority_acknowledged(g, m->member);
-        return;
-    }
     struct dw_event ev = {.type = events[m->word]};
     guard_feed(g, &ev);
 }
