@@ -25,22 +25,26 @@ static uint8_t pressed(struct dw_view code, char ret[DW_PARCEL_CODE_MAX + 1])
     return len;
 }
 
-static struct dw_expected *find(struct guard *g, struct dw_view code)
+/* `code` as it is pressed; NULL: it is not on the list. */
+static struct dw_expected *find(struct guard *g, const char *code)
 {
-    char text[DW_PARCEL_CODE_MAX + 1];
-    if (pressed(code, text) == 0)
-        return NULL;
     for (size_t i = 0; i < DW_EXPECTED_MAX; i++) {
         struct dw_expected *x = &g->expected.item[i];
-        if (x->member && strcmp(x->code, text) == 0)
+        if (x->member && strcmp(x->code, code) == 0)
             return x;
     }
     return NULL;
 }
 
+static struct dw_expected *find_scanned(struct guard *g, struct dw_view code)
+{
+    char text[DW_PARCEL_CODE_MAX + 1];
+    return pressed(code, text) > 0 ? find(g, text) : NULL;
+}
+
 bool expected_holds(struct guard *g, const uint8_t *code, size_t len)
 {
-    return find(g, dw_view_of(code, len)) != NULL;
+    return find_scanned(g, dw_view_of(code, len)) != NULL;
 }
 
 void expected_tell(struct guard *g)
@@ -104,7 +108,7 @@ void expected_start(struct guard *g)
 static enum dw_people_no change(struct guard *g, struct dw_expected *place, struct dw_expected now,
                                 uint32_t member, const struct dw_ipc_people_answer *a)
 {
-    uint8_t room[FACT_BYTES_MAX], detail[12];
+    uint8_t room[FACT_BYTES_MAX];
     uint32_t is_more = now.member != 0;
     people_begin(g);
     g->expected.pending = now;
@@ -112,21 +116,9 @@ static enum dw_people_no change(struct guard *g, struct dw_expected *place, stru
     struct store_fact f =
         is_more ? fact_of(g, place, &now, room, sizeof room)
                 : (struct store_fact){STORE_FACT_EXPECTED, g->expected.pending_at, {NULL, 0}};
-    struct store_write w = {
-        .kind = DW_STORY_GRANT,
-        .at = guard_wall(g),
-        .boot_ms = dw_now().ms,
-        .detail =
-            dw_view_of(detail, tell_detail(detail, DW_GRANT_CHANGE_EXPECTED, is_more, member)),
-        .story = g->story_number + 1,
-        .facts = &f,
-        .fact_count = 1,
-    };
-    enum dw_people_no no = people_write(g, &w, a);
-    g->telling = 0;
-    if (no == DW_PEOPLE_NO_NONE)
-        show_story(g, DW_STORY_GRANT, DW_GRANT_CHANGE_EXPECTED, is_more, member);
-    else
+    enum dw_people_no no =
+        people_line(g, DW_STORY_GRANT, DW_GRANT_CHANGE_EXPECTED, is_more, member, &f, 1, a);
+    if (no != DW_PEOPLE_NO_NONE)
         g->expected.pending_at = 0;
     return no;
 }
@@ -143,7 +135,7 @@ enum dw_people_no expected_add(struct guard *g, const struct dw_ipc_people_ask *
     if (!dw_text_is_utf8(dw_text_of(x.note, sizeof x.note)) ||
         dw_text_of(x.note, sizeof x.note).len == sizeof x.note)
         return DW_PEOPLE_NO_NAME;
-    if (find(g, dw_text_of(m->text, sizeof m->text)))
+    if (find(g, x.code))
         return DW_PEOPLE_NO_NONE; /* it is on the list */
     for (size_t i = 0; i < DW_EXPECTED_MAX && !place; i++)
         place = g->expected.item[i].member ? NULL : &g->expected.item[i];
@@ -155,7 +147,7 @@ enum dw_people_no expected_remove(struct guard *g, const struct dw_ipc_people_as
 {
     if (people_role(g, m->member) == DW_MEMBER_NONE)
         return DW_PEOPLE_NO_ROLE;
-    struct dw_expected *x = find(g, dw_text_of(m->text, sizeof m->text));
+    struct dw_expected *x = find_scanned(g, dw_text_of(m->text, sizeof m->text));
     return x ? change(g, x, (struct dw_expected){0}, m->member, a) : DW_PEOPLE_NO_NO_SUCH;
 }
 
@@ -170,7 +162,7 @@ void expected_decided(struct guard *g, bool is_durable)
 
 bool expected_use(struct guard *g, const uint8_t *code, size_t len, struct store_fact *ret_fact)
 {
-    struct dw_expected *x = find(g, dw_view_of(code, len));
+    struct dw_expected *x = find_scanned(g, dw_view_of(code, len));
     if (!x)
         return false;
     *ret_fact =

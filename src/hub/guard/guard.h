@@ -572,6 +572,11 @@ void people_tidy(struct guard *g);                               /* once a secon
 void people_begin(struct guard *g);
 enum dw_people_no people_write(struct guard *g, struct store_write *w,
                                const struct dw_ipc_people_answer *a);
+/* The same for a change that is one line of the story, by `member`, and its facts; shown when it is
+ * on its way to the disk. */
+enum dw_people_no people_line(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2,
+                              uint32_t member, const struct store_fact *facts, uint32_t fact_count,
+                              const struct dw_ipc_people_answer *a);
 /* The fact of the counters and modes; `room` of at least 256 bytes. */
 struct store_fact people_house_fact(const struct guard *g, uint8_t *room, size_t cap);
 /* Now, in the middle of the clock's interval; 0: not known. */

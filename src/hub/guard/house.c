@@ -50,7 +50,7 @@ void house_tell_live(struct guard *g, bool now)
 enum dw_people_no house_mode(struct guard *g, const struct dw_ipc_people_ask *m,
                              struct dw_ipc_people_answer *a)
 {
-    uint8_t detail[12], room[512];
+    uint8_t room[512];
     if (m->value == DW_MODE_UNKNOWN || m->value >= DW_MODE_COUNT)
         return DW_PEOPLE_NO_NO_SUCH;
     if (m->value == g->people.book.camera_mode)
@@ -58,20 +58,7 @@ enum dw_people_no house_mode(struct guard *g, const struct dw_ipc_people_ask *m,
     people_begin(g);
     g->people.book.camera_mode = (uint8_t)m->value;
     struct store_fact f = people_house_fact(g, room, sizeof room);
-    struct store_write w = {
-        .kind = DW_STORY_CAMERA_MODE,
-        .at = guard_wall(g),
-        .boot_ms = dw_now().ms,
-        .detail = dw_view_of(detail, tell_detail(detail, (uint32_t)m->value, 0, m->member)),
-        .story = g->story_number + 1,
-        .facts = &f,
-        .fact_count = 1,
-    };
-    enum dw_people_no no = people_write(g, &w, a);
-    g->telling = 0;
-    if (no == DW_PEOPLE_NO_NONE)
-        show_story(g, DW_STORY_CAMERA_MODE, (uint32_t)m->value, 0, m->member);
-    return no;
+    return people_line(g, DW_STORY_CAMERA_MODE, (uint32_t)m->value, 0, m->member, &f, 1, a);
 }
 
 /* ---- jobs ---- */
@@ -573,7 +560,7 @@ enum dw_people_no house_set_param(struct guard *g, const char *field, uint64_t v
     const struct row *r = row_of(field);
     struct house *o = &g->house;
     uint32_t least, most, count = 0;
-    uint8_t bytes[1200], detail[12];
+    uint8_t bytes[1200];
     struct dw_params want = o->owner, base = o->file;
     struct dw_buf b = dw_buf_of(bytes, sizeof bytes);
     struct dw_wr w;
@@ -601,27 +588,14 @@ enum dw_people_no house_set_param(struct guard *g, const char *field, uint64_t v
     if (dw_failed(dw_wr_end(&w)))
         return DW_PEOPLE_NO_STORAGE;
     uint32_t place = (uint32_t)(r - rows);
-    struct store_write write = {
-        .kind = DW_STORY_SETTING,
-        .at = guard_wall(g),
-        .boot_ms = dw_now().ms,
-        .detail = dw_view_of(detail, tell_detail(detail, (uint32_t)value, place, member)),
-        .story = g->story_number + 1,
-    };
     people_begin(g);
     g->people.book.epoch++;
     uint8_t house[512];
     struct store_fact facts[2] = {{STORE_FACT_PARAMS, 0, dw_view_of_buf(&b)},
                                   people_house_fact(g, house, sizeof house)};
-    write.facts = facts;
-    write.fact_count = 2;
     o->is_setting = true;
     o->setting = want;
-    enum dw_people_no no = people_write(g, &write, a);
-    g->telling = 0;
-    if (no == DW_PEOPLE_NO_NONE)
-        show_story(g, DW_STORY_SETTING, (uint32_t)value, place, member);
-    return no;
+    return people_line(g, DW_STORY_SETTING, (uint32_t)value, place, member, facts, 2, a);
 }
 
 /* False: a minimum is above what this program knows. */

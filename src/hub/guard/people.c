@@ -565,30 +565,36 @@ enum dw_people_no people_write(struct guard *g, struct store_write *w,
     return DW_PEOPLE_NO_NONE;
 }
 
-/* A change of people: facts, one event, the answer when both are durable. */
-static enum dw_people_no commit(struct guard *g, struct change *c, enum dw_people_change what,
-                                uint32_t about, uint32_t by, const struct dw_ipc_people_answer *a)
+enum dw_people_no people_line(struct guard *g, enum dw_story kind, uint32_t value, uint32_t value2,
+                              uint32_t member, const struct store_fact *facts, uint32_t fact_count,
+                              const struct dw_ipc_people_answer *a)
 {
     uint8_t detail[12];
-    g->people.book.epoch++; /* each change of people is an epoch of its own */
-    if (what == DW_CHANGE_RECOVERED)
-        g->people.book.epoch_least = g->people.book.epoch;
-    put_house(g, c);
-    size_t len = tell_detail(detail, what, about, by);
     struct store_write w = {
-        .kind = DW_STORY_PEOPLE,
+        .kind = (uint8_t)kind,
         .at = guard_wall(g),
         .boot_ms = dw_now().ms,
-        .detail = dw_view_of(detail, len),
+        .detail = dw_view_of(detail, tell_detail(detail, value, value2, member)),
         .story = g->story_number + 1,
-        .facts = c->fact,
-        .fact_count = c->count,
+        .facts = facts,
+        .fact_count = fact_count,
     };
     enum dw_people_no no = people_write(g, &w, a);
     g->telling = 0;
     if (no == DW_PEOPLE_NO_NONE)
-        show_story(g, DW_STORY_PEOPLE, what, about, by);
+        show_story(g, kind, value, value2, member);
     return no;
+}
+
+/* A change of people: facts, one event, the answer when both are durable. */
+static enum dw_people_no commit(struct guard *g, struct change *c, enum dw_people_change what,
+                                uint32_t about, uint32_t by, const struct dw_ipc_people_answer *a)
+{
+    g->people.book.epoch++; /* each change of people is an epoch of its own */
+    if (what == DW_CHANGE_RECOVERED)
+        g->people.book.epoch_least = g->people.book.epoch;
+    put_house(g, c);
+    return people_line(g, DW_STORY_PEOPLE, what, about, by, c->fact, c->count, a);
 }
 
 /* ---- challenges ---- */
