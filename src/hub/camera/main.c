@@ -399,16 +399,23 @@ static void send_viewers(struct camera *c)
         dw_log("warn", "camera", "viewers=%s", dw_err_name(e));
 }
 
+/* What the camera's device key says of the key of this boot. */
+static bool read_session(const struct camera *c, struct dw_view object,
+                         struct dw_camera_session *ret_said)
+{
+    struct dw_view payload;
+    return !dw_failed(dw_signed_open(&c->device, DW_CONTEXT_CAMERA_SESSION, object, &payload)) &&
+           !dw_failed(dw_camera_session_read(payload, ret_said));
+}
+
 /* What stands behind the records of a recording, for whoever checks it later: found by the key id
  * that each record carries. */
 static void keep_session(const struct camera *c, struct dw_view session)
 {
-    struct dw_view payload;
     struct dw_camera_session said;
     struct dw_key key;
     char kid[2 * DW_COSE_KID_BYTES + 1], name[64], path[DW_RECORD_PATH_MAX];
-    if (dw_failed(dw_signed_open(&c->device, DW_CONTEXT_CAMERA_SESSION, session, &payload)) ||
-        dw_failed(dw_camera_session_read(payload, &said)))
+    if (!read_session(c, session, &said))
         return;
     dw_key_from_pub(said.pub, &key);
     dw_hex(key.thumb, DW_COSE_KID_BYTES, kid);
@@ -499,11 +506,8 @@ static void dial(struct camera *c)
 static bool is_camera(void *ctx, const uint8_t pub[DW_KEY_BYTES], struct dw_view proof)
 {
     const struct camera *c = ctx;
-    struct dw_view payload;
     struct dw_camera_session said;
-    return !dw_failed(dw_signed_open(&c->device, DW_CONTEXT_CAMERA_SESSION, proof, &payload)) &&
-           !dw_failed(dw_camera_session_read(payload, &said)) &&
-           dw_same(said.pub, pub, DW_KEY_BYTES);
+    return read_session(c, proof, &said) && dw_same(said.pub, pub, DW_KEY_BYTES);
 }
 
 /* Once: another camera is another process. */
