@@ -329,7 +329,7 @@ static void made_up_hello(struct dice *d)
         n = JOB_DROP;
     static const char *const codes[] = {"P", "Q", "R"};
     struct dw_hello h =
-        hello_for(&jobs[n], ++world.next_visit, one_in(d, 2) ? code_of(n) : codes[below(d, 3)]);
+        hello_to(&jobs[n], ++world.next_visit, one_in(d, 2) ? code_of(n) : codes[below(d, 3)]);
     bool is_service = (powers & HAS_SERVICE) != 0;
     if (one_in(d, 2))
         h.revision = model_newest_revision(jobs[n].job);
@@ -453,7 +453,7 @@ static void comes(struct dice *d, const struct dw_job *j)
     }
     if (who < 0)
         return;
-    struct dw_hello h = hello_for(j, ++world.next_visit, one_in(d, 3) ? "Q" : "P");
+    struct dw_hello h = hello_to(j, ++world.next_visit, one_in(d, 3) ? "Q" : "P");
     for (uint32_t i = 0; i < 8 && j->kind == DW_VISIT_STAY; i++) {
         if (world.asked[i].visit != 0 && jobs[world.asked[i].job].kind == DW_VISIT_STAY)
             h.visit = world.asked[i].visit;

@@ -421,19 +421,6 @@ const char *code_of(int job)
     return job == JOB_USED ? "P" : job == JOB_SHORT ? "Q" : "P";
 }
 
-struct dw_hello hello_for(const struct dw_job *j, uint64_t visit, const char *code)
-{
-    struct dw_hello h = {.visit = visit, .door = j->door, .revision = j->revision};
-    memcpy(h.hub, g.secret.key.thumb, 32);
-    memcpy(h.job, j->job, 16);
-    memcpy(h.visitor, j->visitor, 16);
-    memcpy(h.salt, salt, 16);
-    dw_random(h.courier_nonce, 32);
-    h.barcode_len = (uint8_t)strlen(code);
-    memcpy(h.barcode, code, strlen(code));
-    return h;
-}
-
 const struct item *send_hello(const struct dw_hello *h, bool now)
 {
     uint8_t bytes[512];
@@ -694,7 +681,7 @@ void restart(bool crash)
 
 uint64_t courier_asks(int job, int who, bool now)
 {
-    struct dw_hello h = hello_for(&jobs[job], ++world.next_visit, code_of(job));
+    struct dw_hello h = hello_to(&jobs[job], ++world.next_visit, code_of(job));
     uint32_t at = world.asked_count++ % 8;
     world.asked[at].visit = h.visit;
     world.asked[at].who = (uint8_t)who;
@@ -1083,7 +1070,7 @@ void world_build(void)
     later(61000);
     later(61000);
     {
-        struct dw_hello h = hello_for(&jobs[JOB_SHORT], ++world.next_visit, "P");
+        struct dw_hello h = hello_to(&jobs[JOB_SHORT], ++world.next_visit, "P");
         uint32_t at = world.asked_count++ % 8, before = heard.retracts;
         world.asked[at].visit = h.visit;
         world.asked[at].who = PHONE_A;

@@ -130,7 +130,6 @@ void give_bytes(uint8_t kind, const uint8_t *bytes, size_t len);
 /* Signs, keeps; `now`: and delivers. */
 const struct item *send_signed(uint8_t kind, const struct dw_secret *by, struct dw_view payload,
                                bool now);
-struct dw_hello hello_for(const struct dw_job *j, uint64_t visit, const char *code);
 const struct item *send_hello(const struct dw_hello *h, bool now);
 const struct item *send_manifest(int agency, const uint8_t grant[16], const struct dw_job *j,
                                  bool now);

@@ -711,15 +711,21 @@ static void a_job_that_changes_at_the_door_is_asked_about_anew(void **state)
     assert_int_equal(sent.retract.dwell_ms, 5000);
 }
 
-static void one_that_asks_each_time_waits_for_a_yes(void **state)
+/* A permission that asks each time, and the courier's shift. */
+static void permit_that_asks(uint8_t ret_id[16])
 {
-    (void)state;
     introduce(&agency, 1, "Agency");
     struct dw_ipc_people_ask m = grant_ask(1, DW_VISIT_DROP);
     m.grant.mode = DW_GRANT_ASK;
-    uint8_t id[16];
-    assert_int_equal(sign_grant(&m, id), DW_PEOPLE_NO_NONE);
+    assert_int_equal(sign_grant(&m, ret_id), DW_PEOPLE_NO_NONE);
     begin_shift();
+}
+
+static void one_that_asks_each_time_waits_for_a_yes(void **state)
+{
+    (void)state;
+    uint8_t id[16];
+    permit_that_asks(id);
     struct dw_job j = job_of(1, DW_VISIT_DROP);
     give_as(&agency, id, &j);
     pass_locked(6000);
@@ -747,13 +753,9 @@ static enum dw_people_no of_parcel(enum dw_people_op op, const char *code, uint3
 static void a_parcel_that_is_expected_needs_no_yes_once(void **state)
 {
     (void)state;
-    introduce(&agency, 1, "Agency");
-    struct dw_ipc_people_ask m = grant_ask(1, DW_VISIT_DROP);
-    m.grant.mode = DW_GRANT_ASK;
     uint8_t id[16];
-    assert_int_equal(sign_grant(&m, id), DW_PEOPLE_NO_NONE);
+    permit_that_asks(id);
     uint32_t owner = first_owner()->member;
-    begin_shift();
     struct dw_job j = job_of(1, DW_VISIT_DROP), next = job_of(2, DW_VISIT_DROP);
     give_as(&agency, id, &j);
     give_as(&agency, id, &next);
