@@ -873,7 +873,7 @@ static enum dw_people_no end_grant(struct guard *g, struct grant *gr, enum dw_gr
             link_post(g, w.message, w.message_visit, REVOKED_NUMBER);
     }
     a->value = r.epoch;
-    a->until_utc_ms = people_utc(g);
+    a->until_utc_ms = gr->over_ms;
     memcpy(a->id, gr->said.id, 16);
     gr->is_over_stored = false;
     g->authority.ending_at = (uint32_t)(gr - g->authority.grant) + 1;
@@ -884,6 +884,19 @@ static enum dw_people_no end_grant(struct guard *g, struct grant *gr, enum dw_gr
     return no;
 }
 
+/* Asked for once more, by a second tap or a second device: what the first one did is the answer. An
+ * end that is not on the disk is written again. */
+static bool had_ended(const struct guard *g, const struct grant *gr, enum dw_grant_state state,
+                      struct dw_ipc_people_answer *a)
+{
+    if (gr->state != state || !gr->is_over_stored)
+        return false;
+    a->value = g->people.book.epoch;
+    a->until_utc_ms = gr->over_ms;
+    memcpy(a->id, gr->said.id, 16);
+    return true;
+}
+
 enum dw_people_no authority_revoke(struct guard *g, const struct dw_ipc_people_ask *m,
                                    struct dw_ipc_people_answer *a)
 {
@@ -892,6 +905,8 @@ enum dw_people_no authority_revoke(struct guard *g, const struct dw_ipc_people_a
         return DW_PEOPLE_NO_ROLE;
     if (!gr)
         return DW_PEOPLE_NO_NO_SUCH;
+    if (had_ended(g, gr, DW_GRANT_STATE_REVOKED, a) || had_ended(g, gr, DW_GRANT_STATE_VETOED, a))
+        return DW_PEOPLE_NO_NONE;
     return end_grant(g, gr, DW_GRANT_STATE_REVOKED, DW_GRANT_CHANGE_REVOKED, m->member, a);
 }
 
@@ -903,6 +918,8 @@ enum dw_people_no authority_veto(struct guard *g, const struct dw_ipc_people_ask
         return DW_PEOPLE_NO_ROLE;
     if (!gr)
         return DW_PEOPLE_NO_NO_SUCH;
+    if (had_ended(g, gr, DW_GRANT_STATE_VETOED, a))
+        return DW_PEOPLE_NO_NONE;
     authority_tidy(g); /* its time may have come this very second */
     if (judge_grant_state(g, gr) != DW_GRANT_STATE_WAITING)
         return DW_PEOPLE_NO_NOT_WAITING;

@@ -467,6 +467,60 @@ static void revoking_holds_at_once_and_for_good(void **state)
     assert_null(link_job(&g, late.job));
 }
 
+/* A second tap, a second device: the same answer. It costs no epoch, so an act that somebody is
+ * signing meanwhile still counts, and nobody is told twice. */
+static void ending_twice_is_ending_once(void **state)
+{
+    (void)state;
+    uint8_t vetoed[16];
+    test_grant_wait_ms = 600000;
+    again();
+    struct device *owner = first_owner();
+    struct device *guest = member(owner, DW_MEMBER_OCCUPANT, "Bo");
+    introduce(&agency, 1, "Agency");
+    struct dw_ipc_people_ask m = grant_ask(1, DW_VISIT_DROP);
+    assert_int_equal(sign_grant(&m, vetoed), DW_PEOPLE_NO_NONE);
+    assert_int_equal(of_grant(DW_PEOPLE_VETO, vetoed, guest->member), DW_PEOPLE_NO_NONE);
+    int64_t at_ms = sent.answer.until_utc_ms;
+    uint32_t epoch = g.people.book.epoch, lines = sent.lines, out = sent.revokes_out;
+    assert_int_equal(begin_act((struct dw_ipc_people_ask){.act = DW_ACT_INVITE,
+                                                          .role = DW_MEMBER_OCCUPANT,
+                                                          .member = owner->member,
+                                                          .name = "Cy"}),
+                     DW_PEOPLE_NO_NONE);
+    struct dw_ipc_people_ask half_signed = answered(DW_PEOPLE_ACT);
+    half_signed.member = owner->member;
+    mono_ms += 1000;
+    assert_int_equal(of_grant(DW_PEOPLE_VETO, vetoed, owner->member), DW_PEOPLE_NO_NONE);
+    assert_int_equal(of_grant(DW_PEOPLE_REVOKE, vetoed, owner->member), DW_PEOPLE_NO_NONE);
+    assert_int_equal(sent.answer.value, epoch);
+    assert_int_equal(sent.answer.until_utc_ms, at_ms);
+    assert_memory_equal(sent.answer.id, vetoed, 16);
+    assert_int_equal(g.people.book.epoch, epoch);
+    assert_int_equal(sent.lines, lines);
+    assert_int_equal(sent.revokes_out, out);
+    sign(owner, &right, &half_signed);
+    assert_int_equal(tell_guard(&half_signed), DW_PEOPLE_NO_NONE);
+    epoch = g.people.book.epoch;
+    again(); /* and so it is after a restart */
+    assert_int_equal(of_grant(DW_PEOPLE_VETO, vetoed, guest->member), DW_PEOPLE_NO_NONE);
+    assert_int_equal(sent.answer.until_utc_ms, at_ms);
+    assert_int_equal(g.people.book.epoch, epoch);
+
+    test_grant_wait_ms = 0;
+    again();
+    const uint8_t *id = permit(DW_VISIT_DROP);
+    assert_int_equal(of_grant(DW_PEOPLE_REVOKE, id, owner->member), DW_PEOPLE_NO_NONE);
+    epoch = g.people.book.epoch;
+    at_ms = sent.answer.until_utc_ms;
+    mono_ms += 1000;
+    assert_int_equal(of_grant(DW_PEOPLE_REVOKE, id, owner->member), DW_PEOPLE_NO_NONE);
+    assert_int_equal(sent.answer.value, epoch);
+    assert_int_equal(sent.answer.until_utc_ms, at_ms);
+    assert_int_equal(g.people.book.epoch, epoch);
+    assert_int_equal(of_grant(DW_PEOPLE_VETO, id, guest->member), DW_PEOPLE_NO_NOT_WAITING);
+}
+
 /* On a disk that is full it is refused from now on, but not said to be stored: "confirmed" is
  * another word. */
 static void what_is_not_stored_is_not_confirmed(void **state)
@@ -985,6 +1039,7 @@ int main(void)
         CASE(presence_that_nobody_senses_is_not_there),
         CASE(a_grant_ends_with_the_key_that_gave_it),
         CASE(revoking_holds_at_once_and_for_good),
+        CASE(ending_twice_is_ending_once),
         CASE(what_is_not_stored_is_not_confirmed),
         CASE(anybody_at_home_may_veto_while_it_waits),
         CASE(uses_are_counted_for_good),
