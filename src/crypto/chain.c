@@ -125,7 +125,7 @@ static enum dw_chain_no check_grant(const struct dw_chain *c, const struct dw_ch
         return DW_CHAIN_NO_GRANT_EARLY;
     if (is_late(want->now, g->exp_s))
         return DW_CHAIN_NO_GRANT_LATE;
-    if (!dw_same(g->grantee, want->agency->thumb, sizeof g->grantee))
+    if (!want->is_guest && !dw_same(g->grantee, want->agency->thumb, sizeof g->grantee))
         return DW_CHAIN_NO_GRANT_GRANTEE;
     return DW_CHAIN_YES;
 }
@@ -192,6 +192,28 @@ static enum dw_chain_no check_shift(const struct dw_chain *c, const struct dw_ch
     return DW_CHAIN_YES;
 }
 
+static struct dw_passkey passkey_of(const struct dw_shift *shift)
+{
+    struct dw_passkey key = {.alg = shift->alg == 1 ? DW_PASSKEY_ES256 : DW_PASSKEY_EDDSA,
+                             .id_len = shift->credential_len,
+                             .key_len = shift->key_len};
+    memcpy(key.id, shift->credential, shift->credential_len);
+    memcpy(key.key, shift->key, shift->key_len);
+    return key;
+}
+
+/* Who signs a guest's papers names nobody by them: the owner did, in the grant. */
+static enum dw_chain_no check_guest(const struct dw_chain_want *want, const struct dw_grant *grant,
+                                    const struct dw_shift *shift)
+{
+    struct dw_passkey key = passkey_of(shift);
+    uint8_t thumb[DW_THUMB_BYTES];
+    dw_chain_passkey_thumb(&key, thumb);
+    if (!dw_same(want->agency->thumb, want->hub, sizeof thumb))
+        return DW_CHAIN_NO_MANIFEST_SIGNATURE;
+    return dw_same(grant->grantee, thumb, sizeof thumb) ? DW_CHAIN_YES : DW_CHAIN_NO_GRANT_GRANTEE;
+}
+
 /* The hub writes what must have been signed itself: nothing of it is taken from the message. */
 static enum dw_chain_no check_proof(const struct dw_chain *c, const struct dw_chain_want *want,
                                     const struct dw_chain_said *said)
@@ -204,11 +226,7 @@ static enum dw_chain_no check_proof(const struct dw_chain *c, const struct dw_ch
 
     if (!is_same_view(c->credential, shift->credential, shift->credential_len))
         return DW_CHAIN_NO_PROOF_KEY;
-    struct dw_passkey key = {.alg = shift->alg == 1 ? DW_PASSKEY_ES256 : DW_PASSKEY_EDDSA,
-                             .id_len = shift->credential_len,
-                             .key_len = shift->key_len};
-    memcpy(key.id, shift->credential, shift->credential_len);
-    memcpy(key.key, shift->key, shift->key_len);
+    struct dw_passkey key = passkey_of(shift);
     /* Whether it may be synced is not in the certificate: what the device says is no evidence. */
     if (c->auth_data.len > DW_HASH_BYTES)
         key.is_eligible = (c->auth_data.ptr[DW_HASH_BYTES] & 0x08u) != 0;
@@ -238,6 +256,8 @@ enum dw_chain_no dw_chain_check(const struct dw_chain *chain, const struct dw_ch
         no = check_manifest(chain, want, &said.grant, &said.job);
     if (no == DW_CHAIN_YES)
         no = check_shift(chain, want, &said.job, &said.shift);
+    if (no == DW_CHAIN_YES && want->is_guest)
+        no = check_guest(want, &said.grant, &said.shift);
     if (no != DW_CHAIN_YES)
         return no;
     dw_sha256(chain->manifest, said.manifest_hash);

@@ -1,9 +1,11 @@
 /* crypto/chain.h - may this visitor open this door now, by what people signed? [I1-I5, I10]
  *
- * Five signatures by three parties that do not trust each other: an owner's passkey over the grant,
+ * Four signatures by three parties that do not trust each other: an owner's passkey over the grant,
  * the agency's key over the manifest and the shift, the visitor's passkey over this very stop. All
- * name this hub. Pure but for the crypto libraries: no clock, no state; who keeps nonces, uses and
- * revocations asks here first and consumes after (hub/guard/authority.c).
+ * name this hub. A guest has no agency: the grant names the guest's passkey itself, and the hub
+ * signs manifest and shift [docs/design/guests.md]. Pure but for the crypto libraries: no clock, no
+ * state; who keeps nonces, uses and revocations asks here first and consumes after
+ * (hub/guard/authority.c).
  */
 #ifndef DW_CRYPTO_CHAIN_H
 #define DW_CRYPTO_CHAIN_H
@@ -23,7 +25,7 @@
     X(GRANT_EPOCH, "grant_epoch") /* older or newer than the home's rules */         \
     X(GRANT_EARLY, "grant_not_yet")                                                  \
     X(GRANT_LATE, "grant_expired")                                                   \
-    X(GRANT_GRANTEE, "grant_grantee") /* to another agency */                        \
+    X(GRANT_GRANTEE, "grant_grantee") /* to another agency, or guest */              \
     X(MANIFEST_FORM, "manifest_form")                                                \
     X(MANIFEST_CONTEXT, "manifest_context")     /* signed for something else */      \
     X(MANIFEST_SIGNATURE, "manifest_signature") /* not by this agency, or changed */ \
@@ -66,7 +68,8 @@ struct dw_chain_want {
     const struct dw_passkey *owner;
     size_t owner_count;
     const char *owner_origin, *owner_rp_id;
-    const struct dw_key *agency; /* as enrolled by an owner */
+    const struct dw_key *agency; /* as enrolled by an owner; of a guest: this hub's */
+    bool is_guest; /* the grant must name the passkey that the shift names, and no other key */
     struct dw_utc now;
     uint32_t epoch, epoch_least; /* of the home; grants of an earlier one than `least` are void */
     uint64_t visit;

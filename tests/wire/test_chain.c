@@ -37,6 +37,8 @@ struct play {
     uint8_t owner_flags, courier_flags;
     struct dw_utc now;
     uint32_t epoch, epoch_least;
+    bool is_guest;
+    const struct dw_secret *papers; /* who signs manifest and shift; NULL: the agency */
 
     uint8_t grant_bytes[4096], manifest[DW_SIGNED_BYTES_MAX], shift_bytes[DW_SIGNED_BYTES_MAX];
     size_t grant_len, manifest_len, shift_len;
@@ -141,6 +143,11 @@ static void build_grant(struct play *p, const char *context)
     p->grant_len = out.len;
 }
 
+static const struct dw_secret *papers_of(const struct play *p)
+{
+    return p->papers ? p->papers : &p->agency;
+}
+
 static size_t sign_as(const struct dw_secret *key, enum dw_context context, struct dw_view payload,
                       uint8_t *ret_object)
 {
@@ -160,7 +167,7 @@ static void build_manifest(struct play *p, enum dw_context context)
     memcpy(m.hub, p->job.hub, 32);
     memcpy(m.grant, p->grant.id, 16);
     assert_false(dw_failed(dw_manifest_write(&m, &out)));
-    p->manifest_len = sign_as(&p->agency, context, dw_view_of_buf(&out), p->manifest);
+    p->manifest_len = sign_as(papers_of(p), context, dw_view_of_buf(&out), p->manifest);
 }
 
 static void build_shift(struct play *p, enum dw_context context)
@@ -168,7 +175,7 @@ static void build_shift(struct play *p, enum dw_context context)
     uint8_t bytes[1024];
     struct dw_buf out = dw_buf_of(bytes, sizeof bytes);
     assert_false(dw_failed(dw_shift_write(&p->shift, &out)));
-    p->shift_len = sign_as(&p->agency, context, dw_view_of_buf(&out), p->shift_bytes);
+    p->shift_len = sign_as(papers_of(p), context, dw_view_of_buf(&out), p->shift_bytes);
 }
 
 static struct dw_stop stop_of(const struct play *p)
@@ -219,7 +226,8 @@ static enum dw_chain_no check(const struct play *p)
         .owner_count = 1,
         .owner_origin = HOME_ORIGIN,
         .owner_rp_id = "home.example",
-        .agency = &p->agency.key,
+        .agency = &papers_of(p)->key,
+        .is_guest = p->is_guest,
         .now = p->now,
         .epoch = p->epoch,
         .epoch_least = p->epoch_least,
@@ -444,6 +452,77 @@ static void every_swap(void **state)
     play_free(&r);
 }
 
+/* A guest's visit: the grant names the passkey, the hub signs the papers. */
+static void make_guest(struct play *p)
+{
+    p->is_guest = true;
+    p->papers = &p->hub;
+    memset(p->job.agency, 0, 16);
+    memset(p->shift.agency, 0, 16);
+    dw_chain_passkey_thumb(&p->courier.passkey, p->grant.grantee);
+}
+
+static void an_honest_guest(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < DW_ARRAY_COUNT(algs); i++) {
+        struct play p = play_new(algs[i]);
+        make_guest(&p);
+        build(&p);
+        IS(DW_CHAIN_YES, &p);
+        p.is_guest = false; /* and as an agency's, which the hub is not */
+        IS(DW_CHAIN_NO_GRANT_GRANTEE, &p);
+        play_free(&p);
+    }
+}
+
+/* [I1] The hub's own papers give the permission to nobody else, and no agency's count. */
+static void a_guest_is_the_one_of_the_grant(void **state)
+{
+    (void)state;
+    struct play p = play_new(DW_PASSKEY_ES256);
+    struct soft other = soft_new(DW_PASSKEY_ES256, 0x33);
+    struct soft same_id = soft_new(DW_PASSKEY_ES256, 0x22);
+    make_guest(&p);
+    /* The hub, taken over, names another passkey in its papers: with its id, or the guest's id. */
+    const struct soft *const thieves[] = {&other, &same_id};
+    for (size_t i = 0; i < DW_ARRAY_COUNT(thieves); i++) {
+        struct play q = p;
+        q.papers = &q.hub;
+        q.courier = *thieves[i];
+        memcpy(q.shift.credential, q.courier.passkey.id, q.courier.passkey.id_len);
+        memcpy(q.shift.key, q.courier.passkey.key, q.courier.passkey.key_len);
+        memcpy(q.credential, q.courier.passkey.id, 16);
+        build(&q);
+        IS(DW_CHAIN_NO_GRANT_GRANTEE, &q);
+    }
+    /* The guest's papers as they must be, and the proof by another's key. */
+    struct play q = p;
+    q.papers = &q.hub;
+    q.courier = same_id;
+    build(&q);
+    IS(DW_CHAIN_NO_PROOF_SIGNATURE, &q);
+    /* An agency's papers on the guest's grant: neither as a guest's visit nor as an agency's. */
+    q = p;
+    q.papers = NULL;
+    build(&q);
+    IS(DW_CHAIN_NO_MANIFEST_SIGNATURE, &q);
+    q.is_guest = false;
+    IS(DW_CHAIN_NO_GRANT_GRANTEE, &q);
+    /* The hub's papers on an agency's grant. */
+    q = p;
+    q.papers = &q.hub;
+    memcpy(q.grant.grantee, q.agency.key.thumb, 32);
+    build(&q);
+    IS(DW_CHAIN_NO_GRANT_GRANTEE, &q);
+    q.papers = NULL; /* asked as an agency's visit: they are not by it */
+    q.is_guest = false;
+    IS(DW_CHAIN_NO_MANIFEST_SIGNATURE, &q);
+    soft_free(&other);
+    soft_free(&same_id);
+    play_free(&p);
+}
+
 int main(void)
 {
     if (dw_failed(dw_crypto_init()))
@@ -452,6 +531,7 @@ int main(void)
         cmocka_unit_test(an_honest_chain),  cmocka_unit_test(each_reason),
         cmocka_unit_test(no_other_purpose), cmocka_unit_test(no_other_stop),
         cmocka_unit_test(every_bit),        cmocka_unit_test(every_swap),
+        cmocka_unit_test(an_honest_guest),  cmocka_unit_test(a_guest_is_the_one_of_the_grant),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
