@@ -6,17 +6,17 @@ const manifest = {
 };
 
 export default {
-  areas: ["shared", "courier"],
+  areas: ["shared", "stop", "courier"],
   files: [
     { path: "/index.html", page: "courier/index.html" },
     { path: "/courier.js", entry: "courier/main.tsx" },
-    { path: "/courier.css", css: ["shared/tokens.css", "courier/courier.css"] },
+    { path: "/courier.css", css: ["shared/tokens.css", "shared/stop.css", "courier/courier.css"] },
     { path: "/scan.worker.js", entry: "courier/scan.worker.ts" },
     { path: "/zxing_reader.wasm", file: "node_modules/zxing-wasm/dist/reader/zxing_reader.wasm" },
     { path: "/sw.js", entry: "courier/sw.ts", open: true },
-    { path: "/push-1.svg", file: "courier/push-1.svg" },
-    { path: "/push-2.svg", file: "courier/push-2.svg" },
-    { path: "/push-3.svg", file: "courier/push-3.svg" },
+    { path: "/push-1.svg", file: "shared/push-1.svg" },
+    { path: "/push-2.svg", file: "shared/push-2.svg" },
+    { path: "/push-3.svg", file: "shared/push-3.svg" },
     { path: "/signin.html", page: "shared/signin.html", open: true },
     { path: "/signin.js", entry: "courier/signin.tsx", open: true },
     { path: "/signin.css", css: ["shared/tokens.css", "shared/ui.css", "shared/signin.css"], open: true },

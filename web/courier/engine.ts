@@ -6,19 +6,11 @@ import { Api, Problem } from "../shared/api";
 import { type Bytes, fromHex, sha256, toHex } from "../shared/bytes";
 import { VerifyKey } from "../shared/cose";
 import { PasskeyError, assert, canPasskeys, fromBase64url, toBase64url } from "../shared/passkey";
-import { toSignIn } from "../shared/place";
-import { type Receipt, readReceipt } from "../shared/receipt";
+import { Patience } from "../shared/patience";
+import { type Proof, judge } from "../shared/receipt";
 import { type Manifest, type Ready, type Why, Untrusted, isFor, readManifest, readOffer } from "../shared/stop";
 import { type Day, type Kept, type View, keepReceipt, nothing, pinned, readDay, readKept, writeDay, writeKept } from "./kept";
 import type { Job, Me, Page, Visit } from "./types";
-
-/** What this phone itself could check of the receipt: "verified" is its own key's word, never the service's [I34]. */
-export type Proof =
-  | { state: "none" }
-  | { state: "asking" }
-  | { state: "verified"; receipt: Receipt }
-  | { state: "foreign"; receipt: Receipt } // signed by the home, but for a question that this phone did not ask
-  | { state: "bad"; why: string };
 
 /** Whether it is the door's own hub that answers, to this phone's own question: before the passkey is asked. */
 export type Trust =
@@ -34,7 +26,6 @@ const ASK_LIMIT_MS = 10000;
 const SLIDE_MS = 10000;
 /** A question that was never answered is put again after a reload only while somebody still stands at the door. */
 const ASK_FRESH_MS = 120000;
-const PAUSES_MS = [500, 1000, 2000, 4000, 8000];
 const LIST_MS = 30000;
 const PAGES_MAX = 5;
 const MINE_MAX = 20;
@@ -66,8 +57,6 @@ export class Engine {
   isConfirming = false;
   /** The service said no to the question itself (not a refusal at the door). */
   problem: Problem | null = null;
-  /** Since when nothing was answered, by this phone's clock. */
-  downSince: number | null = null;
   /** The slide was sent and its answer is awaited. */
   isSliding = false;
   /** When this page first saw the visit in its present state. */
@@ -78,7 +67,7 @@ export class Engine {
   private listeners = new Set<() => void>();
   private run = 0;
   private abort = new AbortController();
-  private wake: (() => void) | null = null;
+  private readonly patience = new Patience(() => this.changed());
   private isAsking = false;
   private isFetching = false;
   private checkedFor = "";
@@ -128,13 +117,7 @@ export class Engine {
   // ---- start ----
 
   start(): void {
-    // Another network came: what waits is asked at once. (Not every browser says which one it is on.)
-    const again = (): void => this.wake?.();
-    addEventListener("online", again);
-    (navigator as { connection?: EventTarget }).connection?.addEventListener?.("change", again);
-    document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible") this.wake?.();
-    });
+    this.patience.listen();
     this.claim(false);
   }
 
@@ -251,7 +234,7 @@ export class Engine {
   private stop(): void {
     this.run++;
     this.abort.abort();
-    this.wake?.();
+    this.patience.wake();
     this.isAsking = false;
     this.isSliding = false;
     this.confirming?.abort();
@@ -259,54 +242,11 @@ export class Engine {
 
   // ---- asking, with patience ----
 
-  private heard(): void {
-    if (this.downSince === null) return;
-    this.downSince = null;
-    this.changed();
+  get downSince(): number | null {
+    return this.patience.downSince;
   }
-  private lost(): void {
-    if (this.downSince !== null) return;
-    this.downSince = Date.now();
-    this.changed();
-  }
-  private pause(tries: number): Promise<void> {
-    const ms = PAUSES_MS[Math.min(tries, PAUSES_MS.length - 1)]! * (0.8 + Math.random() * 0.4);
-    return new Promise((done) => {
-      const timer = setTimeout(done, ms);
-      this.wake = () => {
-        clearTimeout(timer);
-        done();
-      };
-    });
-  }
-  private static isPassing(p: Problem): boolean {
-    return p.code === "no_connection" || p.status >= 500 || p.status === 429;
-  }
-  /** Asks until there is an answer; undefined when this run is over or the session ended. Throws what will not pass. */
-  private async persist<T>(run: number, ask: () => Promise<T>, untilMs = Infinity): Promise<T | undefined> {
-    for (let tries = 0; run === this.run; tries++) {
-      try {
-        const answer = await ask();
-        if (run !== this.run) return undefined;
-        this.heard();
-        return answer;
-      } catch (e) {
-        if (run !== this.run) return undefined;
-        if (!(e instanceof Problem)) throw e;
-        if (e.status === 401) {
-          toSignIn();
-          return undefined;
-        }
-        if (!Engine.isPassing(e)) {
-          this.heard();
-          throw e;
-        }
-        this.lost();
-        if (Date.now() > untilMs) return undefined;
-        await this.pause(tries);
-      }
-    }
-    return undefined;
+  private persist<T>(run: number, ask: () => Promise<T>, untilMs = Infinity): Promise<T | undefined> {
+    return this.patience.persist(() => run === this.run, ask, untilMs);
   }
 
   // ---- the day's stops ----
@@ -667,7 +607,7 @@ export class Engine {
       const r = await this.persist(run, () => this.api.get<{ hub_pub: string; receipt: string }>(`/v1/visits/${v.id}/receipt`, { signal: this.abort.signal }));
       if (!r) return;
       const pub = this.kept.hub ?? this.jobs?.find((j) => j.id === v.job)?.hub_pub ?? r.hub_pub;
-      this.proof = await judge(v, pub, r.receipt, this.kept.nonce);
+      this.proof = await judge(v.id, pub, r.receipt, this.kept.nonce === null ? null : [this.kept.nonce]);
       if (this.proof.state === "verified" || this.proof.state === "foreign") {
         keepReceipt({ visit: v.id, hub_pub: pub, receipt: r.receipt, nonce: this.kept.nonce });
       }
@@ -684,22 +624,5 @@ function bytesOf(text: string, why: Why): Bytes {
     return fromBase64url(text);
   } catch {
     throw new Untrusted(why, "not base64url");
-  }
-}
-
-/** Keys are sent as base64url or as hexadecimal. */
-function keyBytes(text: string): Uint8Array<ArrayBuffer> {
-  return /^[0-9a-f]{64}$/.test(text) ? fromHex(text) : fromBase64url(text);
-}
-
-async function judge(v: Visit, pub: string, receipt: string, nonce: string | null): Promise<Proof> {
-  try {
-    const r = await readReceipt(await VerifyKey.of(keyBytes(pub)), fromBase64url(receipt));
-    if (r.visit !== v.id) return { state: "bad", why: "a receipt of another visit" };
-    if (nonce === null) return { state: "foreign", receipt: r };
-    if (r.nonce !== nonce) return { state: "bad", why: "a receipt for another question" };
-    return { state: "verified", receipt: r };
-  } catch (e) {
-    return { state: "bad", why: e instanceof Error ? e.message : String(e) };
   }
 }

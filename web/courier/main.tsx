@@ -1,9 +1,9 @@
 // The courier's app: one step a screen.
 import { type JSX, render } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { listenForTouch, stayAwake } from "../shared/feel";
 import { language, t } from "../shared/strings";
 import { Engine } from "./engine";
-import { listenForTouch, stayAwake } from "./feel";
 import { Go, Frame, useEngine } from "./parts";
 import { ReceiptView } from "./receiptview";
 import { ScanView } from "./scanview";

@@ -1,9 +1,9 @@
 // The two scans: the sticker beside the door, then the parcel. The camera first; typing when it cannot.
 import type { JSX } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { feel } from "../shared/feel";
 import { t } from "../shared/strings";
 import type { Engine } from "./engine";
-import { feel } from "./feel";
 import { Icon, Mark } from "./icons";
 import { Frame, Go, Quiet } from "./parts";
 import { Chooser, Scanner, type Trouble } from "./scan";

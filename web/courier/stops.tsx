@@ -1,14 +1,17 @@
 // Today's stops as a line, and one stop with its notes: what to know before walking up.
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { has, language, languages, setLanguage, t } from "../shared/strings";
+import { isQuiet, setQuiet } from "../shared/feel";
+import { hasStopWords, stopWords } from "../shared/stopview";
+import { language, languages, setLanguage, t } from "../shared/strings";
 import type { Engine } from "./engine";
-import { isQuiet, setQuiet } from "./feel";
 import { Icon, Mark } from "./icons";
 import { forgetAll, keptReceipts } from "./kept";
 import { Cannot, Frame, Go, Quiet, stopsOf } from "./parts";
 import { warm } from "./scan";
 import { type HouseNote, type Job, type Visit, dayIn, timeIn } from "./types";
+
+const words = stopWords("courier");
 
 export interface StopState {
   kind: string;
@@ -142,7 +145,7 @@ export function StopView({ engine }: { engine: Engine }): JSX.Element {
       {job.state === "declined" || job.wished === "decline" ? <p class="callout is-notice">{t("courier.stop.declined")}</p> : null}
       {job.state === "unsigned" ? <p class="callout is-notice">{t("courier.stop.unsigned")}</p> : null}
       <Cannot engine={engine} />
-      {doubt ? <p class="callout is-act"><Mark kind="act" icon="alert" /><span><b>{t(`courier.trust.${doubt}`)}</b> {t(has(`courier.trust.${doubt}.next`) ? `courier.trust.${doubt}.next` : "courier.trust.next")}</span></p> : null}
+      {doubt ? <p class="callout is-act"><Mark kind="act" icon="alert" /><span><b>{words(`trust.${doubt}`)}</b> {hasStopWords("courier", `trust.${doubt}.next`) ? words(`trust.${doubt}.next`) : t("courier.trust.next")}</span></p> : null}
       {job.state === "recalled" ? <p class="callout is-notice">{t("courier.stop.recalled")}</p> : null}
       {job.wished === "move" ? <p class="callout is-notice">{job.wished_window ? t("courier.stop.moved.to", { date: dayWords(job.wished_window.date), window: `${job.wished_window.from}-${job.wished_window.to}` }) : t("courier.stop.moved")}</p> : null}
       {wish && !isShut ? <p class="callout is-notice">{t("courier.stop.wish", { place: t(`courier.place.${wish}`) })}</p> : null}

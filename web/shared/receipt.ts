@@ -1,9 +1,10 @@
 // The hub's receipt of one visit, checked by the phone of the person it is for: signed by the home's own hub, for this
 // visit, with the nonce that this phone drew before it asked [I34].
 
-import { type Bytes, toHex } from "./bytes";
+import { type Bytes, fromHex, toHex } from "./bytes";
 import { type Value, Fields, asUint, decode } from "./cbor";
-import { type Context, type VerifyKey, open } from "./cose";
+import { type Context, VerifyKey, open } from "./cose";
+import { fromBase64url } from "./passkey";
 
 export const RECEIPT: Context = { name: "doorward/receipt/1", typ: "doorward-receipt+cwt" };
 
@@ -76,4 +77,30 @@ export async function readReceipt(key: VerifyKey, object: Bytes): Promise<Receip
 export function saysLocked(r: Receipt): boolean {
   const ended = r.outcome === "OK" || r.outcome === "SECURED_WITH_GAP" || r.outcome === "SECURED_TAMPERED" || r.outcome === "NOT_OPENED";
   return ended && r.secured !== null && r.lockClass !== "C";
+}
+
+/** What this phone itself could check of the receipt: "verified" is its own key's word, never what a server says of it [I34]. */
+export type Proof =
+  | { state: "none" }
+  | { state: "asking" }
+  | { state: "verified"; receipt: Receipt }
+  | { state: "foreign"; receipt: Receipt } // signed by the home, but for a question that this phone did not ask
+  | { state: "bad"; why: string };
+
+/** Keys are sent as base64url or as hexadecimal. */
+function keyBytes(text: string): Bytes {
+  return /^[0-9a-f]{64}$/.test(text) ? fromHex(text) : fromBase64url(text);
+}
+
+/** `nonces`: those that this phone drew for that visit; null when it asked none. */
+export async function judge(visit: string, pub: string, receipt: string, nonces: readonly string[] | null): Promise<Proof> {
+  try {
+    const r = await readReceipt(await VerifyKey.of(keyBytes(pub)), fromBase64url(receipt));
+    if (r.visit !== visit) return { state: "bad", why: "a receipt of another visit" };
+    if (nonces === null) return { state: "foreign", receipt: r };
+    if (!nonces.includes(r.nonce)) return { state: "bad", why: "a receipt for another question" };
+    return { state: "verified", receipt: r };
+  } catch (e) {
+    return { state: "bad", why: e instanceof Error ? e.message : String(e) };
+  }
 }
