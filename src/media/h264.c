@@ -4,18 +4,17 @@
 
 #define NAL_VCL_LAST 5u /* types 1..5 carry picture data [H.264 table 7-1] */
 
-/* Index of the next 00 00 01 at or after `from`, or `len`. Steps by three where the third byte
- * cannot end a start code. */
+/* Index of the next 00 00 01 at or after `from`, or `len`. Looks for the 1, which the library does
+ * many bytes at a time and which coded pictures seldom hold; the next that counts is three on. */
 static size_t find_start(const uint8_t *p, size_t len, size_t from)
 {
-    size_t i = from;
-    while (i + 2 < len) {
-        if (p[i + 2] > 1)
-            i += 3;
-        else if (p[i] == 0 && p[i + 1] == 0 && p[i + 2] == 1)
-            return i;
-        else
-            i++;
+    for (size_t i = from + 2; i < len; i += 3) {
+        const uint8_t *one = memchr(p + i, 1, len - i);
+        if (!one)
+            break;
+        i = (size_t)(one - p);
+        if ((p[i - 1] | p[i - 2]) == 0)
+            return i - 2;
     }
     return len;
 }
@@ -71,6 +70,14 @@ static void hash_psets(struct dw_sha256 *h, struct dw_view annexb, unsigned type
     }
 }
 
+/* Keeps the first; false: this is another beside it. */
+static bool take_pset(struct dw_view *first, struct dw_view nal)
+{
+    if (!first->len)
+        *first = nal;
+    return same_view(*first, nal);
+}
+
 dw_err dw_au_inspect(struct dw_view annexb, struct dw_au_info *ret_info)
 {
     struct dw_au_info info = {0};
@@ -79,25 +86,26 @@ dw_err dw_au_inspect(struct dw_view annexb, struct dw_au_info *ret_info)
         return dw_fail(DW_E_NO_SPACE);
     dw_sha256_init(h);
     size_t offset = 0;
-    struct dw_view nal;
+    struct dw_view nal, none = {0};
+    bool has_others = false;
     while (dw_nal_next(annexb, &offset, &nal)) {
         unsigned type = dw_nal_type(nal);
         if (type >= DW_NAL_SLICE && type <= NAL_VCL_LAST) {
             hash_nal(h, nal);
             info.vcl_count++;
             info.is_key = info.is_key || type == DW_NAL_IDR;
-        } else if (type == DW_NAL_SPS && !info.sps.len) {
-            info.sps = nal;
-        } else if (type == DW_NAL_PPS && !info.pps.len) {
-            info.pps = nal;
+        } else if (type == DW_NAL_SPS) {
+            has_others |= !take_pset(&info.sps, nal);
+        } else if (type == DW_NAL_PPS) {
+            has_others |= !take_pset(&info.pps, nal);
         }
     }
     dw_sha256_final(h, info.au_hash);
     info.has_pset = info.sps.len && info.pps.len;
     if (info.has_pset) {
         dw_sha256_init(h);
-        hash_psets(h, annexb, DW_NAL_SPS, info.sps);
-        hash_psets(h, annexb, DW_NAL_PPS, info.pps);
+        hash_psets(h, has_others ? annexb : none, DW_NAL_SPS, info.sps);
+        hash_psets(h, has_others ? annexb : none, DW_NAL_PPS, info.pps);
         dw_sha256_final(h, info.pset_hash);
     }
     dw_sha256_free(h);

@@ -55,6 +55,42 @@ static void input_without_nal_units_yields_none(void **state)
     assert_true(dw_is(dw_au_inspect(V(0, 0, 1, 0x67, 1), &info), DW_E_INVALID));
 }
 
+/* Where a start code begins, byte by byte. */
+static size_t start_after(const uint8_t *p, size_t len, size_t from)
+{
+    for (size_t i = from; i + 3 <= len; i++) {
+        if (p[i] == 0 && p[i + 1] == 0 && p[i + 2] == 1)
+            return i;
+    }
+    return len;
+}
+
+/* The walk against the plain reading of the format, in all rows of the three bytes that matter. */
+static void every_short_row_is_walked_as_it_reads(void **state)
+{
+    (void)state;
+    enum { LEN = 9, ROWS = 19683 };
+    for (unsigned row = 0; row < ROWS; row++) {
+        uint8_t p[LEN];
+        struct dw_view nal;
+        size_t offset = 0;
+        unsigned rest = row;
+        for (size_t i = 0; i < LEN; i++, rest /= 3)
+            p[i] = (uint8_t)(rest % 3);
+        for (size_t at = start_after(p, LEN, 0); at < LEN;) {
+            size_t begin = at + 3, end = start_after(p, LEN, begin);
+            at = end;
+            while (end > begin && p[end - 1] == 0)
+                end--;
+            if (end == begin)
+                continue;
+            assert_true(dw_nal_next(dw_view_of(p, LEN), &offset, &nal));
+            assert_true(nal.ptr == p + begin && nal.len == end - begin);
+        }
+        assert_false(dw_nal_next(dw_view_of(p, LEN), &offset, &nal));
+    }
+}
+
 static void hash_covers_picture_data_only(void **state)
 {
     (void)state;
@@ -121,6 +157,9 @@ static void parameter_sets_cannot_be_slipped_in(void **state)
     assert_false(dw_failed(dw_au_inspect(
         V(0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x68, 4, 0, 0, 1, 0x65, 3), &other)));
     assert_memory_not_equal(other.pset_hash, want, sizeof want);
+    assert_false(dw_failed(dw_au_inspect(
+        V(0, 0, 1, 0x67, 1, 0, 0, 1, 0x67, 5, 0, 0, 1, 0x68, 2, 0, 0, 1, 0x65, 3), &other)));
+    assert_memory_not_equal(other.pset_hash, want, sizeof want);
     assert_false(dw_failed(dw_au_inspect(V(0, 0, 1, 0x68, 4, 0, 0, 1, 0x61, 3), &half)));
     assert_true(!half.has_pset && half.pps.len == 2 && !half.sps.len);
 }
@@ -180,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(start_codes_of_three_and_four_bytes),
         cmocka_unit_test(input_without_nal_units_yields_none),
+        cmocka_unit_test(every_short_row_is_walked_as_it_reads),
         cmocka_unit_test(hash_covers_picture_data_only),
         cmocka_unit_test(joined_or_split_units_are_others),
         cmocka_unit_test(every_bit_of_the_picture_counts),
