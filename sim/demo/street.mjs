@@ -168,7 +168,7 @@ export class Street {
         await this.lockAir.open();
     }
     async startHub() {
-        this.pairing = randomBytes(10).toString("base64url");
+        this.pairing = execFileSync(this.exe("guard"), ["--pairing-code"], { encoding: "utf8" }).trim();
         this.watchPort ??= this.o.port ?? await freePort();
         this.hubSite = new Site({ origin: `http://home1.localhost:${this.watchPort}`, ...this.o.lan?.home, base: "/api" });
         const settings = {

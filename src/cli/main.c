@@ -22,7 +22,7 @@ struct verb {
 static const char *const drill_args[] = {"--once", "--drill", NULL};
 
 static const struct verb verbs[] = {
-    {"hub", "guard", NULL, "--config FILE [--verbose]", "run the hub of a home",
+    {"hub", "guard", NULL, "--config FILE [--verbose] | --pairing-code", "run the hub of a home",
      "The guard decides and records, and starts the camera, lock and front processes.\n"
      "It is the only program with authority over the door.",
      true},

@@ -24,9 +24,11 @@ CREATE TABLE IF NOT EXISTS screenings (
     kind TEXT NOT NULL, from_day INTEGER NOT NULL, to_day INTEGER NOT NULL, created INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS screenings_visitor ON screenings (visitor, to_day);
--- A home waits for its hub until hub_pub is set.
+-- A home waits for its hub until hub_pub is set. pairing: name of the code; pairing_key: what its
+-- proofs are made with, kept for a hub that did not get its answer [crypto/pairing.h].
 CREATE TABLE IF NOT EXISTS homes (
-    id BLOB PRIMARY KEY, name TEXT NOT NULL, pairing_hash BLOB UNIQUE, hub_pub BLOB, hub_thumb BLOB,
+    id BLOB PRIMARY KEY, name TEXT NOT NULL, pairing BLOB NOT NULL UNIQUE,
+    pairing_key BLOB NOT NULL, hub_pub BLOB, hub_thumb BLOB,
     hub_id TEXT UNIQUE, zone TEXT, latitude REAL, longitude REAL, heard INTEGER,
     created INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -34,9 +36,11 @@ CREATE TABLE IF NOT EXISTS doors (
     home BLOB NOT NULL REFERENCES homes, door INTEGER NOT NULL, name TEXT NOT NULL,
     code TEXT NOT NULL, PRIMARY KEY (home, door)
 ) STRICT, WITHOUT ROWID;
--- Hubs that asked before anybody typed their pairing code; a bounded number, newest kept.
+-- Hubs that asked before anybody typed their pairing code; a bounded number, newest kept. Whoever
+-- hears a hub can ask under the same name, so that a name has several.
 CREATE TABLE IF NOT EXISTS enrolments (
-    pairing_hash BLOB PRIMARY KEY, message BLOB NOT NULL, asked INTEGER NOT NULL
+    pairing BLOB NOT NULL, hub_pub BLOB NOT NULL, message BLOB NOT NULL, asked INTEGER NOT NULL,
+    PRIMARY KEY (pairing, hub_pub)
 ) STRICT, WITHOUT ROWID;
 -- What the household signed, as its hub told it. A grant that was revoked before it was heard of
 -- has no bytes. bytes: the grant itself; object: the hub's word with the owner's signature in it.

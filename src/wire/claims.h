@@ -116,6 +116,8 @@
     X(ACT_TARGET, -70289)                                       \
     X(ACT_VALUE, -70290)                                        \
     X(ACT_NAME, -70291)                                         \
+    X(PAIRING, -70292)                                          \
+    X(PAIRING_PROOF, -70293)                                    \
     X(SESSION_KEY, -70300)
 
 enum dw_claim {

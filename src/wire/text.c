@@ -103,6 +103,23 @@ bool dw_text_is_zone(struct dw_view text)
     return !is_part_empty; /* neither empty nor ending in a slash */
 }
 
+bool dw_text_code(struct dw_view typed, size_t count, char *ret_code)
+{
+    static const char letters[] = DW_CODE_LETTERS;
+    size_t n = 0;
+    for (size_t i = 0; i < typed.len; i++) {
+        uint8_t c = typed.ptr[i];
+        if (c == '-' || c == ' ')
+            continue;
+        if (c >= 'a' && c <= 'z')
+            c = (uint8_t)(c - 'a' + 'A');
+        if (n == count || !memchr(letters, c, sizeof letters - 1))
+            return false;
+        ret_code[n++] = (char)c;
+    }
+    return n == count;
+}
+
 struct dw_view dw_text_of(const char *text, size_t cap)
 {
     const void *nul = memchr(text, 0, cap);

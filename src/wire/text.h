@@ -27,6 +27,13 @@ bool dw_text_is_ascii(struct dw_view text);
  */
 bool dw_text_is_zone(struct dw_view text);
 
+/* Letters of codes that people read out and type: none is taken for another. */
+#define DW_CODE_LETTERS "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+
+/* A code of `count` of these letters as people type it: in any case, with or without spaces and
+ * dashes. False: other letters, or another number; `ret_code` may have been written to. */
+bool dw_text_code(struct dw_view typed, size_t count, char *ret_code);
+
 /* The bytes before the NUL; a view of all `cap` bytes when there is none. */
 struct dw_view dw_text_of(const char *text, size_t cap);
 

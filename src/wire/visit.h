@@ -44,20 +44,24 @@ enum dw_link_kind {
     DW_LINK_KIND_COUNT
 };
 
-/* { 10: SHA-256(pairing code), 1: hub public key, -70200: zone, -70201: [* door name] } */
+/* { 1: hub public key, 10: hub nonce, -70200: zone, -70201: [* door name], -70292: name of the
+ * pairing code, -70293: proof } [crypto/pairing.h] */
 struct dw_enrol {
-    uint8_t pairing_hash[32];
     uint8_t hub_pub[32];
+    uint8_t nonce[32];
     char zone[DW_NAME_MAX]; /* IANA zone of the home, "Europe/Amsterdam" */
     uint8_t door_count;     /* 1..4 */
     char door[4][DW_NAME_MAX];
+    uint8_t pairing[32];
+    uint8_t proof[32];
 };
 
-/* { 3: hub thumbprint, 1: service public key, -70202: home name } */
+/* { 1: service public key, 3: hub thumbprint, -70202: home name, -70293: proof } */
 struct dw_welcome {
     uint8_t hub[32];
     uint8_t service_pub[32];
     char home[DW_NAME_MAX];
+    uint8_t proof[32];
 };
 
 /* A civil window in the home's zone: dates count days since 1970-01-01, minutes 0..1439 (end may be

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import process from 'node:process';
 import { Person } from './people.mjs';
-import { Broker, Service, Signer, askBody, prove, signed, civil, execFileSync, fs, hex, jobBody, main, makeAgency, makeStreet, makeVisitor, net, noonZone, ok, path, serviceExe, test, start, until } from './rig.mjs';
+import { Broker, Service, Signer, askBody, prove, signed, civil, execFileSync, fs, hex, jobBody, main, makeAgency, makeStreet, makeVisitor, net, noonZone, ok, pairingCode, path, serviceExe, test, start, until } from './rig.mjs';
 
 const broker = await new Broker().open();
 const service = await (await new Service('api', { broker: `127.0.0.1:${broker.port}`, origin: 'http://service.localhost:8400' }).open()).linked();
@@ -101,7 +101,7 @@ const request = (s, method, p) => {
     'POST /v1/agencies': { name: 'N' }, 'POST /v1/visitors': { name: 'N', agency: s.agency.id },
     'PATCH /v1/visitors/{visitor}': { name: 'Stewart' },
     'POST /v1/visitors/{visitor}/screenings': { issuer: 'I', kind: 'K', valid_from: '2020-01-01', valid_to: '2099-01-01' },
-    'POST /v1/homes': { name: 'H', pairing_code: hex() }, 'PATCH /v1/agencies/{agency}': { hosted: false },
+    'POST /v1/homes': { name: 'H', pairing_code: pairingCode() }, 'PATCH /v1/agencies/{agency}': { hosted: false },
     'POST /v1/homes/{home}/introductions': {}, 'POST /v1/signing/{signing}': { object: Signer.sign(s.agency.pair, s.item) },
     'POST /v1/jobs': jobBody(s.home, s.visitor, [hex()]), 'PATCH /v1/jobs/{job}': { notes: 'n' },
     'POST /v1/visits': askBody(s.job, 'P1'), 'POST /v1/visits/{visit}/open': s.proof,
@@ -260,7 +260,7 @@ test('idempotency: same key and body, same answer, token included; another body 
   assert.equal(again.status, 201);
   assert.deepEqual(again.body, first.body);
   isProblem(await service.post('/v1/agencies', service.admin, { name: 'Twice' }, key), 409, 'idempotency_key_reused');
-  isProblem(await service.post('/v1/homes', service.admin, { name: 'Once', pairing_code: hex() }, key), 409, 'idempotency_key_reused');
+  isProblem(await service.post('/v1/homes', service.admin, { name: 'Once', pairing_code: pairingCode() }, key), 409, 'idempotency_key_reused');
   // Keys of different people do not meet.
   ok(await service.post('/v1/visitors', a.agency.token, { name: 'V' }, key), 201);
   const many = await Promise.all(Array.from({ length: 20 }, () => service.post('/v1/visitors', a.agency.token, { name: 'Race' }, { 'idempotency-key': `${key['idempotency-key']}r` })));

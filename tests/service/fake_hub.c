@@ -2,6 +2,7 @@
  * it is told on stdin, one command a line; what it hears it prints, one JSON object a line.
  *
  *   enrol                        publish ENROL
+ *   overhear NAME                from now on ENROL names another hub's code, which this one lacks
  *   policy ready|silent|CHECK    how to answer HELLO from now on; CHECK is a refusal's code
  *   news VISIT NUMBER STATE CHECK ALARMS AT_MS
  *   receipt VISIT OUTCOME CHECK OPENED_MS SECURED_MS LEAF LATER(0|1)
@@ -27,6 +28,7 @@
 
 #include "core/types.h"
 #include "crypto/chain.h"
+#include "crypto/pairing.h"
 #include "crypto/signed.h"
 #include "os/os.h"
 #include "wire/wish.h"
@@ -56,6 +58,7 @@ static struct {
     bool knows_service, is_up;
     struct mosquitto *mosq;
     char topic_in[64], topic_out[64];
+    struct dw_pairing pairing;
     struct dw_enrol enrol;
     int policy; /* -1: silent; DW_CHECK_NONE: ready */
     size_t count;
@@ -412,8 +415,13 @@ static void on_message(struct mosquitto *mosq, void *ctx, const struct mosquitto
     if (kind == DW_LINK_KIND_WELCOME && !dw_failed(dw_cose_read(context, object, &cose)) &&
         !dw_failed(dw_welcome_read(cose.payload, &welcome))) {
         dw_key_from_pub(welcome.service_pub, &hub.service);
-        hub.knows_service = !dw_failed(dw_signed_open(&hub.service, context, object, &payload));
-        printf("{\"event\":\"welcome\",\"home\":\"%s\"}\n", welcome.home);
+        uint8_t proof[32];
+        dw_pairing_service_proof(&hub.pairing, hub.enrol.hub_pub, hub.enrol.nonce,
+                                 welcome.service_pub, proof);
+        hub.knows_service = !dw_failed(dw_signed_open(&hub.service, context, object, &payload)) &&
+                            dw_same(welcome.proof, proof, sizeof(proof));
+        printf("{\"event\":\"welcome\",\"home\":\"%s\",\"proven\":%s}\n", welcome.home,
+               hub.knows_service ? "true" : "false");
     } else if (kind == DW_LINK_KIND_INTRODUCE || kind == DW_LINK_KIND_MANIFEST ||
                kind == DW_LINK_KIND_SHIFT) {
         hear_signed(kind, object);
@@ -562,6 +570,8 @@ static void obey(char *line)
                    word[2], word[3], word[4], word[5], word[6], word[7]);
     if (strcmp(word[0], "enrol") == 0 && n == 1)
         SEND("doorward/v1/enrol", DW_LINK_KIND_ENROL, enrol, &hub.enrol);
+    else if (strcmp(word[0], "overhear") == 0 && n == 2)
+        DW_ASSERT(!dw_failed(dw_unhex(word[1], hub.enrol.pairing, 32)));
     else if (strcmp(word[0], "policy") == 0 && n == 2)
         hub.policy = strcmp(word[1], "silent") == 0  ? -1
                      : strcmp(word[1], "ready") == 0 ? DW_CHECK_NONE
@@ -639,7 +649,7 @@ static void run(void)
 
 int main(int argc, char **argv)
 {
-    char id[17], name[40];
+    char id[17], name[40], pairing[65];
     if (argc < 6) {
         fprintf(stderr, "usage: fake_hub BROKER_PORT KEY_FILE PAIRING_CODE ZONE DOOR...\n");
         return 2;
@@ -651,8 +661,11 @@ int main(int argc, char **argv)
     else
         DW_ASSERT(!dw_failed(dw_secret_create(argv[2], &hub.secret)));
     dw_secret_new(&hub.owner);
-    dw_sha256(dw_view_of(argv[3], strlen(argv[3])), hub.enrol.pairing_hash);
+    DW_ASSERT(!dw_failed(dw_pairing_read(dw_view_of(argv[3], strlen(argv[3])), &hub.pairing)));
     memcpy(hub.enrol.hub_pub, hub.secret.key.pub, sizeof(hub.enrol.hub_pub));
+    dw_random(hub.enrol.nonce, sizeof(hub.enrol.nonce));
+    dw_pairing_name(&hub.pairing, hub.enrol.pairing);
+    dw_pairing_hub_proof(&hub.pairing, hub.enrol.hub_pub, hub.enrol.nonce, hub.enrol.proof);
     (void)snprintf(hub.enrol.zone, sizeof(hub.enrol.zone), "%s", argv[4]);
     for (int i = 5; i < argc && i < 9; i++)
         (void)snprintf(hub.enrol.door[hub.enrol.door_count++], DW_NAME_MAX, "%s", argv[i]);
@@ -660,7 +673,8 @@ int main(int argc, char **argv)
     (void)snprintf(hub.topic_in, sizeof(hub.topic_in), "doorward/v1/%s/in", id);
     (void)snprintf(hub.topic_out, sizeof(hub.topic_out), "doorward/v1/%s/out", id);
     (void)snprintf(name, sizeof(name), "fake-hub-%s", id);
-    printf("{\"event\":\"hub\",\"id\":\"%s\"}\n", id);
+    dw_hex(hub.enrol.pairing, 32, pairing);
+    printf("{\"event\":\"hub\",\"id\":\"%s\",\"pairing\":\"%s\"}\n", id, pairing);
     (void)mosquitto_lib_init();
     hub.mosq = mosquitto_new(name, false, NULL);
     DW_ASSERT(hub.mosq);

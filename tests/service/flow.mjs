@@ -1,6 +1,6 @@
 // The way of a parcel through the service: order, assignment, door, receipt; and each refusal in words.
 import assert from 'node:assert/strict';
-import { Broker, Service, askBody, makePasskey, signed, slide, civil, hex, jobBody, main, makeAgency, makeHome, makeStreet, makeVisitor, noonZone, ok, permit, test, until, Hub } from './rig.mjs';
+import { Broker, Service, askBody, makePasskey, signed, slide, civil, hex, jobBody, main, makeAgency, makeHome, makeStreet, makeVisitor, noonZone, ok, pairingCode, permit, test, until, Hub } from './rig.mjs';
 
 const broker = await new Broker().open();
 const service = await (await new Service('flow', { broker: `127.0.0.1:${broker.port}` }).open()).linked();
@@ -319,25 +319,57 @@ test('a hub that comes back gets all its jobs again, with their revisions', asyn
 });
 
 test('pairing works in either order; a wrong code waits; a code is used once', async () => {
-  const code = `late-${hex(6)}`;
+  const code = pairingCode(), another = pairingCode();
   const early = await new Hub('early', broker, { code, zone }).open();
   early.say('enrol');
   await service.get('/v1/health');
-  const other = ok(await service.post('/v1/homes', service.admin, { name: 'Other', pairing_code: 'not-this-code' }), 201);
+  const other = ok(await service.post('/v1/homes', service.admin, { name: 'Other', pairing_code: another }), 201);
   assert.equal(other.state, 'waiting');
-  const h = ok(await service.post('/v1/homes', service.admin, { name: 'Late', pairing_code: code }), 201);
-  await early.next('welcome');
+  // Typed as people type.
+  const h = ok(await service.post('/v1/homes', service.admin, { name: 'Late', pairing_code: code.toLowerCase().replaceAll('-', ' ') }), 201);
+  assert.equal((await early.next('welcome')).proven, true);
   const shown = ok(await service.get(`/v1/homes/${h.id}`, h.token), 200);
   assert.equal(shown.state, 'enrolled');
   assert.deepEqual(shown.doors.map((d) => d.name), ['front', 'garage']);
   assert.equal(ok(await service.get(`/v1/homes/${other.id}`, other.token), 200).state, 'waiting');
   assert.equal((await service.post('/v1/jobs', agency.token, jobBody({ ...other, zone }, null, ['x']))).body.code, 'no_hub');
-  assert.equal((await service.post('/v1/homes', service.admin, { name: 'Twice', pairing_code: 'not-this-code' })).body.code, 'exists');
+  assert.equal((await service.post('/v1/homes', service.admin, { name: 'Twice', pairing_code: another })).body.code, 'exists');
+  const slip = (code[0] === 'A' ? 'B' : 'A') + code.slice(1);
+  for (const typed of [slip, code.slice(0, -1), 'correct-horse-battery-staple', `${code}A`]) {
+    const no = await service.post('/v1/homes', service.admin, { name: 'Slip', pairing_code: typed });
+    assert.equal(no.body.code, 'bad_field', `${typed}: ${no.text}`);
+  }
+  assert.equal((await service.post('/v1/homes', service.admin, { name: 'Again', pairing_code: code })).body.code, 'exists');
   // A second hub with the used code finds no home.
   const thief = await new Hub('thief', broker, { code, zone }).open();
   thief.say('enrol');
   thief.say('enrol');
   await assert.rejects(thief.next('welcome', 0, 700));
+  // A hub that did not get its answer asks once more, and is answered.
+  const mark = early.mark;
+  early.say('enrol');
+  assert.equal((await early.next('welcome', mark)).proven, true);
+  await early.close();
+  await thief.close();
+});
+
+test('whoever overhears a hub that asks cannot take its place', async () => {
+  const code = pairingCode();
+  const early = await new Hub('overheard', broker, { code, zone }).open();
+  const thief = await new Hub('overhears', broker, { code: pairingCode(), zone }).open();
+  const heard = (await early.next('hub')).pairing;
+  assert.ok(!heard.includes(code) && !heard.includes(Buffer.from(code).toString('hex')));
+  thief.say(`overhear ${heard}`);
+  const dropped = async () => ok(await service.get('/v1/health'), 200).messages_dropped;
+  const before = await dropped();
+  early.say('enrol');
+  thief.say('enrol'); // before anybody typed the code: both wait, side by side
+  const h = ok(await service.post('/v1/homes', service.admin, { name: 'Overheard', pairing_code: code }), 201);
+  thief.say('enrol'); // and after it
+  assert.equal((await early.next('welcome')).proven, true);
+  await until('the thief to be refused', async () => await dropped() > before);
+  assert.equal(ok(await service.get(`/v1/homes/${h.id}`, service.admin), 200).hub, (await early.next('hub')).id);
+  assert.ok(!thief.events.some((e) => e.event === 'welcome'));
   await early.close();
   await thief.close();
 });

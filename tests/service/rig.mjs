@@ -1,5 +1,6 @@
 // A real broker, a real service and fake hubs on loopback, for the tests of this folder.
 import { spawn, execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
@@ -212,8 +213,16 @@ export function ok(r, status) {
   return r.body;
 }
 
+// As `doorward hub --pairing-code` makes them: 26 letters, and two that follow from them.
+export function pairingCode() {
+  const letters = 'ABCDEFGHJKLMNPQRSTUVWXYZ23456789', spell = (bytes) => [...bytes].map((b) => letters[b & 31]).join('');
+  const drawn = spell(crypto.getRandomValues(new Uint8Array(26)));
+  const check = createHash('sha256').update(`doorward/pairing-check/1\0${drawn}`).digest();
+  return (drawn + spell(check.subarray(0, 2))).match(/.{4}/g).join('-');
+}
+
 export async function makeHome(service, broker, name, { zone = noonZone(), location, doors } = {}) {
-  const code = `code-${hex(8)}`;
+  const code = pairingCode();
   const hub = await new Hub(name, broker, { code, zone, ...(doors ? { doors } : {}) }).open();
   const home = ok(await service.post('/v1/homes', service.admin, { name: `Home ${name}`, pairing_code: code, ...(location ? { location } : {}) }), 201);
   hub.say('enrol');

@@ -186,8 +186,10 @@ static void fill_lock_answer(struct rng *g, struct dw_lock_answer *m)
 
 static void fill_enrol(struct rng *g, struct dw_enrol *m)
 {
-    BYTES(pairing_hash);
     BYTES(hub_pub);
+    BYTES(nonce);
+    BYTES(pairing);
+    BYTES(proof);
     zone(g, m->zone);
     m->door_count = (uint8_t)(1 + rng_below(g, 4));
     for (size_t i = 0; i < m->door_count; i++) {
@@ -200,6 +202,7 @@ static void fill_welcome(struct rng *g, struct dw_welcome *m)
 {
     BYTES(hub);
     BYTES(service_pub);
+    BYTES(proof);
     name(g, m->home, sizeof m->home);
 }
 

@@ -1,5 +1,6 @@
 /* The crypto facade against published vectors, and key files. */
 #include "crypto/crypto.h"
+#include "crypto/pairing.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -262,13 +263,63 @@ static void base64url(void **state)
     assert_true(dw_is(dw_unbase64url("Zm9v", 4, bytes, 2, &len), DW_E_INVALID));
 }
 
+static dw_err typed(const char *text, struct dw_pairing *ret_pairing)
+{
+    return dw_pairing_read(dw_view_of(text, strlen(text)), ret_pairing);
+}
+
+static void assert_hex(const uint8_t bytes[32], const char *want)
+{
+    char text[65];
+    dw_hex(bytes, 32, text);
+    assert_string_equal(text, want);
+}
+
+/* Reckoned apart from this code, from docs/spec/messages.md 5.1 and 5.2. */
+static void pairing_codes(void **state)
+{
+    (void)state;
+    struct dw_pairing p, q;
+    uint8_t hub[32], nonce[32], service[32], out[32];
+    char code[DW_PAIRING_TEXT], again[DW_PAIRING_TEXT];
+    assert_true(dw_is(typed("ABCD-EFGH-JKLM-NPQR-STUV-WXYZ-23QC", &p), DW_E_OK));
+    assert_true(dw_is(typed(" abcdefgh jklmnpqrstuvwxyz23qc", &q), DW_E_OK));
+    assert_memory_equal(&p, &q, sizeof p);
+    memset(hub, 1, 32);
+    memset(nonce, 2, 32);
+    memset(service, 3, 32);
+    dw_pairing_name(&p, out);
+    assert_hex(out, "3124757c5df459dcdd14c8e0eddf40d54dd2000ff3f8361e667835b23b0f217e");
+    dw_pairing_hub_proof(&p, hub, nonce, out);
+    assert_hex(out, "b5fdd282b7d8264b85ced0f774b3800ce8c4298693d1939432440d5a56c5e4e0");
+    dw_pairing_service_proof(&p, hub, nonce, service, out);
+    assert_hex(out, "2c697a8c0734b2b766a1b3fdf693a723a30d49820a6aa20d041b9d561ff65150");
+
+    static const char *const wrong[] = {"",
+                                        "ABCDEFGHJKLMNPQRSTUVWXYZ23QD", /* the last letter */
+                                        "BACDEFGHJKLMNPQRSTUVWXYZ23QC", /* two changed places */
+                                        "ABCDEFGHJKLMNPQRSTUVWXYZ23Q",
+                                        "ABCDEFGHJKLMNPQRSTUVWXYZ23QCA",
+                                        "ABCDEFGHJKLMNPQRSTUVWXYZ23Q0",
+                                        "a code that I made up"};
+    for (size_t i = 0; i < DW_ARRAY_COUNT(wrong); i++)
+        assert_true(dw_is(typed(wrong[i], &q), DW_E_INVALID));
+
+    dw_pairing_new(code);
+    dw_pairing_new(again);
+    assert_int_equal(strlen(code), DW_PAIRING_TEXT - 1);
+    assert_string_not_equal(code, again);
+    assert_true(dw_is(typed(code, &q), DW_E_OK));
+    assert_memory_not_equal(&p, &q, sizeof p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ed25519_vectors), cmocka_unit_test(sha256_vectors),
         cmocka_unit_test(thumbprints),     cmocka_unit_test(hexadecimal),
         cmocka_unit_test(base64url),       cmocka_unit_test(comparing_and_drawing),
-        cmocka_unit_test(key_files),
+        cmocka_unit_test(key_files),       cmocka_unit_test(pairing_codes),
     };
     return cmocka_run_group_tests_name("crypto", tests, set_up, NULL);
 }

@@ -23,6 +23,7 @@
 #include "core/wall.h"
 #include "crypto/chain.h"
 #include "crypto/crypto.h"
+#include "crypto/pairing.h"
 #include "crypto/webauthn.h"
 #include "hub/guard/store.h"
 #include "hub/ipc.h"
@@ -40,10 +41,10 @@ struct settings {
     char door[4][DW_NAME_MAX];
     char camera_key[256], camera_class[8];
     char lock_key[256], lock_adapter[32];
-    char service_key[256];  /* empty: the first WELCOME that answers our pairing code is believed */
-    char pairing_code[40];  /* empty: not open for pairing */
-    char front_origin[128]; /* the one origin that passkeys are made for; empty: no sign-in */
-    uint32_t grant_wait_ms; /* from an owner's signature until a grant is live: time for a veto */
+    char service_key[256];   /* empty: learnt by pairing */
+    char pairing_code[40];   /* empty: not open for pairing */
+    char front_origin[128];  /* the one origin that passkeys are made for; empty: no sign-in */
+    uint32_t grant_wait_ms;  /* from an owner's signature until a grant is live: time for a veto */
     uint32_t recovery_hours; /* from the code to a new owner [I48] */
     char ready_file[256];    /* written when every child is up; for whoever waits for the start */
     bool trust_clock;
@@ -390,6 +391,9 @@ struct guard {
     bool has_more_out; /* in the database, not in the outbox */
     uint32_t hello_credit, job_credit, intro_credit;
     uint64_t credit_ms;
+    bool is_pairing; /* open for it: there is a code, and no service yet */
+    struct dw_pairing pairing;
+    uint8_t pairing_nonce[DW_NONCE_BYTES]; /* of this run */
     uint64_t enrol_ms;
     uint32_t enrol_wait_ms;
     bool is_rolled_back; /* the record is shorter than it was: no visitors [protocol 4.7] */
@@ -480,6 +484,7 @@ void link_send_outbox(struct guard *g);
 bool link_wish(struct guard *g, const struct dw_wish *m, uint8_t *room, size_t cap,
                struct store_write *w);
 void link_enrol(struct guard *g);
+bool link_open_pairing(struct guard *g); /* at the start; false: the setting holds no code */
 void link_aborted(struct guard *g, uint64_t visit, struct dw_view courier_nonce);
 struct hello *hello_of(struct guard *g, uint32_t handle);
 struct hello *link_place(struct guard *g); /* for one more question; NULL: all are under way */

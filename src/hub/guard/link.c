@@ -5,6 +5,7 @@
 #include "crypto/signed.h"
 #include "hub/guard/guard.h"
 #include "os/os.h"
+#include "wire/text.h"
 
 #define HELLO_AGE_MS_MAX 10000u /* [wire/visit.h] */
 #define RESEND_MS        3000u
@@ -274,25 +275,38 @@ static void on_wish_ack(struct guard *g, const struct dw_wish_ack *a)
     }
 }
 
+bool link_open_pairing(struct guard *g)
+{
+    const char *code = g->set.pairing_code;
+    if (code[0] == 0 || g->has_service)
+        return true;
+    if (dw_failed(dw_pairing_read(dw_text_of(code, sizeof g->set.pairing_code), &g->pairing)))
+        return false;
+    dw_random(g->pairing_nonce, sizeof g->pairing_nonce);
+    g->is_pairing = true;
+    return true;
+}
+
 void link_enrol(struct guard *g)
 {
     uint64_t now = dw_now().ms;
-    if (g->set.pairing_code[0] == 0 || g->has_service || !g->is_link_up ||
-        now - g->enrol_ms < g->enrol_wait_ms)
+    if (!g->is_pairing || !g->is_link_up || now - g->enrol_ms < g->enrol_wait_ms)
         return;
     g->enrol_ms = now;
     g->enrol_wait_ms = g->enrol_wait_ms == 0                 ? 1000
                        : g->enrol_wait_ms < ENROL_MS_MAX / 2 ? g->enrol_wait_ms * 2
                                                              : ENROL_MS_MAX;
     struct dw_enrol e = {0};
-    dw_sha256(dw_view_of(g->set.pairing_code, strlen(g->set.pairing_code)), e.pairing_hash);
-    memcpy(e.hub_pub, g->secret.key.pub, 32);
+    dw_pairing_name(&g->pairing, e.pairing);
+    dw_pairing_hub_proof(&g->pairing, g->secret.key.pub, g->pairing_nonce, e.proof);
+    memcpy(e.hub_pub, g->secret.key.pub, sizeof e.hub_pub);
+    memcpy(e.nonce, g->pairing_nonce, sizeof e.nonce);
     memcpy(e.zone, g->set.zone, sizeof e.zone);
     for (size_t i = 0; i < 4 && g->set.door[i][0]; i++) {
         memcpy(e.door[i], g->set.door[i], sizeof e.door[i]);
         e.door_count++;
     }
-    uint8_t payload[500], bytes[760];
+    uint8_t payload[600], bytes[860];
     uint16_t len = 0;
     struct dw_buf p = dw_buf_of(payload, sizeof payload);
     if (dw_failed(dw_enrol_write(&e, &p)) ||
@@ -695,16 +709,16 @@ void link_end_unpermitted(struct guard *g)
     }
 }
 
+/* It carries the key that it is signed with; that the key is our service's is proven by the code
+ * alone [I2]. A service key in the settings is stronger: then nothing else is believed. */
 static void on_welcome(struct guard *g, struct dw_view cose)
 {
-    /* It carries the key that it is signed with; believed only while we are open for pairing, and
-     * only if it names us. A service key in the settings is stronger: then nothing else is
-     * believed. */
     struct dw_cose parts;
     struct dw_welcome w;
     struct dw_view payload;
     struct dw_key key;
-    if (g->has_service || g->set.pairing_code[0] == 0)
+    uint8_t proof[DW_HASH_BYTES];
+    if (!g->is_pairing)
         return;
     if (dw_failed(dw_cose_read(DW_CONTEXT_WELCOME, cose, &parts)) ||
         dw_failed(dw_welcome_read(parts.payload, &w)))
@@ -715,8 +729,15 @@ static void on_welcome(struct guard *g, struct dw_view cose)
         dw_log("warn", "welcome", "refused=signature");
         return;
     }
+    dw_pairing_service_proof(&g->pairing, g->secret.key.pub, g->pairing_nonce, key.pub, proof);
+    if (!dw_same(w.proof, proof, sizeof proof)) {
+        dw_log("warn", "welcome", "refused=proof");
+        return;
+    }
     g->service = key;
     g->has_service = true;
+    g->is_pairing = false;
+    memset(&g->pairing, 0, sizeof g->pairing);
     memcpy(g->home, w.home, sizeof g->home);
     house_tell_params(g);
     struct store_write s = {.meta_key = "service", .meta = dw_view_of(key.pub, 32)};

@@ -40,7 +40,7 @@ static const struct dw_setting table[] = {
     {"service_key", DW_SETTING_STRING, OFFSET(service_key), 0, ROOM(service_key), "", "",
      "public key file of the service; empty: learnt by pairing"},
     {"pairing_code", DW_SETTING_STRING, OFFSET(pairing_code), 0, ROOM(pairing_code), "", "",
-     "open for pairing with this code; empty: closed"},
+     "open for pairing with this code (doorward hub --pairing-code); empty: closed"},
     {"front.origin", DW_SETTING_STRING, OFFSET(front_origin), 0, ROOM(front_origin), "", "",
      "the address of the household's pages, as https://home.example; passkeys hold there only"},
     {"grant_wait_ms", DW_SETTING_UINT, OFFSET(grant_wait_ms), 0, 86400000, "600000", "ms",
@@ -338,6 +338,9 @@ static int run_guard(const char *config_path, int nursery)
     if (g->is_rolled_back)
         dw_log("error", "record", "rolled_back=1 why=\"%s\"", why);
     find_service(g);
+    if (!link_open_pairing(g))
+        return wrong("pairing_code: a letter is wrong, or it was not made by: doorward hub "
+                     "--pairing-code");
     wall_start(g);
     dw_interlock_init(&g->door, &params, dw_now());
     uv_timer_init(&g->loop, &g->clock);
@@ -390,12 +393,25 @@ static int run_guard(const char *config_path, int nursery)
     return 0;
 }
 
+static int print_pairing_code(void)
+{
+    char code[DW_PAIRING_TEXT];
+    if (dw_failed(dw_crypto_init()))
+        return wrong("the crypto library does not start");
+    dw_pairing_new(code);
+    printf("%s\n", code);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"nursery", required_argument, NULL, 'n'},
-        {"verbose", no_argument, NULL, 'v'},      {"help", no_argument, NULL, 'h'},
-        {"effective", no_argument, NULL, 'e'},    {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"nursery", required_argument, NULL, 'n'},
+                                            {"verbose", no_argument, NULL, 'v'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {"effective", no_argument, NULL, 'e'},
+                                            {"pairing-code", no_argument, NULL, 'p'},
+                                            {NULL, 0, NULL, 0}};
     const char *config = NULL;
     int nursery = -1, c;
     bool verbose = false;
@@ -405,14 +421,15 @@ int main(int argc, char **argv)
         case 'n': nursery = (int)strtol(optarg, NULL, 10); break;
         case 'v': verbose = true; break;
         case 'h':
-            printf("doorward hub --config FILE [--verbose]\n\nThe program in the home: decides, "
-                   "records, "
-                   "owns the door.\nSettings and their defaults:\n\n");
+            printf("doorward hub --config FILE [--verbose]\ndoorward hub --pairing-code   makes a "
+                   "code for the setting of that name and for the service\n\nThe program in the "
+                   "home: decides, records, owns the door.\nSettings and their defaults:\n\n");
             for (size_t i = 0; i < DW_ARRAY_COUNT(table); i++)
                 printf("  %-16s %s%s%s\n", table[i].key,
                        table[i].fallback ? table[i].fallback : "(must be given)", "  # ",
                        table[i].help);
             return 0;
+        case 'p': return print_pairing_code();
         default: return 2;
         }
     }

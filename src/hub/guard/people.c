@@ -183,10 +183,7 @@ static bool token_hash(const char *token, size_t cap, uint8_t ret_hash[32])
     return true;
 }
 
-/* 20 characters, 100 bits, without those that are read as each other; typed in any case, with or
- * without what stands between. */
-static const char code_letters[] = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-
+/* 20 characters: 100 bits. */
 static void code_hash(const char code[CODE_CHARS], uint8_t ret_hash[32])
 {
     static const char context[] = "doorward/recovery/1";
@@ -199,7 +196,7 @@ static void code_new(struct book *b, char *ret_text, size_t cap)
     char code[CODE_CHARS];
     dw_random(bytes, sizeof bytes);
     for (size_t i = 0; i < CODE_CHARS; i++)
-        code[i] = code_letters[bytes[i] & 31];
+        code[i] = DW_CODE_LETTERS[bytes[i] & 31];
     code_hash(code, b->code_hash);
     b->has_code = true;
     (void)snprintf(ret_text, cap, "%.5s-%.5s-%.5s-%.5s", code, code + 5, code + 10, code + 15);
@@ -209,19 +206,7 @@ static bool code_fits(const struct book *b, const char *text, size_t cap)
 {
     char code[CODE_CHARS];
     uint8_t hash[32];
-    size_t n = 0;
-    struct dw_view v = dw_text_of(text, cap);
-    for (size_t i = 0; i < v.len; i++) {
-        char c = (char)v.ptr[i];
-        if (c == '-' || c == ' ')
-            continue;
-        if (c >= 'a' && c <= 'z')
-            c = (char)(c - 'a' + 'A');
-        if (n == CODE_CHARS || !strchr(code_letters, c))
-            return false;
-        code[n++] = c;
-    }
-    if (n != CODE_CHARS || !b->has_code)
+    if (!b->has_code || !dw_text_code(dw_text_of(text, cap), CODE_CHARS, code))
         return false;
     code_hash(code, hash);
     return dw_same(hash, b->code_hash, 32);

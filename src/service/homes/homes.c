@@ -3,12 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/pairing.h"
 #include "os/os.h"
 #include "service/agencies/signing.h"
 #include "service/civil.h"
 #include "service/homes/grants.h"
 #include "service/jobs/jobs.h"
 #include "service/visits/visits.h"
+#include "wire/text.h"
 
 /* Hubs that wait for somebody to type their code: more than this is not a street but an attack. */
 #define ENROLMENTS_MAX 256
@@ -19,41 +21,55 @@
 /* What a courier scans at the door to say which door this is. No secret: it opens nothing. */
 static void door_code_new(char ret_code[9])
 {
-    static const char alphabet[] = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"; /* 32, none alike */
     uint8_t draw[8];
     dw_random(draw, sizeof(draw));
     for (size_t i = 0; i < sizeof(draw); i++)
-        ret_code[i] = alphabet[draw[i] & 31];
+        ret_code[i] = DW_CODE_LETTERS[draw[i] & 31];
     ret_code[8] = 0;
 }
 
-static void welcome(struct dw_work *w, const uint8_t home[DW_ID_BYTES], const uint8_t thumb[32])
+/* The answer to ENROL: that we have the code, too. */
+static void welcome(struct dw_work *w, const uint8_t home[DW_ID_BYTES], const struct dw_enrol *in)
 {
     struct dw_welcome out = {0};
+    struct dw_pairing pairing;
+    struct dw_key hub;
     uint8_t bytes[256];
     struct dw_buf buf = dw_buf_of(bytes, sizeof(bytes));
-    sqlite3_stmt *q = dw_db_ask(w->db, "SELECT name FROM homes WHERE id = ?", "k", home);
-    if (!dw_db_next(w->db, q))
+    sqlite3_stmt *q =
+        dw_db_ask(w->db, "SELECT name, pairing_key FROM homes WHERE id = ?", "k", home);
+    if (!dw_db_next(w->db, q) || !dw_col_blob(q, 1, pairing.key, sizeof(pairing.key)))
         return;
-    memcpy(out.hub, thumb, sizeof(out.hub));
+    dw_key_from_pub(in->hub_pub, &hub);
+    memcpy(out.hub, hub.thumb, sizeof(out.hub));
     memcpy(out.service_pub, w->service->key.key.pub, sizeof(out.service_pub));
+    dw_pairing_service_proof(&pairing, in->hub_pub, in->nonce, out.service_pub, out.proof);
     (void)snprintf(out.home, sizeof(out.home), "%.47s", dw_col_text(q, 0));
     if (!dw_failed(dw_welcome_write(&out, &buf)))
-        dw_post(w, thumb, DW_LINK_KIND_WELCOME, dw_view_of_buf(&buf));
+        dw_post(w, hub.thumb, DW_LINK_KIND_WELCOME, dw_view_of_buf(&buf));
 }
 
-/* The hub becomes this home's. */
-static bool pair(struct dw_work *w, const uint8_t home[DW_ID_BYTES], const struct dw_enrol *in)
+/* The hub becomes this home's, if it has the home's code. */
+static bool pair(struct dw_work *w, const uint8_t home[DW_ID_BYTES],
+                 const struct dw_pairing *pairing, const struct dw_enrol *in)
 {
     struct dw_key key;
+    uint8_t proof[DW_HASH_BYTES];
     char hub_id[17], code[9];
+    dw_pairing_hub_proof(pairing, in->hub_pub, in->nonce, proof);
+    if (!dw_same(proof, in->proof, sizeof(proof))) {
+        dw_log("warn", "pairing", "state=refused reason=proof");
+        return false;
+    }
+    if (!dw_zone_is_known(in->zone) || in->door_count < 1 || in->door_count > 4) {
+        dw_log("warn", "pairing", "state=refused reason=zone");
+        return false;
+    }
     dw_key_from_pub(in->hub_pub, &key);
     dw_hex(key.thumb, 8, hub_id);
-    if (!dw_zone_is_known(in->zone) || in->door_count < 1 || in->door_count > 4)
-        return false;
     (void)dw_db_do(w->db,
-                   "UPDATE homes SET pairing_hash = NULL, hub_pub = ?, hub_thumb = ?, hub_id = ?,"
-                   " zone = ?, heard = ? WHERE id = ?",
+                   "UPDATE homes SET hub_pub = ?, hub_thumb = ?, hub_id = ?, zone = ?, heard = ?"
+                   " WHERE id = ?",
                    "hhttik", key.pub, key.thumb, hub_id, in->zone, dw_service_now_ms(), home);
     for (uint8_t i = 0; i < in->door_count; i++) {
         door_code_new(code);
@@ -61,57 +77,69 @@ static bool pair(struct dw_work *w, const uint8_t home[DW_ID_BYTES], const struc
                        "kitt", home, (int64_t)i,
                        dw_words_are_plain(in->door[i]) ? in->door[i] : "door", code);
     }
-    (void)dw_db_do(w->db, "DELETE FROM enrolments WHERE pairing_hash = ?", "h", in->pairing_hash);
-    welcome(w, home, key.thumb);
+    (void)dw_db_do(w->db, "DELETE FROM enrolments WHERE pairing = ?", "h", in->pairing);
+    welcome(w, home, in);
     return !w->db->is_failed;
+}
+
+/* Nobody has typed this hub's code yet. */
+static bool keep_waiting(struct dw_work *w, const struct dw_enrol *in)
+{
+    uint8_t bytes[600];
+    struct dw_buf buf = dw_buf_of(bytes, sizeof(bytes));
+    if (dw_failed(dw_enrol_write(in, &buf)))
+        return false;
+    (void)dw_db_do(w->db,
+                   "INSERT OR REPLACE INTO enrolments (pairing, hub_pub, message, asked)"
+                   " VALUES (?, ?, ?, ?)",
+                   "hhbi", in->pairing, in->hub_pub, buf.ptr, buf.len, dw_service_now_ms());
+    return dw_db_do(w->db,
+                    "DELETE FROM enrolments WHERE (pairing, hub_pub) NOT IN"
+                    " (SELECT pairing, hub_pub FROM enrolments ORDER BY asked DESC LIMIT ?)",
+                    "i", (int64_t)ENROLMENTS_MAX);
 }
 
 bool dw_homes_hear(struct dw_work *w)
 {
     struct dw_message *m = (struct dw_message *)w;
-    uint8_t payload[512];
     uint8_t home[DW_ID_BYTES];
-    struct dw_buf buf = dw_buf_of(payload, sizeof(payload));
+    struct dw_pairing pairing;
     sqlite3_stmt *q =
         dw_db_ask(w->db, "SELECT id FROM homes WHERE hub_thumb = ?", "h", m->hub.thumb);
     if (dw_db_next(w->db, q) && dw_col_blob(q, 0, home, sizeof(home))) {
         (void)dw_db_do(w->db, "UPDATE homes SET heard = ? WHERE id = ?", "ik", dw_service_now_ms(),
                        home);
-        welcome(w, home, m->hub.thumb);
+        welcome(w, home, &m->enrol);
         dw_jobs_send_of_home(w, home);
         dw_introductions_send(w, home);
         return true;
     }
-    q = dw_db_ask(w->db, "SELECT id FROM homes WHERE pairing_hash = ?", "h", m->enrol.pairing_hash);
-    if (dw_db_next(w->db, q) && dw_col_blob(q, 0, home, sizeof(home))) {
-        m->is_refused = !pair(w, home, &m->enrol);
-        return !m->is_refused;
-    }
-    if (dw_failed(dw_enrol_write(&m->enrol, &buf)))
-        return false;
-    (void)dw_db_do(w->db,
-                   "INSERT OR REPLACE INTO enrolments (pairing_hash, message, asked)"
-                   " VALUES (?, ?, ?)",
-                   "hbi", m->enrol.pairing_hash, buf.ptr, buf.len, dw_service_now_ms());
-    return dw_db_do(w->db,
-                    "DELETE FROM enrolments WHERE pairing_hash NOT IN"
-                    " (SELECT pairing_hash FROM enrolments ORDER BY asked DESC LIMIT ?)",
-                    "i", (int64_t)ENROLMENTS_MAX);
+    q = dw_db_ask(w->db, "SELECT id, pairing_key, hub_pub IS NOT NULL FROM homes WHERE pairing = ?",
+                  "h", m->enrol.pairing);
+    if (!dw_db_next(w->db, q) || !dw_col_blob(q, 0, home, sizeof(home)) ||
+        !dw_col_blob(q, 1, pairing.key, sizeof(pairing.key)))
+        return keep_waiting(w, &m->enrol);
+    bool is_used = sqlite3_column_int(q, 2) == 1;
+    m->is_refused = is_used || !pair(w, home, &pairing, &m->enrol);
+    return !m->is_refused;
 }
 
 /* The hub may have asked before the code was typed here. */
 static void pair_with_waiting(struct dw_call *c, const uint8_t home[DW_ID_BYTES],
-                              const uint8_t hash[DW_HASH_BYTES])
+                              const struct dw_pairing *pairing, const uint8_t name[DW_HASH_BYTES])
 {
-    struct dw_enrol enrol;
+    static struct dw_enrol enrol[ENROLMENTS_MAX]; /* the writer is one thread */
+    size_t count = 0;
     sqlite3_stmt *q =
-        dw_db_ask(c->work.db, "SELECT message FROM enrolments WHERE pairing_hash = ?", "h", hash);
-    if (!dw_db_next(c->work.db, q))
-        return;
-    dw_err e = dw_enrol_read(
-        dw_view_of(sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0)), &enrol);
-    if (!dw_failed(e) && !pair(&c->work, home, &enrol))
-        dw_log("warn", "pairing", "state=refused reason=zone");
+        dw_db_ask(c->work.db, "SELECT message FROM enrolments WHERE pairing = ?", "h", name);
+    while (count < ENROLMENTS_MAX && dw_db_next(c->work.db, q)) {
+        struct dw_view message =
+            dw_view_of(sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0));
+        count += !dw_failed(dw_enrol_read(message, &enrol[count]));
+    }
+    for (size_t i = 0; i < count; i++)
+        if (pair(&c->work, home, pairing, &enrol[i]))
+            return;
 }
 
 /* -- homes --------------------------------------------------------------------------------------
@@ -210,32 +238,36 @@ static void read_place(struct dw_call *c, double *ret_lat, double *ret_lon, bool
 
 void dw_homes_post(struct dw_call *c)
 {
-    uint8_t id[DW_ID_BYTES], hash[DW_HASH_BYTES];
+    uint8_t id[DW_ID_BYTES], pairing_name[DW_HASH_BYTES];
+    struct dw_pairing pairing;
     double lat = 0, lon = 0;
     bool has_place;
     dw_in_only(c, c->body, "name", "pairing_code", "location", NULL);
     const char *name = dw_in_text(c, c->body, "name", DW_NAME_MAX - 1, DW_REQUIRED);
     const char *code = dw_in_text(c, c->body, "pairing_code", 64, DW_REQUIRED);
     read_place(c, &lat, &lon, &has_place);
-    if (code && strlen(code) < 8)
-        dw_problem_say(c, DW_PROBLEM_BAD_FIELD, "pairing_code must have 8 characters or more.");
+    if (code && dw_failed(dw_pairing_read(dw_view_of(code, strlen(code)), &pairing)))
+        dw_problem_say(c, DW_PROBLEM_BAD_FIELD,
+                       "pairing_code: a letter is wrong, or it was not made by 'doorward hub "
+                       "--pairing-code'.");
     if (dw_is_refused(c))
         return;
-    dw_sha256(dw_view_of(code, strlen(code)), hash);
+    dw_pairing_name(&pairing, pairing_name);
     sqlite3_stmt *q =
-        dw_db_ask(c->work.db, "SELECT 1 FROM homes WHERE pairing_hash = ?", "h", hash);
+        dw_db_ask(c->work.db, "SELECT 1 FROM homes WHERE pairing = ?", "h", pairing_name);
     if (dw_db_next(c->work.db, q)) {
-        dw_problem_say(c, DW_PROBLEM_EXISTS, "A home waits for a hub with this code already.");
+        dw_problem_say(c, DW_PROBLEM_EXISTS, "A home has this code already: make another.");
         return;
     }
     dw_id_new(id);
     (void)dw_db_do(c->work.db,
-                   "INSERT INTO homes (id, name, pairing_hash, created) VALUES (?, ?, ?, ?)",
-                   "kthi", id, name, hash, dw_service_now_ms());
+                   "INSERT INTO homes (id, name, pairing, pairing_key, created)"
+                   " VALUES (?, ?, ?, ?, ?)",
+                   "kthhi", id, name, pairing_name, pairing.key, dw_service_now_ms());
     if (has_place)
         (void)dw_db_do(c->work.db, "UPDATE homes SET latitude = ?, longitude = ? WHERE id = ?",
                        "ddk", lat, lon, id);
-    pair_with_waiting(c, id, hash);
+    pair_with_waiting(c, id, &pairing, pairing_name);
     dw_answer(c, 201, show(c, id));
     (void)dw_token_grant(c, DW_ROLE_OWNER, id);
 }

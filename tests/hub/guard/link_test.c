@@ -652,6 +652,67 @@ static void a_window_is_kept_to_the_minute_in_civil_time(void **state)
     }
 }
 
+/* What somebody answers who hears the hub ask: anybody's key, and whatever proof he can make. */
+static void welcome_from(const struct dw_secret *by, const struct dw_pairing *code,
+                         const uint8_t nonce[32], const struct dw_key *proven)
+{
+    struct dw_welcome w = {.home = "Home"};
+    uint8_t bytes[256];
+    struct dw_buf b = dw_buf_of(bytes, sizeof bytes);
+    memcpy(w.hub, g.secret.key.thumb, 32);
+    memcpy(w.service_pub, by->key.pub, 32);
+    dw_pairing_service_proof(code, g.secret.key.pub, nonce, proven->pub, w.proof);
+    assert_false(dw_failed(dw_welcome_write(&w, &b)));
+    deliver(DW_LINK_KIND_WELCOME, by, &b);
+}
+
+static void a_hub_that_asks_believes_only_who_has_its_code(void **state)
+{
+    (void)state;
+    const uint8_t old[32] = {1};
+    char text[DW_PAIRING_TEXT], other_text[DW_PAIRING_TEXT];
+    struct dw_pairing code, other;
+    g.has_service = false;
+    snprintf(g.set.door[0], sizeof g.set.door[0], "Front door");
+    snprintf(g.set.pairing_code, sizeof g.set.pairing_code, "correct-horse-battery-staple");
+    assert_false(link_open_pairing(&g)); /* made up, and so perhaps to be guessed */
+    dw_pairing_new(text);
+    dw_pairing_new(other_text);
+    assert_false(dw_failed(dw_pairing_read(dw_view_of(text, strlen(text)), &code)));
+    assert_false(dw_failed(dw_pairing_read(dw_view_of(other_text, strlen(other_text)), &other)));
+    snprintf(g.set.pairing_code, sizeof g.set.pairing_code, "%s", text);
+    assert_true(link_open_pairing(&g));
+    link_enrol(&g);
+    assert_int_equal(sent.enrols, 1);
+    assert_memory_equal(sent.enrol.hub_pub, g.secret.key.pub, 32);
+    assert_memory_equal(sent.enrol.nonce, g.pairing_nonce, 32);
+
+    welcome_from(&stranger, &other, g.pairing_nonce, &stranger.key); /* who answers first */
+    welcome_from(&service, &code, old, &service.key); /* the service's, of another time */
+    welcome_from(&stranger, &code, g.pairing_nonce, &service.key); /* its proof, another key */
+    struct dw_welcome w = {.home = "Home"}; /* the hub's own proof, sent back */
+    uint8_t bytes[256];
+    struct dw_buf b = dw_buf_of(bytes, sizeof bytes);
+    memcpy(w.hub, g.secret.key.thumb, 32);
+    memcpy(w.service_pub, stranger.key.pub, 32);
+    memcpy(w.proof, sent.enrol.proof, 32);
+    assert_false(dw_failed(dw_welcome_write(&w, &b)));
+    deliver(DW_LINK_KIND_WELCOME, &stranger, &b);
+    assert_false(g.has_service);
+    mono_ms += 60000;
+    link_enrol(&g); /* it goes on waiting for the right one */
+    assert_int_equal(sent.enrols, 2);
+
+    welcome_from(&service, &code, g.pairing_nonce, &service.key);
+    assert_true(g.has_service);
+    assert_memory_equal(g.service.pub, service.key.pub, 32);
+    mono_ms += 60000;
+    link_enrol(&g);
+    assert_int_equal(sent.enrols, 2);
+    welcome_from(&stranger, &code, g.pairing_nonce, &stranger.key); /* once is for good */
+    assert_memory_equal(g.service.pub, service.key.pub, 32);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -675,6 +736,7 @@ int main(void)
         CASE(words_of_a_lock_are_its_own),
         CASE(a_lock_that_moved_without_us_is_told_after_a_restart),
         CASE(a_window_is_kept_to_the_minute_in_civil_time),
+        CASE(a_hub_that_asks_believes_only_who_has_its_code),
     };
     if (dw_failed(dw_crypto_init()))
         return 1;

@@ -95,6 +95,9 @@ static void on_out(const struct dw_ipc_link *m)
         assert_false(dw_failed(dw_revoked_read(payload, &sent.revoked_out)));
     } else if (m->bytes[0] == DW_LINK_KIND_NEWS) {
         sent.news++;
+    } else if (m->bytes[0] == DW_LINK_KIND_ENROL) {
+        sent.enrols++;
+        assert_false(dw_failed(dw_enrol_read(payload, &sent.enrol)));
     } else if (m->bytes[0] == DW_LINK_KIND_WISH) {
         sent.wishes++;
         assert_false(dw_failed(dw_wish_read(payload, &sent.wish)));

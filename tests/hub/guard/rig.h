@@ -62,6 +62,8 @@ struct sent {
     struct dw_ipc_alert_set alert_set;
     struct dw_ipc_link_proof link_proof; /* newest */
     uint32_t link_proofs;
+    uint32_t enrols;
+    struct dw_enrol enrol;
     struct dw_wish wish;
 };
 extern struct sent sent;
