@@ -58,7 +58,8 @@ enum dw_ipc_type {
     DW_IPC_PEOPLE_ASK,    /* front -> guard */
     DW_IPC_PEOPLE_ANSWER, /* guard -> front */
     DW_IPC_PEOPLE,        /* guard -> front: who lives here, after each change */
-    DW_IPC_JOB,           /* guard -> front: a job as the household may see it, after each change */
+    DW_IPC_JOB,           /* guard -> front: a job as the household may see it, after each change;
+                             to alert: what it has to tell of one, and that it is over */
     DW_IPC_WHO,           /* guard -> front and alert: what a visit's number stands for */
     DW_IPC_ALERT_SET,     /* front -> guard -> alert: where to send alerts */
     DW_IPC_ALERT_DONE,    /* alert -> guard -> front: what became of one */

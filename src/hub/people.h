@@ -324,12 +324,23 @@ enum dw_job_state {
     DW_JOB_OVER,     /* its window has passed */
     DW_JOB_STATE_COUNT
 };
+/* What alert is to tell of a job, once each. */
+enum dw_job_news {
+    DW_JOB_NEWS_NONE = 0,
+    DW_JOB_NEWS_ASKS,  /* it wants a yes */
+    DW_JOB_NEWS_COMES, /* it comes unless somebody declines */
+    DW_JOB_NEWS_SOON,  /* the same, and its window is about to begin */
+    DW_JOB_NEWS_COUNT
+};
 struct dw_ipc_job {
     struct dw_ipc_head head;
     uint8_t id[16], agency[16];
     uint8_t state, kind, door, openings;
     uint8_t parcel_count, parcels_used, is_agency_stopped;
     uint8_t needs_yes; /* its grant asks each time, and nobody of the household has said yes */
+    uint8_t mode;      /* enum dw_grant_mode of its grant; DW_GRANT_MODE_COUNT: it is over */
+    uint8_t news;      /* enum dw_job_news */
+    uint8_t pad[6];
     uint32_t revision, dwell_ms;
     int64_t nbf_s, exp_s;
     struct dw_civil_window window;

@@ -236,6 +236,52 @@ test("a visit in two languages, with names, times and seconds", async (t) => {
   for (const x of [en, de]) for (const p of x.pushes) assert.ok(!/[{}]|undefined|\?\./.test(p.t + p.b), JSON.stringify(p));
 });
 
+/** What the guard has to tell of a job, its state, and the mode of its permission. */
+const NEWS = { none: 0, asks: 1, comes: 2, soon: 3 };
+const JOB = { expected: 1, declined: 2 };
+const MODE = { ask: 0, veto: 1 };
+const ID = "07" + "00".repeat(15);
+
+test("a delivery that waits for a yes: said once, in two languages, with what to do and where", async (t) => {
+  const { server, rig } = await home(t);
+  const en = new Browser(server, "en");
+  const de = new Browser(server, "de", 1);
+  rig.add(en, 1);
+  rig.add(de, 2);
+  rig.say("state");
+  rig.say(`job 7 ${NEWS.asks} ${JOB.expected} 1 ${MODE.ask}`);
+  const p = await en.push("alert.job.asks", 0, { who: "Stewart, Acme" });
+  assert.equal(p.b, "Monday, 23 November, 10:00-14:00. Say yes or no on the page. Without a yes the door does not open for it.");
+  assert.deepEqual([p.tag, p.url, p.level], [`job-${ID.slice(0, 16)}`, `/#/delivery/${ID}`, "notice"]);
+  const ttl = Number(en.requests[0].headers.ttl);
+  assert.ok(ttl > 3500 && ttl <= 3600, `until its window is over, not ${ttl}`);
+  assert.match((await de.push("alert.job.asks", 0, { who: "Stewart, Acme" })).b, /^Montag, 23\. November, 10:00-14:00\. Sagen Sie auf der Seite ja oder nein\./);
+  rig.say(`job 7 ${NEWS.none} ${JOB.expected} 0 ${MODE.ask}`); // somebody said yes
+  rig.say(`job 8 ${NEWS.comes} ${JOB.expected} 0 ${MODE.veto}`);
+  assert.match((await en.push("alert.job.comes", 0, { who: "Stewart, Acme" })).b, /say no on the page before they come\.$/);
+  rig.say(`job 8 ${NEWS.soon} ${JOB.expected} 0 ${MODE.veto}`);
+  assert.equal((await en.push("alert.job.soon", 0, { who: "Stewart, Acme" })).tag, "job-0800000000000000");
+  rig.say(`set ${TEST} 0 1 0 -`);
+  await en.push("alert.test.title");
+  assert.equal(en.pushes.length, 4, "each once");
+});
+
+test("what was decided before it could be handed over is not sent", async (t) => {
+  const { server, rig } = await home(t, { "alert.retry_ms": 200 });
+  const b = new Browser(server, "one");
+  rig.add(b);
+  rig.say("state");
+  server.answer = () => 503;
+  rig.say(`job 7 ${NEWS.asks} ${JOB.expected} 1 ${MODE.ask}`);
+  await until("a first try", () => b.requests.length === 1);
+  server.answer = () => 201;
+  rig.say(`job 7 ${NEWS.none} ${JOB.declined} 1 ${MODE.ask}`);
+  rig.say(`set ${TEST} 0 1 0 -`);
+  await b.push("alert.test.title");
+  await new Promise((r) => setTimeout(r, 600)); // longer than the next try would take
+  assert.deepEqual(b.pushes.map((p) => p.tag).filter((x) => x !== "test"), [`job-${ID.slice(0, 16)}`]);
+});
+
 test("each outcome says what is proven, and no more", async (t) => {
   const { server, rig } = await home(t);
   const b = new Browser(server, "one");

@@ -3,8 +3,8 @@
  *   alert_rig ALERT CONFIG
  *
  * Commands: state [key=number|text]...   story KIND VALUE VALUE2 VISIT [AGE_MS]   who VISIT
- * IS_OWNER VISITOR AGENCY   set WORD CHANNEL MEMBER LANG ENDPOINT [P256DH AUTH, in hexadecimal]
- * garbage N (bytes on its socket)   quit
+ * IS_OWNER VISITOR AGENCY   job NUMBER NEWS STATE NEEDS_YES MODE [LEFT_S]   set WORD CHANNEL MEMBER
+ * LANG ENDPOINT [P256DH AUTH, in hexadecimal] garbage N (bytes on its socket)   quit
  *
  * What it sees goes to stdout, one line each: ready, key HEX, done MEMBER CHANNEL DELIVERED GONE
  * STATUS MS ENDPOINT, ended.
@@ -181,6 +181,25 @@ static void say_who(const char *words)
     send_child(DW_IPC_WHO, &m);
 }
 
+/* Of 2026-11-23, 10:00 to 14:00. */
+static void tell_job(const char *words)
+{
+    struct dw_ipc_job m = {.window = {20780, 600, 840}};
+    unsigned number = 0, news = 0, job_state = 0, needs_yes = 0, mode = 0;
+    long long left_s = 3600;
+    (void)sscanf(words, "%u %u %u %u %u %lld", &number, &news, &job_state, &needs_yes, &mode,
+                 &left_s);
+    m.id[0] = (uint8_t)number;
+    m.news = (uint8_t)news;
+    m.state = (uint8_t)job_state;
+    m.needs_yes = (uint8_t)needs_yes;
+    m.mode = (uint8_t)mode;
+    m.exp_s = (int64_t)time(NULL) + left_s;
+    snprintf(m.visitor_name, sizeof m.visitor_name, "Stewart");
+    snprintf(m.agency_name, sizeof m.agency_name, "Acme");
+    send_child(DW_IPC_JOB, &m);
+}
+
 static void command(char *line)
 {
     char *rest = strchr(line, ' ');
@@ -194,6 +213,8 @@ static void command(char *line)
         tell_story(rest);
     } else if (strcmp(line, "who") == 0) {
         say_who(rest);
+    } else if (strcmp(line, "job") == 0) {
+        tell_job(rest);
     } else if (strcmp(line, "set") == 0) {
         set_place(rest);
     } else if (strcmp(line, "garbage") == 0) {

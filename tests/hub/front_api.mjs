@@ -525,7 +525,7 @@ test("deliveries, settings, mode, alerts", async (t) => {
     return r.jobs.length === 2 && r;
   });
   const id = `${"0".repeat(31)}1`;
-  assert.deepEqual([jobs[0].id, jobs[0].state, jobs[0].date, jobs[0].from, jobs[0].to, jobs[0].door, jobs[1].state], [id, "expected", "2026-11-16", "09:00", "11:00", "Front door", "declined"]);
+  assert.deepEqual([jobs[0].id, jobs[0].state, jobs[0].date, jobs[0].from, jobs[0].to, jobs[0].door, jobs[0].mode, jobs[1].state], [id, "expected", "2026-11-16", "09:00", "11:00", "Front door", "ask", "declined"]);
   rig.say("job 2 0 Parcels");
   await until("one job", async () => (await ada.get("/api/jobs")).json.jobs.length === 1);
   const wishes = [

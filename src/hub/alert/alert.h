@@ -1,7 +1,7 @@
 /* hub/alert/alert.h - the hub's child that tells people: Web Push and ntfy.
  *
- * It hears the guard's snapshots and story (DW_IPC_STATE, STORY, WHO), says what is proven in the
- * words of web/strings, with the time, and never sends a picture. It holds one key, with which
+ * It hears the guard's snapshots and story (DW_IPC_STATE, STORY, WHO, JOB), says what is proven in
+ * the words of web/strings, with the time, and never sends a picture. It holds one key, with which
  * browsers know that a push is ours, and opens nothing. Everything is bounded: places, waiting
  * messages, repeats, answers of servers.
  *
@@ -24,8 +24,10 @@
 #define ALERT_PLACES_EACH    8u   /* of one member */
 #define ALERT_DELIVERIES_MAX 256u /* messages on their way or waiting, all places together */
 #define ALERT_TRIES_MAX      12u
-#define ALERT_VISITS_MAX     8u   /* names and times of the newest visits */
-#define ALERT_REPEATS_MAX    10u  /* how often an alarm that nobody has seen is said again */
+#define ALERT_VISITS_MAX     8u  /* names and times of the newest visits */
+#define ALERT_JOBS_MAX       64u /* of the newest that were told */
+#define ALERT_REPEATS_MAX    10u /* how often an alarm that nobody has seen is said again */
+#define ALERT_WHO_MAX        (2 * DW_NAME_MAX + 4)
 #define ALERT_TICK_MS        100u /* the guard takes 20 results a second from us, and no more */
 #define ALERT_OWN_MAX        4u   /* servers of our own */
 
@@ -53,6 +55,7 @@ enum alert_truth {
     ALERT_CAMERA_IS,    /* `number`: enum dw_camera_state */
     ALERT_LINK_DOWN,
     ALERT_NO_ROOM,
+    ALERT_JOB_WAITS, /* `tag`: of a job that wants a yes, or may still be declined */
 };
 
 /* One message in all languages, shared by its deliveries. */
@@ -99,8 +102,13 @@ struct alert_visit {
     uint64_t visit; /* 0: free */
     uint64_t heard; /* order */
     uint64_t opened_ms, secured_ms;
-    char who[2 * DW_NAME_MAX + 4];
+    char who[ALERT_WHO_MAX];
     bool is_owner;
+};
+
+struct alert_job {
+    char tag[32]; /* "": free */
+    bool is_waiting;
 };
 
 struct alert {
@@ -145,6 +153,8 @@ struct alert {
     uint64_t budget_ms;   /* messages of the lower levels: a bucket */
     struct alert_visit visit[ALERT_VISITS_MAX];
     uint64_t visits_heard;
+    struct alert_job job[ALERT_JOBS_MAX];
+    uint32_t next_job;
 };
 
 /* main.c: ends the loop; the guard starts a new one. */
@@ -164,6 +174,7 @@ DW_MUST_USE bool places_origin(const struct alert *a, const char *endpoint, char
 void tell_start(struct alert *a);
 void tell_on_state(struct alert *a, const struct dw_ipc_state *s);
 void tell_on_story(struct alert *a, const struct dw_ipc_story *s);
+void tell_on_job(struct alert *a, const struct dw_ipc_job *j);
 void tell_on_who(struct alert *a, const struct dw_ipc_who *w);
 void tell_seen(struct alert *a);
 void tell_test(struct alert *a, uint32_t member);

@@ -55,6 +55,7 @@ union incoming {
     struct dw_ipc_state state;
     struct dw_ipc_story story;
     struct dw_ipc_who who;
+    struct dw_ipc_job job;
     struct dw_ipc_alert_set set;
     uint8_t room[8192];
 };
@@ -90,6 +91,8 @@ static void on_guard(uv_poll_t *poll, int status, int events)
             tell_on_story(a, &in.story);
         else if (type == DW_IPC_WHO)
             tell_on_who(a, &in.who);
+        else if (type == DW_IPC_JOB)
+            tell_on_job(a, &in.job);
         else if (type == DW_IPC_ALERT_SET)
             places_on_set(a, &in.set);
         else

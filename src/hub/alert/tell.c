@@ -4,8 +4,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "crypto/crypto.h"
 #include "hub/alert/alert.h"
 #include "os/os.h"
+#include "wire/grant.h"
 
 #define NEWS_S       300u    /* how long a moment of a visit is worth a push */
 #define ALARM_S      60u     /* it is said again, so an old one need not be kept */
@@ -44,7 +46,8 @@ struct saying {
     const char *tag;
     const char *page; /* of the household's app; NULL: of the visit, or today */
     uint64_t visit;
-    uint32_t member; /* 0: all */
+    uint32_t member;                      /* 0: all */
+    const struct dw_civil_window *window; /* NULL: does not apply */
 };
 
 static int64_t now_utc_ms(void)
@@ -62,10 +65,36 @@ static void time_text(int64_t utc_ms, unsigned lang, char *ret_text, size_t cap)
         words_fill("alert.time.unknown", lang, NULL, ret_text, cap);
 }
 
+static void day_text(int32_t day, unsigned lang, char *ret_text, size_t cap)
+{
+    time_t s = (time_t)day * 86400;
+    struct tm tm = {0};
+    char key[32], weekday[48], month[48], number[16];
+    (void)gmtime_r(&s, &tm); /* a civil day is in no zone */
+    snprintf(key, sizeof key, "alert.weekday.%d", tm.tm_wday);
+    words_fill(key, lang, NULL, weekday, sizeof weekday);
+    snprintf(key, sizeof key, "alert.month.%d", tm.tm_mon + 1);
+    words_fill(key, lang, NULL, month, sizeof month);
+    snprintf(number, sizeof number, "%d", tm.tm_mday);
+    const struct words_blank blanks[] = {
+        {"weekday", weekday}, {"number", number}, {"month", month}, {NULL, NULL}};
+    words_fill("alert.day", lang, blanks, ret_text, cap);
+}
+
+static void window_text(const struct dw_civil_window *w, unsigned lang, char *ret_text, size_t cap)
+{
+    char day[128], from[16], to[16];
+    day_text(w->day, lang, day, sizeof day);
+    snprintf(from, sizeof from, "%02u:%02u", w->from_min / 60u, w->from_min % 60u);
+    snprintf(to, sizeof to, "%02u:%02u", w->to_min / 60u, w->to_min % 60u);
+    const struct words_blank blanks[] = {{"day", day}, {"from", from}, {"to", to}, {NULL, NULL}};
+    words_fill("alert.window", lang, blanks, ret_text, cap);
+}
+
 static void fill(const struct saying *s, unsigned lang, struct alert_message *m)
 {
     char who[128] = "", time[48], now[48], seconds[16] = "-", gap[16], count[16], percent[16],
-         word[256] = "";
+         word[256] = "", window[192] = "";
     if (s->who && !s->who[0])
         words_fill("alert.someone", lang, NULL, who, sizeof who);
     else if (s->who)
@@ -79,12 +108,14 @@ static void fill(const struct saying *s, unsigned lang, struct alert_message *m)
     snprintf(percent, sizeof percent, "%u", s->percent);
     if (s->word)
         words_fill(s->word, lang, NULL, word, sizeof word);
+    if (s->window)
+        window_text(s->window, lang, window, sizeof window);
     const struct words_blank blanks[] = {
         {"who", who},         {"time", time},
         {"now", now},         {"seconds", seconds},
         {"gap", gap},         {"count", count},
         {"percent", percent}, {s->word_name ? s->word_name : "-", word},
-        {NULL, NULL},
+        {"window", window},   {NULL, NULL},
     };
     words_fill(s->title, lang, blanks, m->title[lang], sizeof m->title[lang]);
     words_fill(s->body, lang, blanks, m->body[lang], sizeof m->body[lang]);
@@ -149,12 +180,16 @@ static struct alert_visit *visit_of(struct alert *a, uint64_t visit)
     return oldest;
 }
 
+static void who_text(const char *visitor, const char *agency, char ret_who[ALERT_WHO_MAX])
+{
+    snprintf(ret_who, ALERT_WHO_MAX, visitor[0] && agency[0] ? "%.*s, %.*s" : "%.*s%.*s",
+             (int)DW_NAME_MAX - 1, visitor, (int)DW_NAME_MAX - 1, agency);
+}
+
 static void name_visit(struct alert_visit *v, const char *visitor, const char *agency)
 {
-    if (!visitor[0])
-        return;
-    snprintf(v->who, sizeof v->who, agency[0] ? "%.*s, %.*s" : "%.*s%.*s", (int)DW_NAME_MAX - 1,
-             visitor, (int)DW_NAME_MAX - 1, agency);
+    if (visitor[0])
+        who_text(visitor, agency, v->who);
 }
 
 void tell_on_who(struct alert *a, const struct dw_ipc_who *w)
@@ -557,6 +592,64 @@ static void on_grant(struct alert *a, const struct dw_ipc_story *s)
     say(a, &say_what);
 }
 
+/* ---- deliveries that the household may decide on ---- */
+
+/* ALERT_JOBS_MAX: none of them. */
+static size_t job_at(const struct alert *a, const char *tag)
+{
+    size_t i = 0;
+    while (i < ALERT_JOBS_MAX && strcmp(a->job[i].tag, tag) != 0)
+        i++;
+    return i;
+}
+
+static void say_job(struct alert *a, const struct dw_ipc_job *j, const char *tag)
+{
+    static const struct {
+        const char *title, *body;
+    } news[DW_JOB_NEWS_COUNT] = {
+        [DW_JOB_NEWS_ASKS] = {"alert.job.asks", "alert.job.asks.body"},
+        [DW_JOB_NEWS_COMES] = {"alert.job.comes", "alert.job.comes.body"},
+        [DW_JOB_NEWS_SOON] = {"alert.job.soon", "alert.job.comes.body"},
+    };
+    char who[ALERT_WHO_MAX], page[64], id[2 * sizeof j->id + 1];
+    int64_t left_s = a->state.is_clock_sure ? j->exp_s - now_utc_ms() / 1000 : DAY_S;
+    left_s = left_s > RECOVERY_S ? RECOVERY_S : left_s < NEWS_S ? NEWS_S : left_s;
+    who_text(j->visitor_name, j->agency_name, who);
+    dw_hex(j->id, sizeof j->id, id);
+    snprintf(page, sizeof page, "delivery/%s", id);
+    say(a, &(struct saying){.title = news[j->news].title,
+                            .body = news[j->news].body,
+                            .level = ALERT_NOTICE,
+                            .truth = ALERT_JOB_WAITS,
+                            .ttl_s = (uint32_t)left_s,
+                            .is_bounded = true,
+                            .who = who,
+                            .utc_ms = a->state.is_clock_sure ? now_utc_ms() : 0,
+                            .tag = tag,
+                            .page = page,
+                            .window = &j->window});
+}
+
+void tell_on_job(struct alert *a, const struct dw_ipc_job *j)
+{
+    char id[2 * sizeof j->id + 1], tag[sizeof a->job[0].tag];
+    dw_hex(j->id, sizeof j->id, id);
+    snprintf(tag, sizeof tag, "job-%.16s", id);
+    bool is_news = j->news != DW_JOB_NEWS_NONE && j->news < DW_JOB_NEWS_COUNT;
+    size_t at = job_at(a, tag);
+    if (at == ALERT_JOBS_MAX && !is_news)
+        return;
+    if (at == ALERT_JOBS_MAX)
+        at = a->next_job++ % ALERT_JOBS_MAX;
+    struct alert_job *known = &a->job[at];
+    memcpy(known->tag, tag, sizeof tag);
+    known->is_waiting = j->state == DW_JOB_EXPECTED && !j->is_agency_stopped &&
+                        (j->needs_yes || j->mode == DW_GRANT_VETO);
+    if (is_news && known->is_waiting)
+        say_job(a, j, tag);
+}
+
 static void on_mode(struct alert *a, const struct dw_ipc_story *s)
 {
     static const char *const modes[DW_MODE_COUNT] = {"alert.mode.unknown", "alert.mode.on",
@@ -657,12 +750,16 @@ bool tell_is_true(const struct alert *a, const struct alert_message *m, uint64_t
 {
     if (now_ms >= m->expires_ms)
         return false;
+    size_t at;
     switch (m->truth) {
     case ALERT_HAPPENED: return true;
     case ALERT_ALARM_ON: return (a->alarms & DW_BIT(m->number)) != 0;
     case ALERT_CAMERA_IS: return a->has_state && a->state.camera == m->number;
     case ALERT_LINK_DOWN: return a->has_state && !a->state.is_link_up;
     case ALERT_NO_ROOM: return a->has_state && !a->state.has_room;
+    case ALERT_JOB_WAITS:
+        at = job_at(a, m->tag);
+        return at < ALERT_JOBS_MAX && a->job[at].is_waiting;
     }
     return false;
 }

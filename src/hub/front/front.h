@@ -178,6 +178,7 @@ struct dw_note *dw_note_keep(struct dw_note *n);
 void dw_note_drop(struct dw_note *n);              /* NULL is fine */
 json_t *dw_say_name(const char name[DW_NAME_MAX]); /* never trusted to be UTF-8 or to end */
 json_t *dw_say_hex(const void *bytes, size_t len);
+const char *dw_say_grant_mode(uint8_t mode);
 struct dw_note *dw_say_hello(const struct dw_front *f);
 struct dw_note *dw_say_state(const struct dw_ipc_state *s);
 struct dw_note *dw_say_story(const struct dw_ipc_story *s, bool is_past);

@@ -6,10 +6,16 @@
 #include "wire/grant.h"
 
 static const char *const kinds[DW_VISIT_KIND_COUNT] = {"drop", "stay"};
-static const char *const modes[DW_GRANT_MODE_COUNT] = {"ask", "veto", "notify"};
 /* Unknown is not live. */
 static const char *const states[DW_GRANT_STATE_COUNT] = {"unknown", "waiting", "live",
                                                          "vetoed",  "revoked", "expired"};
+
+static const char *const modes[DW_GRANT_MODE_COUNT] = {"ask", "veto", "notify"};
+
+const char *dw_say_grant_mode(uint8_t mode)
+{
+    return mode < DW_GRANT_MODE_COUNT ? modes[mode] : "unknown";
+}
 
 static json_t *windows_json(const struct dw_ipc_grant *g)
 {
@@ -27,7 +33,7 @@ static json_t *grant_json(const struct dw_front *f, const struct dw_ipc_grant *g
                           dw_say_hex(g->id, 16), "agency", dw_say_hex(g->agency, 16), "name",
                           dw_say_name(g->name), "hosted", g->is_hosted == 1, "kind",
                           g->kind < DW_VISIT_KIND_COUNT ? kinds[g->kind] : "unknown", "mode",
-                          g->mode < DW_GRANT_MODE_COUNT ? modes[g->mode] : "unknown", "state",
+                          dw_say_grant_mode(g->mode), "state",
                           states[g->state < DW_GRANT_STATE_COUNT ? g->state : DW_GRANT_STATE_NONE],
                           "windows", windows_json(g), "zone", dw_say_name(g->zone), "from",
                           dw_time_json(g->nbf_s * 1000), "to", dw_time_json(g->exp_s * 1000),

@@ -122,6 +122,7 @@ static json_t *job_json(const struct dw_front *f, const struct dw_ipc_job *job)
     json_object_set_new(j, "not_before", dw_time_json(job->nbf_s * 1000));
     json_object_set_new(j, "not_after", dw_time_json(job->exp_s * 1000));
     json_object_set_new(j, "needs_yes", json_boolean(job->needs_yes == 1));
+    json_object_set_new(j, "mode", json_string(dw_say_grant_mode(job->mode)));
     json_object_set_new(j, "place", job->place[0] ? dw_say_name(job->place) : json_null());
     return j;
 }

@@ -848,6 +848,7 @@ static enum dw_people_no end_grant(struct guard *g, struct grant *gr, enum dw_gr
     gr->over_ms = now_ms(g);
     gr->told_state = gr->state;
     link_end_unpermitted(g);
+    house_tidy(g); /* its jobs are not what they were */
     people_begin(g);
     struct dw_revoked r = {.at = now, .epoch = ++g->people.book.epoch};
     memcpy(r.hub, g->secret.key.thumb, 32);

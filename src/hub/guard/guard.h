@@ -277,13 +277,16 @@ struct job_slot {
     bool is_used, is_recalled;
     bool is_declined, is_agency_stopped; /* by the household */
     bool is_due;                         /* the front has not been told */
-    uint8_t told_state;                  /* enum dw_job_state */
+    uint8_t told_state, told_mode;       /* enum dw_job_state, dw_grant_mode */
     uint64_t decision;                   /* number of the wish that decided; 0: none */
     char place[DW_NAME_MAX];
     bool is_recall_unsaved; /* the database would not take it yet */
     uint8_t openings_used;
     uint32_t consumed; /* bit n: parcel n */
     bool is_accepted;  /* by the household; wanted where a grant asks each time */
+    uint8_t news;      /* enum dw_job_news that alert has not heard yet */
+    bool is_alerted;   /* alert has heard of it, and hears what becomes of it */
+    bool is_reminded;  /* that it comes soon has been told, or that it comes at all just now */
     struct dw_job job;
     uint8_t grant[16], by[32]; /* what it stands on, and the thumbprint of who signed it */
     uint16_t object_len;       /* the manifest, byte for byte: checked again at the door */
@@ -556,9 +559,13 @@ void expected_decided(struct guard *g, bool is_durable);
 /* judge.c */
 /* As it stands now. */
 enum dw_grant_state judge_grant_state(const struct guard *g, const struct grant *gr);
-/* Today at home, if the whole clock interval is in it. */
 /* The grant of this job asks the household each time, and it has not said yes. */
 bool judge_needs_yes(const struct guard *g, const struct job_slot *s);
+/* DW_GRANT_MODE_COUNT: its grant is over, or not there. */
+enum dw_grant_mode judge_mode(const struct guard *g, const struct job_slot *s);
+/* When its window begins at home, in UTC; 0: not known. */
+int64_t judge_begin_ms(const struct dw_job *j);
+/* Today at home, if the whole clock interval is in it. */
 bool judge_civil_day(const struct guard *g, int32_t *ret_day);
 /* The checks on a hello that need keys, jobs, clocks: bits passed and failed of enum dw_check. */
 void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, uint32_t *ret_parcel,

@@ -10,6 +10,7 @@
 #include "wire/text.h"
 
 #define FACT_VERSION 1u
+#define SOON_MS      3600000 /* how long before its window a visit is told once more */
 
 /* ---- camera mode ---- */
 
@@ -82,7 +83,7 @@ void house_job_changed(struct guard *g, struct job_slot *s)
     g->house.is_jobs_due = true;
 }
 
-static bool tell_job(struct guard *g, struct job_slot *s)
+static struct dw_ipc_job job_message(const struct guard *g, const struct job_slot *s)
 {
     const struct dw_job *j = &s->job;
     struct dw_ipc_job m = {
@@ -93,6 +94,7 @@ static bool tell_job(struct guard *g, struct job_slot *s)
         .parcel_count = j->parcel_count,
         .is_agency_stopped = s->is_agency_stopped,
         .needs_yes = judge_needs_yes(g, s),
+        .mode = (uint8_t)judge_mode(g, s),
         .revision = j->revision,
         .dwell_ms = j->dwell_ms,
         .nbf_s = j->nbf_s,
@@ -114,9 +116,18 @@ static bool tell_job(struct guard *g, struct job_slot *s)
     memcpy(m.screening_kind, j->screening_kind, sizeof m.screening_kind);
     memcpy(m.notes, j->notes, sizeof m.notes);
     memcpy(m.place, s->place, sizeof m.place);
+    return m;
+}
+
+static bool tell_job(struct guard *g, struct job_slot *s)
+{
+    struct dw_ipc_job m = job_message(g, s);
     if (!child_offer(g, CHILD_FRONT, DW_IPC_JOB, &m))
         return false;
+    if (s->is_alerted)
+        (void)child_offer(g, CHILD_ALERT, DW_IPC_JOB, &m); /* nothing waits for a push */
     s->told_state = m.state;
+    s->told_mode = m.mode;
     s->is_due = false;
     return true;
 }
@@ -138,15 +149,56 @@ void house_tell_all(struct guard *g)
     house_tell_some(g);
 }
 
+/* A grant that asks wants a yes; one with a veto is told ahead, so that there is time for a no. One
+ * that only tells speaks when the visit begins. */
+static enum dw_job_news news_of(const struct guard *g, const struct job_slot *s)
+{
+    if (state_of(g, s) != DW_JOB_EXPECTED || s->is_agency_stopped)
+        return DW_JOB_NEWS_NONE;
+    if (judge_needs_yes(g, s))
+        return DW_JOB_NEWS_ASKS;
+    return judge_mode(g, s) == DW_GRANT_VETO ? DW_JOB_NEWS_COMES : DW_JOB_NEWS_NONE;
+}
+
+static bool is_soon(const struct guard *g, const struct job_slot *s)
+{
+    struct dw_utc now = guard_wall(g);
+    return dw_utc_is_known(now) && now.hi_ms >= judge_begin_ms(&s->job) - SOON_MS;
+}
+
+/* What alert has still to hear of this job. It waits for alert, and is not said when it has stopped
+ * being so meanwhile. */
+static void alert_job(struct guard *g, struct job_slot *s)
+{
+    if (!s->is_reminded && is_soon(g, s) && news_of(g, s) == DW_JOB_NEWS_COMES) {
+        s->is_reminded = true;
+        s->news = DW_JOB_NEWS_SOON;
+    }
+    if (s->news == DW_JOB_NEWS_NONE)
+        return;
+    struct dw_ipc_job m = job_message(g, s);
+    m.news = s->news;
+    bool is_still = news_of(g, s) != DW_JOB_NEWS_NONE;
+    if (is_still && !child_offer(g, CHILD_ALERT, DW_IPC_JOB, &m))
+        return;
+    s->is_alerted |= is_still;
+    s->news = DW_JOB_NEWS_NONE;
+}
+
 void house_tidy(struct guard *g)
 {
-    for (size_t i = 0; i < JOBS_MAX; i++) { /* a window that is over is news */
+    for (size_t i = 0; i < JOBS_MAX; i++) { /* a window or a grant that is over is news */
         struct job_slot *s = &g->jobs[i];
-        if (s->is_used && !s->is_due && s->told_state != (uint8_t)state_of(g, s))
+        if (s->is_used && !s->is_due &&
+            (s->told_state != (uint8_t)state_of(g, s) || s->told_mode != judge_mode(g, s)))
             house_job_changed(g, s);
     }
     if (g->house.is_jobs_due)
         house_tell_some(g);
+    for (size_t i = 0; i < JOBS_MAX; i++) {
+        if (g->jobs[i].is_used)
+            alert_job(g, &g->jobs[i]);
+    }
 }
 
 /* ---- wishes ---- */
@@ -241,6 +293,8 @@ void house_new_job(struct guard *g, struct job_slot *s)
     /* It may have been here before, and been decided on. */
     store_each_fact(g->store, STORE_FACT_JOB, load_decision, g);
     s->is_agency_stopped = is_stopped(g, s->job.agency);
+    s->news = (uint8_t)news_of(g, s);
+    s->is_reminded = is_soon(g, s);
 }
 
 static void decide(struct guard *g)

@@ -132,10 +132,29 @@ static const struct grant *grant_of(const struct guard *g, const struct job_slot
     return NULL;
 }
 
-bool judge_needs_yes(const struct guard *g, const struct job_slot *s)
+enum dw_grant_mode judge_mode(const struct guard *g, const struct job_slot *s)
 {
     const struct grant *gr = grant_of(g, s);
-    return gr && gr->said.mode == DW_GRANT_ASK && !s->is_accepted;
+    enum dw_grant_state state = gr ? judge_grant_state(g, gr) : DW_GRANT_STATE_NONE;
+    return state == DW_GRANT_STATE_WAITING || state == DW_GRANT_STATE_LIVE
+               ? (enum dw_grant_mode)gr->said.mode
+               : DW_GRANT_MODE_COUNT;
+}
+
+bool judge_needs_yes(const struct guard *g, const struct job_slot *s)
+{
+    return judge_mode(g, s) == DW_GRANT_ASK && !s->is_accepted;
+}
+
+int64_t judge_begin_ms(const struct dw_job *j)
+{
+    time_t face = (time_t)j->window.day * 86400 + (time_t)j->window.from_min * 60;
+    struct tm tm;
+    if (!gmtime_r(&face, &tm))
+        return 0;
+    tm.tm_isdst = -1;
+    time_t at = mktime(&tm);
+    return at > 0 ? (int64_t)at * 1000 : 0;
 }
 
 /* May this agency still come, by what the household gave it, and does the hub know that it may?

@@ -766,34 +766,148 @@ static void a_job_that_changes_at_the_door_is_asked_about_anew(void **state)
 }
 
 /* A permission that asks each time, and the courier's shift. */
-static void permit_that_asks(uint8_t ret_id[16])
+static void permit_by(enum dw_grant_mode mode, uint8_t ret_id[16])
 {
     introduce(&agency, 1, "Agency");
     struct dw_ipc_people_ask m = grant_ask(1, DW_VISIT_DROP);
-    m.grant.mode = DW_GRANT_ASK;
+    m.grant.mode = (uint8_t)mode;
     assert_int_equal(sign_grant(&m, ret_id), DW_PEOPLE_NO_NONE);
     begin_shift();
+}
+
+static enum dw_people_no wish_about(const struct dw_job *j, enum dw_wish_kind what)
+{
+    struct dw_ipc_people_ask m = {
+        .op = DW_PEOPLE_WISH, .wish = (uint8_t)what, .member = first_owner()->member};
+    memcpy(m.id, j->job, 16);
+    return tell_guard(&m);
 }
 
 static void one_that_asks_each_time_waits_for_a_yes(void **state)
 {
     (void)state;
     uint8_t id[16];
-    permit_that_asks(id);
+    permit_by(DW_GRANT_ASK, id);
     struct dw_job j = job_of(1, DW_VISIT_DROP);
     give_as(&agency, id, &j);
     pass_locked(6000);
     assert_int_equal(sent.job.needs_yes, 1);
     visit(&j, 11);
     assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
-    struct dw_ipc_people_ask yes = {
-        .op = DW_PEOPLE_WISH, .wish = DW_WISH_ACCEPT, .member = first_owner()->member};
-    memcpy(yes.id, j.job, 16);
-    assert_int_equal(tell_guard(&yes), DW_PEOPLE_NO_NONE);
+    assert_int_equal(wish_about(&j, DW_WISH_ACCEPT), DW_PEOPLE_NO_NONE);
     assert_int_equal(sent.job.needs_yes, 0);
     again();
     visit(&j, 12);
     assert_int_equal(sent.offer.check, DW_CHECK_NONE);
+}
+
+static struct dw_job job_of_tomorrow(uint8_t id)
+{
+    struct dw_job j = job_of(id, DW_VISIT_DROP); /* from 10:00 */
+    j.window.day++;
+    j.screening_to_day++;
+    j.exp_s += 86400;
+    return j;
+}
+
+/* What alert has been given to say since. */
+static uint8_t news(void)
+{
+    uint8_t n = sent.alert_news.news;
+    sent.alert_news.news = DW_JOB_NEWS_NONE;
+    return n;
+}
+
+static void what_waits_for_a_yes_is_alerted_once(void **state)
+{
+    (void)state;
+    uint8_t id[16];
+    permit_by(DW_GRANT_ASK, id);
+    struct dw_job j = job_of_tomorrow(1), other = job_of_tomorrow(2);
+    give_as(&agency, id, &j);
+    house_tidy(&g);
+    assert_int_equal(sent.alert_jobs, 0); /* alert starts when it likes */
+    g.child[CHILD_ALERT].is_ready = true;
+    house_tidy(&g);
+    assert_int_equal(news(), DW_JOB_NEWS_ASKS);
+    assert_int_equal(sent.alert_job.needs_yes, 1);
+    assert_memory_equal(sent.alert_news.id, j.job, 16);
+    give_as(&agency, id, &j); /* brought again */
+    house_tidy(&g);
+    assert_int_equal(sent.alert_jobs, 1);
+    assert_int_equal(wish_about(&j, DW_WISH_ACCEPT), DW_PEOPLE_NO_NONE);
+    house_tidy(&g);
+    assert_int_equal(sent.alert_jobs, 2); /* so that what is not out yet stays here */
+    assert_int_equal(news(), DW_JOB_NEWS_NONE);
+    assert_int_equal(sent.alert_job.needs_yes, 0);
+
+    g.child[CHILD_ALERT].is_ready = false;
+    give_as(&agency, id, &other);
+    assert_int_equal(wish_about(&other, DW_WISH_DECLINE), DW_PEOPLE_NO_NONE);
+    g.child[CHILD_ALERT].is_ready = true;
+    house_tidy(&g);
+    at_utc(NOON + 86400000 - 3600000);
+    house_tidy(&g);
+    assert_int_equal(sent.alert_jobs, 2); /* decided before it could be said; and no reminder */
+}
+
+static void a_visit_with_a_veto_is_alerted_ahead_and_when_it_is_near(void **state)
+{
+    (void)state;
+    uint8_t id[16];
+    g.child[CHILD_ALERT].is_ready = true;
+    permit_by(DW_GRANT_VETO, id);
+    struct dw_job j = job_of_tomorrow(1), no = job_of_tomorrow(2), now = job_of(3, DW_VISIT_DROP);
+    give_as(&agency, id, &now); /* its window has begun: one word is enough */
+    house_tidy(&g);
+    assert_int_equal(news(), DW_JOB_NEWS_COMES);
+    house_tidy(&g);
+    assert_int_equal(sent.alert_jobs, 1);
+    give_as(&agency, id, &j);
+    house_tidy(&g);
+    assert_int_equal(news(), DW_JOB_NEWS_COMES);
+    assert_int_equal(sent.alert_news.mode, DW_GRANT_VETO);
+    give_as(&agency, id, &no);
+    house_tidy(&g);
+    assert_int_equal(wish_about(&no, DW_WISH_DECLINE), DW_PEOPLE_NO_NONE);
+    house_tidy(&g);
+    (void)news();
+    int64_t begin = NOON + 86400000 - 2 * 3600000;
+    assert_int_equal(judge_begin_ms(&j), begin);
+    at_utc(begin - 3600000 - 1000);
+    house_tidy(&g);
+    assert_int_equal(news(), DW_JOB_NEWS_NONE);
+    at_utc(begin - 3600000);
+    house_tidy(&g);
+    assert_int_equal(news(), DW_JOB_NEWS_SOON);
+    assert_memory_equal(sent.alert_news.id, j.job, 16);
+    at_utc(begin + 1000);
+    house_tidy(&g);
+    assert_int_equal(news(), DW_JOB_NEWS_NONE);
+    /* "Not today": this one, and no other of the same permission. */
+    assert_int_equal(wish_about(&j, DW_WISH_DECLINE), DW_PEOPLE_NO_NONE);
+    visit(&j, 11);
+    assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
+    struct dw_job next = job_of_tomorrow(4);
+    give_as(&agency, id, &next);
+    visit(&next, 12);
+    assert_int_equal(sent.offer.check, DW_CHECK_NONE);
+}
+
+static void what_is_only_told_is_told_when_it_begins(void **state)
+{
+    (void)state;
+    uint8_t id[16];
+    g.child[CHILD_ALERT].is_ready = true;
+    permit_by(DW_GRANT_NOTIFY, id);
+    struct dw_job j = job_of_tomorrow(1);
+    give_as(&agency, id, &j);
+    house_tidy(&g);
+    at_utc(NOON + 86400000 - 2 * 3600000);
+    house_tidy(&g);
+    assert_int_equal(sent.alert_jobs, 0);
+    assert_int_equal(of_grant(DW_PEOPLE_REVOKE, id, first_owner()->member), DW_PEOPLE_NO_NONE);
+    assert_int_equal(sent.job.mode, DW_GRANT_MODE_COUNT); /* the page need not believe it comes */
 }
 
 static enum dw_people_no of_parcel(enum dw_people_op op, const char *code, uint32_t member)
@@ -808,7 +922,7 @@ static void a_parcel_that_is_expected_needs_no_yes_once(void **state)
 {
     (void)state;
     uint8_t id[16];
-    permit_that_asks(id);
+    permit_by(DW_GRANT_ASK, id);
     uint32_t owner = first_owner()->member;
     struct dw_job j = job_of(1, DW_VISIT_DROP), next = job_of(2, DW_VISIT_DROP);
     give_as(&agency, id, &j);
@@ -1046,6 +1160,9 @@ int main(void)
         CASE(a_job_that_moves_takes_no_use_along),
         CASE(a_job_that_changes_at_the_door_is_asked_about_anew),
         CASE(one_that_asks_each_time_waits_for_a_yes),
+        CASE(what_waits_for_a_yes_is_alerted_once),
+        CASE(a_visit_with_a_veto_is_alerted_ahead_and_when_it_is_near),
+        CASE(what_is_only_told_is_told_when_it_begins),
         CASE(a_parcel_that_is_expected_needs_no_yes_once),
         CASE(the_list_of_the_expected_is_bounded),
         CASE(without_the_service_for_long_nobody_comes),

@@ -120,6 +120,11 @@ static void note(enum child_name name, enum dw_ipc_type type, const void *messag
     } else if (type == DW_IPC_WHO && name == CHILD_FRONT) {
         sent.whos++;
         memcpy(&sent.who, message, sizeof sent.who);
+    } else if (type == DW_IPC_JOB && name == CHILD_ALERT) {
+        sent.alert_jobs++;
+        memcpy(&sent.alert_job, message, sizeof sent.alert_job);
+        if (sent.alert_job.news != DW_JOB_NEWS_NONE)
+            sent.alert_news = sent.alert_job;
     } else if (type == DW_IPC_JOB) {
         sent.jobs++;
         memcpy(&sent.job, message, sizeof sent.job);
@@ -162,6 +167,8 @@ void child_send(struct guard *guard, enum child_name name, enum dw_ipc_type type
 
 bool child_offer(struct guard *guard, enum child_name name, enum dw_ipc_type type, void *message)
 {
+    if (!guard->child[name].is_ready)
+        return false;
     child_send(guard, name, type, message);
     return true;
 }

@@ -57,6 +57,8 @@ struct sent {
     struct dw_ipc_story line[512]; /* the newest, at (lines - 1) % 512 */
     struct dw_ipc_who who;
     struct dw_ipc_job job;
+    uint32_t alert_jobs;
+    struct dw_ipc_job alert_job, alert_news; /* to alert: newest, and newest that is to be told */
     struct dw_ipc_params params;
     struct dw_ipc_live live;
     struct dw_ipc_alert_set alert_set;
