@@ -180,3 +180,31 @@ dw_err dw_proof_read(struct dw_view in, struct dw_proof *ret_proof)
     *ret_proof = m;
     return DW_OK;
 }
+
+dw_err dw_leaving_write(const struct dw_leaving *in, struct dw_buf *out)
+{
+    struct dw_wr w;
+    dw_wr_init(&w, out);
+    dw_wr_map(&w, 2);
+    dw_wr_key(&w, DW_CLAIM_HUB);
+    dw_wr_bytes(&w, in->hub, sizeof in->hub);
+    dw_wr_key(&w, DW_CLAIM_VISIT);
+    dw_wr_uint(&w, in->visit);
+    return dw_wr_end(&w);
+}
+
+dw_err dw_leaving_read(struct dw_view in, struct dw_leaving *ret_leaving)
+{
+    struct dw_leaving m;
+    struct dw_rd r;
+    memset(&m, 0, sizeof m);
+    dw_rd_init(&r, in);
+    dw_rd_map(&r, 2);
+    dw_rd_key(&r, DW_CLAIM_HUB);
+    dw_rd_bytes(&r, m.hub, sizeof m.hub);
+    dw_rd_key(&r, DW_CLAIM_VISIT);
+    dw_rd_u64(&r, &m.visit);
+    DW_TRY(dw_rd_end(&r));
+    *ret_leaving = m;
+    return DW_OK;
+}

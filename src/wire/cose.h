@@ -45,7 +45,8 @@
     X(REVOKED, "doorward/revoked/1", "doorward-revoked+cwt")                      \
     X(STOP_EVIDENCE, "doorward/stop-evidence/1", "doorward-stop-evidence+cwt")    \
     X(CAMERA_SESSION, "doorward/camera-session/1", "doorward-camera-session+cwt") \
-    X(HUB_LINK, "doorward/hub-link/1", "doorward-hub-link+cwt")
+    X(HUB_LINK, "doorward/hub-link/1", "doorward-hub-link+cwt")                   \
+    X(LEAVING, "doorward/leaving/1", "doorward-leaving+cwt")
 
 enum dw_context {
     DW_CONTEXT_NONE = 0,

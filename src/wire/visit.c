@@ -22,6 +22,7 @@ uint8_t dw_link_context(uint8_t kind)
         [DW_LINK_KIND_MANIFEST] = DW_CONTEXT_MANIFEST,
         [DW_LINK_KIND_SHIFT] = DW_CONTEXT_SHIFT,
         [DW_LINK_KIND_STOP] = DW_CONTEXT_STOP_EVIDENCE,
+        [DW_LINK_KIND_LEAVING] = DW_CONTEXT_LEAVING,
     };
     return kind < DW_ARRAY_COUNT(contexts) ? contexts[kind] : DW_CONTEXT_NONE;
 }

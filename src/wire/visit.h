@@ -6,9 +6,8 @@
  * so a message that QoS 1 delivers twice never asks twice.
  *
  * ENROL is published by a hub that is not yet known on doorward/v1/enrol, and answered by WELCOME
- * on its in topic. In this version the service signs jobs and proofs for agencies and couriers;
- * their own signatures (passkeys, agency keys) take these places later [protocol 2;
- * docs/limits.md].
+ * on its in topic. JOB and PROOF are names that a hub refuses: a job comes inside what its agency
+ * signed, a proof as what the visitor's passkey signed (wire/grant.h).
  */
 #ifndef DW_WIRE_VISIT_H
 #define DW_WIRE_VISIT_H
@@ -41,6 +40,7 @@ enum dw_link_kind {
     DW_LINK_KIND_MANIFEST,  /* service -> hub: takes the place of JOB; signed by the agency */
     DW_LINK_KIND_SHIFT,     /* service -> hub: signed by the agency */
     DW_LINK_KIND_STOP,      /* service -> hub: takes the place of PROOF; evidence of the visitor */
+    DW_LINK_KIND_LEAVING,   /* service -> hub: the visitor of a STAY is about to go */
     DW_LINK_KIND_COUNT
 };
 
@@ -144,6 +144,12 @@ struct dw_proof {
     uint8_t door;
 };
 
+/* { 3: hub, -70008: visit }. It ends a stay with the next locking, and gives nothing [VIS-19]. */
+struct dw_leaving {
+    uint8_t hub[32];
+    uint64_t visit;
+};
+
 /* { 3: hub, -70008: visit, -70227: news number, -70228: state, -70229: [utc lo ms, utc hi ms],
  *   -70224: check, -70230: alarm bits } */
 struct dw_news {
@@ -222,6 +228,7 @@ DW_WIRE_MESSAGE(recall);
 DW_WIRE_MESSAGE(hello);
 DW_WIRE_MESSAGE(offer);
 DW_WIRE_MESSAGE(proof);
+DW_WIRE_MESSAGE(leaving);
 DW_WIRE_MESSAGE(news);
 DW_WIRE_MESSAGE(receipt);
 DW_WIRE_MESSAGE(ack);

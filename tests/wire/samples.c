@@ -241,6 +241,12 @@ static void fill_job(struct rng *g, struct dw_job *m)
         BYTES(parcel[i]);
 }
 
+static void fill_leaving(struct rng *g, struct dw_leaving *m)
+{
+    BYTES(hub);
+    m->visit = U64();
+}
+
 static void fill_recall(struct rng *g, struct dw_recall *m)
 {
     BYTES(hub);
@@ -543,6 +549,7 @@ static void fill_hub_link(struct rng *g, struct dw_hub_link *m)
     X(revoked, REVOKED)               \
     X(camera_session, CAMERA_SESSION) \
     X(hub_link, HUB_LINK)             \
+    X(leaving, LEAVING)               \
     X(leaf, NONE)
 
 #define X(type, context)                                                                \

@@ -31,7 +31,7 @@ struct sample_type {
     dw_err (*read)(struct dw_view in, void *ret_message);
 };
 
-#define SAMPLE_TYPES 32u
+#define SAMPLE_TYPES 33u
 extern const struct sample_type sample_types[SAMPLE_TYPES];
 
 #endif

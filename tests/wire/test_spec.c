@@ -108,9 +108,9 @@ int main(int argc, char **argv)
     for (unsigned v = 1; v < DW_LOCK_RESULT_COUNT; v++)
         expect_row(md, v, results[v - 1]);
     static const char *const link_kinds[] = {
-        "ENROL",     "WELCOME", "JOB",     "RECALL",   "HELLO", "OFFER",
-        "PROOF",     "NEWS",    "RECEIPT", "ACK",      "WISH",  "WISH_ACK",
-        "INTRODUCE", "GRANT",   "REVOKED", "MANIFEST", "SHIFT", "STOP"};
+        "ENROL",   "WELCOME",  "JOB",   "RECALL", "HELLO",    "OFFER",     "PROOF",
+        "NEWS",    "RECEIPT",  "ACK",   "WISH",   "WISH_ACK", "INTRODUCE", "GRANT",
+        "REVOKED", "MANIFEST", "SHIFT", "STOP",   "LEAVING"};
     _Static_assert(DW_ARRAY_COUNT(link_kinds) == DW_LINK_KIND_COUNT - 1, "all kinds");
     for (unsigned v = 1; v < DW_LINK_KIND_COUNT; v++)
         expect_row(md, v, link_kinds[v - 1]);

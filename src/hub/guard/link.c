@@ -694,6 +694,18 @@ static void on_stop(struct guard *g, const struct dw_evidence *e)
     guard_feed(g, &ev);
 }
 
+/* Whoever speaks for the visitor may end the stay early, and nothing more. */
+static void on_leaving(struct guard *g, const struct dw_leaving *m)
+{
+    const struct hello *h = hello_by_visit(g, m->visit);
+    if (!h || !dw_same(m->hub, g->secret.key.thumb, 32)) { /* [I5] */
+        dw_log("warn", "leaving", "refused=mismatch");
+        return;
+    }
+    struct dw_event ev = {.type = DW_EV_LEAVING, .visit = h->handle};
+    guard_feed(g, &ev);
+}
+
 void link_end_unpermitted(struct guard *g)
 {
     struct hello *h = hello_of(g, g->door.visit);
@@ -772,8 +784,8 @@ void link_on_message(struct guard *g, const struct dw_ipc_link *m)
     enum dw_context c = (enum dw_context)dw_link_context(kind);
     /* JOB and PROOF are not among them any more: the service alone says nothing that opens [I2]. */
     bool ours = kind == DW_LINK_KIND_RECALL || kind == DW_LINK_KIND_HELLO ||
-                kind == DW_LINK_KIND_STOP || kind == DW_LINK_KIND_ACK ||
-                kind == DW_LINK_KIND_WISH_ACK;
+                kind == DW_LINK_KIND_STOP || kind == DW_LINK_KIND_LEAVING ||
+                kind == DW_LINK_KIND_ACK || kind == DW_LINK_KIND_WISH_ACK;
     if (!ours || !g->has_service) {
         dw_log("warn", "link_message", "refused=kind kind=%u", kind);
         return;
@@ -783,6 +795,7 @@ void link_on_message(struct guard *g, const struct dw_ipc_link *m)
         struct dw_recall recall;
         struct dw_hello hello;
         struct dw_evidence stop;
+        struct dw_leaving leaving;
         struct dw_ack ack;
         struct dw_wish_ack wish_ack;
     } u;
@@ -799,6 +812,10 @@ void link_on_message(struct guard *g, const struct dw_ipc_link *m)
         case DW_LINK_KIND_STOP:
             if (!dw_failed(e = dw_evidence_read(payload, &u.stop)))
                 on_stop(g, &u.stop);
+            break;
+        case DW_LINK_KIND_LEAVING:
+            if (!dw_failed(e = dw_leaving_read(payload, &u.leaving)))
+                on_leaving(g, &u.leaving);
             break;
         case DW_LINK_KIND_ACK:
             if (!dw_failed(e = dw_ack_read(payload, &u.ack)))

@@ -300,6 +300,35 @@ static void a_stay_is_of_one_job_and_counts_its_openings(void **state)
     assert_int_equal(sent.retracts, 3);
 }
 
+/* [VIS-19] It ends by the visitor's word with the next locking, and by nothing like it before. */
+static void a_visitor_who_is_leaving_ends_the_stay(void **state)
+{
+    (void)state;
+    struct dw_job j = begin(DW_VISIT_STAY);
+    struct dw_hello h = hello_to(&j, 11, "");
+    struct dw_leaving ours = {.visit = 11}, others = ours, unknown = {.visit = 12};
+    memcpy(ours.hub, g.secret.key.thumb, sizeof ours.hub);
+    memcpy(unknown.hub, g.secret.key.thumb, sizeof unknown.hub);
+    memcpy(others.hub, stranger.key.thumb, sizeof others.hub); /* [I5] */
+    for (uint32_t i = 1; i <= 2; i++) {
+        ask(&h);
+        struct dw_proof p = proof_of(&sent.offer);
+        slide(&p);
+        assert_int_equal(sent.retracts, i);
+        if (i == 2)
+            DELIVER(leaving, LEAVING, &ours);
+        else
+            DELIVER(leaving, LEAVING, &others);
+        DELIVER(leaving, LEAVING, &unknown);
+        go_in_and_out();
+        h = hello_to(&j, 11, "");
+    }
+    assert_int_equal(sent.retracts, 2);
+    assert_int_not_equal(g.door.state, DW_VISIT_BETWEEN);
+    assert_int_equal(sent.receipt.visit, 11);
+    assert_int_equal(sent.receipt.outcome, DW_OUTCOME_OK);
+}
+
 static struct dw_job to_retract(void)
 {
     struct dw_job j = begin(DW_VISIT_DROP);
@@ -726,6 +755,7 @@ int main(void)
         CASE(a_recalled_job_does_not_come_back),
         CASE(a_recall_outlives_a_restart),
         CASE(a_stay_is_of_one_job_and_counts_its_openings),
+        CASE(a_visitor_who_is_leaving_ends_the_stay),
         CASE(only_a_refusal_that_proves_it_takes_a_retract_back),
         CASE(a_refused_retract_gives_the_parcel_back),
         CASE(a_door_that_was_left_open_is_remembered),
