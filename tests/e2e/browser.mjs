@@ -1,4 +1,5 @@
 // Chromium for tests: where it is, how it is started, where pictures go.
+import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -22,8 +23,19 @@ export function launch(more = []) {
   });
 }
 
+/** The page comes to `url` by itself, or is there. `go` may be what sets it off, a reload say: the page at times goes on
+ *  before that has come to its end, which is no failure then. That it does not come to `url` is one. */
+export async function arrives(page, url, go = () => Promise.resolve()) {
+  const isThere = (f) => f === page.mainFrame() && url.test(f.url());
+  const there = isThere(page.mainFrame()) || page.waitForEvent("framenavigated", { predicate: isThere });
+  const superseded = (e) => assert.match(e.message, /net::ERR_ABORTED|interrupted by another navigation/);
+  await Promise.all([there, go().catch(superseded)]);
+  await page.waitForLoadState("domcontentloaded");
+}
+
 export async function axe(page) {
-  await page.evaluate(readFileSync(require.resolve("axe-core/axe.min.js"), "utf8")); // CDP: not subject to the CSP
+  if (!(await page.evaluate(() => "axe" in globalThis)))
+    await page.evaluate(readFileSync(require.resolve("axe-core/axe.min.js"), "utf8")); // CDP: not subject to the CSP
   return page.evaluate(async () => {
     const r = await globalThis.axe.run(document, { resultTypes: ["violations"] });
     return r.violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target} ${n.failureSummary}`).join(" | ")}`);

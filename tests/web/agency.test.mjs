@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
-import { artefacts, axe, launch } from "../e2e/browser.mjs";
+import { arrives, artefacts, axe, launch } from "../e2e/browser.mjs";
 import { Service, buildPages } from "./courier_rig.mjs";
 
 let browser;
@@ -125,12 +125,10 @@ test("no network: what stands there is said to be old; signed out: to the sign-i
   await keep(page, "down-dark");
   s.isDown = false;
   await page.getByText(/No connection/).waitFor({ state: "detached" });
-  s.isSignedOut = true;
-  await page.waitForURL("**/signin");
+  await arrives(page, /\/signin$/, async () => (s.isSignedOut = true));
   s.isSignedOut = false;
   s.role = "visitor";
-  await page.goto(`${s.origin}/agency`);
-  await page.waitForURL(`${s.origin}/`);
+  await arrives(page, /:\d+\/$/, () => page.goto(`${s.origin}/agency`));
 });
 
 test("homes: key given with its scope in words, asked and not answered, taken back, and asking another", async (t) => {

@@ -5,13 +5,14 @@ import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
-import { artefacts, axe, launch } from "../e2e/browser.mjs";
+import { arrives, artefacts, axe, launch } from "../e2e/browser.mjs";
 import { film, wall } from "./courier_codes.mjs";
 import { Agency } from "../../sim/demo/authority.mjs";
 import { ALL_CHECKS, CourierKey, HubKey, Service, buildPages } from "./courier_rig.mjs";
 
 const BARCODE = "ACM4471092813";
 const STICKER = "DW-DOOR-7";
+const SIGN_IN = /\/signin$/;
 let browser;
 let files;
 let cam;
@@ -476,8 +477,7 @@ test("the agency's key stays the one that this phone saw first", async (t) => {
   // The dispatcher says that it was changed: signed out and in, the phone takes the new one.
   await press(page, "Back to the stops");
   s.visits.forEach((x) => Object.assign(x, { job: "f".repeat(32), outcome: "REFUSED" }));
-  await press(page, "Sign out");
-  await page.waitForURL("**/signin");
+  await arrives(page, SIGN_IN, () => press(page, "Sign out"));
   s.isSignedOut = false;
   await page.goto(`${s.origin}/`);
   await again();
@@ -568,8 +568,7 @@ test("a manifest that does not hold is said at the stop, and signing out leaves 
   assert.equal(await page.getByRole("button", { name: "I am at the door" }).count(), 0);
   await keep(page, "36-doubt", { desktop: false });
   await page.locator("footer").getByRole("button", { name: "Back to the stops" }).click();
-  await press(page, "Sign out");
-  await page.waitForURL("**/signin");
+  await arrives(page, SIGN_IN, () => press(page, "Sign out"));
   assert.deepEqual(await page.evaluate(() => Object.keys(localStorage).filter((k) => k !== "doorward.language" && k !== "doorward.receipts")), []);
 });
 
@@ -881,8 +880,7 @@ test("signed out: to the sign-in; the phone's clock may be hours wrong", async (
   s.end(v, "OK");
   await title(page, "Locked, thank you");
   s.isSignedOut = true;
-  await page.reload();
-  await page.waitForURL("**/signin");
+  await arrives(page, SIGN_IN, () => page.reload());
 });
 
 test("dark, German, right to left, less motion, large text", async (t) => {

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import test from "node:test";
 import { fileURLToPath } from "node:url";
-import { axe } from "../e2e/browser.mjs";
+import { arrives, axe } from "../e2e/browser.mjs";
 import { DESKTOP, PHONE, doorWord, go, heading, household, keep, open, overflow, passkey } from "./household_page.mjs";
 import { hex } from "./household_rig.mjs";
 import { until } from "./rig.mjs";
@@ -184,8 +184,7 @@ test("signing in, and back where the session ended", async (t) => {
   const { page, context } = await open(t, home, "#/people");
   await until("people", async () => (await heading(page)) === "People");
   await passkey(context, page);
-  home.signOut();
-  await page.waitForURL(/\/signin$/);
+  await arrives(page, /\/signin$/, async () => home.signOut());
   await page.waitForSelector("text=back where you were");
   await keep(page, "signin");
   assert.deepEqual(await axe(page), []);
@@ -199,8 +198,7 @@ test("signing in, and back where the session ended", async (t) => {
   await until("people again", async () => (await heading(page)) === "People");
   // An answer 401 in the middle of something leads there too.
   home.isSignedIn = false;
-  await go(page, "#/visits");
-  await page.waitForURL(/\/signin$/);
+  await arrives(page, /\/signin$/, () => go(page, "#/visits"));
 });
 
 test("joining: an invitation that counts, one that does not, the first owner", async (t) => {
@@ -428,10 +426,8 @@ test("the keyboard: skip link, tabs, focus at the title of each page; the back b
   await until("both are told", async () => (await doorWord(other)) === "Locked - confirmed");
   await until("two screens", () => home.screens.size === 2);
   await other.goto(`${home.origin}/#/house`);
-  await other.getByRole("button", { name: "Sign out", exact: true }).click();
-  await other.waitForURL(/\/signin$/);
-  for (const s of home.screens) s.close(4401, "signed out");
-  await page.waitForURL(/\/signin$/);
+  await arrives(other, /\/signin$/, () => other.getByRole("button", { name: "Sign out", exact: true }).click());
+  await arrives(page, /\/signin$/, async () => { for (const s of home.screens) s.close(4401, "signed out"); });
 });
 
 test("a recording says when it is of, and one that cannot be played says that", async (t) => {
