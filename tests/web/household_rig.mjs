@@ -268,7 +268,7 @@ export class Home extends FakeHub {
     const j = {
       id: hex(16), kind: "drop", state: "expected", agency: "Acme", agency_id: "a".repeat(32), agency_stopped: false, visitor: "Stewart",
       screening: { issuer: "Screen Ltd", kind: "basic", from: "2026-01-01", to: "2027-01-01" }, date: today(), from: "10:00", to: "14:00", zone: "UTC", door: "Front door", notes: "",
-      parcels: 1, parcels_used: 0, dwell_ms: 60000, place: null, needs_yes: false, ...more,
+      parcels: 1, parcels_used: 0, dwell_ms: 60000, place: null, needs_yes: false, mode: "notify", ...more,
     };
     this.jobs.push(j);
     return j;

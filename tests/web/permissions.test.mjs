@@ -368,19 +368,59 @@ test("a change is a new key and the end of the old one; what is not confirmed is
 test("a key that asks each time: a delivery waits for a yes, from anybody who lives here", async (t) => {
   const { home, page } = await withKeys(t, { hash: "#/today" });
   home.me.member = { id: 2, name: "Ben", role: "occupant" };
-  const job = home.addJob({ needs_yes: true });
+  const job = home.addJob({ needs_yes: true, mode: "ask" });
+  const other = home.addJob({ needs_yes: true, mode: "ask", visitor: "Mira" });
   home.story("job_stored");
   await page.waitForSelector("text=Waits for your yes");
   await keep(page, "asks-each-time");
   assert.deepEqual(await axe(page), []);
-  await page.getByRole("link", { name: "Say yes or no" }).click();
+  // It is the first thing on the page, and its yes and no are the first things in it.
+  const first = page.locator("main .card").first();
+  assert.equal(await first.locator("h2").innerText(), "Waits for your yes");
+  assert.deepEqual(await first.locator("button, a").allInnerTexts(), ["Yes, let them come", "Decline", "Look at it"]);
+  home.routes["/api/wish"] = (b) => { const j = home.jobs.find((x) => x.id === b.id); if (b.wish === "accept") j.needs_yes = false; else j.state = "declined"; };
+  await first.getByRole("button", { name: /^Yes, let them come/ }).click();
+  await until("one asks still", async () => (await page.locator(".card.asks").count()) === 1);
+  await page.getByRole("button", { name: /^Decline/ }).click();
+  await until("nothing asks", async () => (await page.locator(".card.asks").count()) === 0);
+  assert.deepEqual(home.asksOf("/api/wish").map((r) => r.body), [{ wish: "accept", id: job.id }, { wish: "decline", id: other.id }]);
+  assert.deepEqual((await page.locator("main article h2").allInnerTexts()).sort(), ["Declined by you", "Expected"]);
+
+  job.needs_yes = true;
+  home.story("wish");
+  await page.waitForSelector("text=Waits for your yes");
+  await page.getByRole("link", { name: "Look at it" }).first().click();
   await page.waitForSelector("text=Until one of you says yes, the door does not open");
-  home.routes["/api/wish"] = () => { job.needs_yes = false; };
   await button(page, "Yes, let them come").click();
   await page.waitForSelector("text=Accepted.");
-  assert.deepEqual(home.asksOf("/api/wish").map((r) => r.body), [{ wish: "accept", id: job.id }]);
   await until("expected", async () => (await page.locator(".state").first().innerText()) === "Expected");
   assert.equal(await button(page, "Yes, let them come").count(), 0);
+});
+
+test("a key with a veto: \"Not today\" on the first page, for this visit only; one that only tells has none", async (t) => {
+  const { home, page } = await withKeys(t, { hash: "#/today" });
+  const tomorrow = new Date(Date.now() + 86400e3);
+  const date = `${tomorrow.getFullYear()}-${String(tomorrow.getMonth() + 1).padStart(2, "0")}-${String(tomorrow.getDate()).padStart(2, "0")}`;
+  const job = home.addJob({ mode: "veto" });
+  home.addJob({ mode: "veto", visitor: "Mira", date });
+  home.addJob({ mode: "notify", visitor: "Olu" });
+  const over = home.addJob({ mode: "unknown", visitor: "Pia" });
+  home.story("job_stored");
+  await page.waitForSelector("text=Mira");
+  assert.deepEqual(await page.locator("main article button").allInnerTexts(), ["Not today", "Not this time"]);
+  assert.equal(await page.locator(`#job-${over.id}`).innerText(), "Its key is over", "nothing that the door will not do is expected");
+  await keep(page, "veto-today");
+  assert.deepEqual(await axe(page), []);
+  home.routes["/api/wish"] = () => { throw { status: 503, code: "storage" }; };
+  await page.getByRole("button", { name: /^Not today/ }).click();
+  await page.locator("main article [role=alert]").waitFor();
+  home.routes["/api/wish"] = () => { job.state = "declined"; };
+  await page.getByRole("button", { name: /^Not today/ }).click();
+  await page.waitForSelector("text=Declined by you");
+  assert.deepEqual(home.asksOf("/api/wish").at(-1).body, { wish: "decline", id: job.id });
+  assert.deepEqual(await page.locator("main article button").allInnerTexts(), ["Not this time"]);
+  await go(page, `#/delivery/${job.id}`);
+  await page.waitForSelector("text=Accept again");
 });
 
 test("what can go wrong at the signing: closed, refused, not answered", async (t) => {

@@ -4,11 +4,11 @@ import type { JSX } from "preact";
 import { LiveView, isVisitOn, useSeen } from "../live/index";
 import { has, t } from "../shared/strings";
 import { clockTime, counter } from "../shared/times";
-import { Icon, Mark } from "../shared/ui";
+import { Button, Icon, Mark, ProblemNote, useAsking } from "../shared/ui";
 import { RedButton } from "./door";
 import type { House } from "./house";
 import type { Job, Visit } from "./types";
-import { alarmOf, civilDay, endOf, jobTitle, lasted, reasonOf, seconds, timeOf, whoOf } from "./words";
+import { alarmOf, civilDay, civilOf, endOf, jobTitle, jobWord, lasted, reasonOf, seconds, timeOf, whoOf } from "./words";
 
 const STEPS = ["expected", "arriving", "inside", "locked"] as const;
 
@@ -75,9 +75,13 @@ export function Who({ v }: { v: { visitor: string; agency: string } }): JSX.Elem
 }
 
 export function JobCard({ job, house }: { job: Job; house: House }): JSX.Element {
-  const isOff = job.state === "declined" || job.state === "recalled" || job.agency_stopped;
-  const isAsking = job.state === "expected" && job.needs_yes === true && !job.agency_stopped;
-  const word = job.agency_stopped && job.state === "expected" ? "stopped" : isAsking ? "asks" : job.state;
+  const asking = useAsking();
+  const word = jobWord(job);
+  const isAsking = word === "asks";
+  const isOff = !isAsking && word !== "expected";
+  const wish = (what: "accept" | "decline"): void => void asking.run(() => house.wish({ wish: what, id: job.id }));
+  const label = (text: string): string => `${text}: ${whoOf(job)}, ${civilDay(job.date, house.now())} ${job.from}`;
+  const no = t(job.date === civilOf(house.now()) ? "home.wish.nottoday" : "home.wish.notnow");
   return (
     <article class={`card${isAsking ? " asks" : ""}`} aria-labelledby={`job-${job.id}`}>
       <div class="card-body">
@@ -92,8 +96,14 @@ export function JobCard({ job, house }: { job: Job; house: House }): JSX.Element
           <div><dt class="cap">{civilDay(job.date, house.now())}</dt><dd class="time">{job.from}-{job.to === "00:00" ? "24:00" : job.to}</dd></div>
           <div><dt class="cap">{t("home.job.where")}</dt><dd>{job.place ? t(`home.place.${job.place}`) : (job.door ?? t("home.place.hall"))}</dd></div>
         </dl>
-        {isOff ? null : <Ladder at={0} kind="plan" />}
-        <div class="acts"><a class="btn" href={`#/delivery/${job.id}`}>{t(isAsking ? "home.job.decide" : isOff ? "home.job.look" : "home.job.change")}</a></div>
+        {isAsking ? <p class="small asks-say">{t("home.wish.yes.say")}</p> : isOff ? null : <Ladder at={0} kind="plan" />}
+        <div class="acts">
+          {isAsking ? <Button kind="ink" icon="tick" busy={asking.busy} onClick={() => wish("accept")} label={label(t("home.wish.yes"))}>{t("home.wish.yes")}</Button> : null}
+          {isAsking ? <Button icon="cross" busy={asking.busy} onClick={() => wish("decline")} label={label(t("home.wish.decline"))}>{t("home.wish.decline")}</Button> : null}
+          {word === "expected" && job.mode === "veto" ? <Button icon="cross" busy={asking.busy} onClick={() => wish("decline")} label={label(no)}>{no}</Button> : null}
+          <a class="btn" href={`#/delivery/${job.id}`}>{t(isAsking || isOff ? "home.job.look" : "home.job.change")}</a>
+        </div>
+        <ProblemNote error={asking.error} />
       </div>
     </article>
   );

@@ -7,7 +7,7 @@ import { Button, Field, Mark, ProblemNote, useAsking } from "../shared/ui";
 import { Who } from "./cards";
 import { Page } from "./frame";
 import { type House, useHouse } from "./house";
-import { civilDay, civilOf, jobTitle } from "./words";
+import { civilDay, civilOf, jobTitle, jobWord } from "./words";
 
 const PLACES = ["hall", "garage", "parcel_box", "locker", "neighbour", "doorstep"];
 const NOTES = ["pets", "alarm", "extra_lock", "other"];
@@ -33,16 +33,17 @@ export function DeliveryPage({ house, id }: { house: House; id: string }): JSX.E
   };
   const isOn = job.state === "expected";
   const isDeclined = job.state === "declined";
-  const isStopped = job.agency_stopped;
+  const word = jobWord(job);
   // Its key asks each time: without a yes the door stays shut.
-  const isAsking = isOn && job.needs_yes === true;
+  const isAsking = word === "asks";
+  const isPlain = word === "expected";
   const isWindowOk = date !== "" && from !== "" && to !== "" && from < to;
   return (
     <Page house={house} title={jobTitle(job)} back={back}>
       <div class="cols">
         <div class="col">
           <article class="card card-body stack">
-            <div class="row row-top"><Mark kind={isOn && !isStopped && !isAsking ? "plan" : "notice"} icon={isOn && !isStopped ? (isAsking ? "ask" : "box") : "stop"} /><div class="grow"><p class="state" role="status">{t(`home.job.state.${isStopped && isOn ? "stopped" : isAsking ? "asks" : job.state}`)}</p><p class="who"><Who v={job} /></p></div></div>
+            <div class="row row-top"><Mark kind={isPlain ? "plan" : "notice"} icon={isAsking ? "ask" : isPlain ? "box" : "stop"} /><div class="grow"><p class="state" role="status">{t(`home.job.state.${word}`)}</p><p class="who"><Who v={job} /></p></div></div>
             <dl class="times">
               <div><dt class="cap">{civilDay(job.date, house.now())}</dt><dd class="time">{job.from}-{job.to === "00:00" ? "24:00" : job.to}</dd></div>
               <div><dt class="cap">{t("home.job.where")}</dt><dd>{job.place ? t(`home.place.${job.place}`) : (job.door ?? t("home.place.hall"))}</dd></div>
@@ -55,7 +56,7 @@ export function DeliveryPage({ house, id }: { house: House; id: string }): JSX.E
             <div class="acts">
               {isAsking ? <Button kind="ink" icon="tick" busy={asking.busy} onClick={() => wish({ wish: "accept" }, t("home.wish.accepted"))}>{t("home.wish.yes")}</Button> : null}
               {isDeclined ? <Button kind="ink" busy={asking.busy} onClick={() => wish({ wish: "accept" }, t("home.wish.accepted"))}>{t("home.wish.accept")}</Button> : null}
-              {isOn ? <Button busy={asking.busy} onClick={() => wish({ wish: "decline" }, t("home.wish.declined"))}>{t("home.wish.decline")}</Button> : null}
+              {isOn ? <Button busy={asking.busy} onClick={() => wish({ wish: "decline" }, t("home.wish.declined"))}>{t(job.mode !== "veto" ? "home.wish.decline" : job.date === civilOf(house.now()) ? "home.wish.nottoday" : "home.wish.notnow")}</Button> : null}
             </div>
             {isAsking ? <p class="cap">{t("home.wish.yes.say")}</p> : null}
             {isOn ? <p class="cap">{t("home.wish.decline.say")}</p> : null}

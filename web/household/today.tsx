@@ -12,7 +12,8 @@ import { Page } from "./frame";
 import { ComeNudges } from "./grants";
 import { isGuideOver, stepsOf } from "./guide";
 import { type House, useHouse } from "./house";
-import { civilOf, dayWords, msOf } from "./words";
+import type { Job } from "./types";
+import { civilOf, dayWords, jobWord, msOf } from "./words";
 import { language } from "../shared/strings";
 
 function DoorCard({ house }: { house: House }): JSX.Element {
@@ -50,7 +51,11 @@ export function TodayPage({ house }: { house: House }): JSX.Element {
   const now = house.now();
   const today = civilOf(now);
   const current = useSeen(house.link, () => (isVisitOn(house.link.state) && house.link.isUp ? house.link.state!.visit : null));
-  const jobs = (house.lists.jobs ?? []).filter((j) => (j.state === "expected" && (j.date === null || j.date >= today)) || (j.date === today && (j.state === "declined" || j.state === "recalled"))).sort((a, b) => `${a.date} ${a.from}`.localeCompare(`${b.date} ${b.from}`));
+  // What was declined stays in sight until its day is over: it may be accepted again.
+  const isUpcoming = (j: Job): boolean => j.date === null || j.date >= today;
+  const jobs = (house.lists.jobs ?? []).filter((j) => ((j.state === "expected" || j.state === "declined") && isUpcoming(j)) || (j.state === "recalled" && j.date === today)).sort((a, b) => `${a.date} ${a.from}`.localeCompare(`${b.date} ${b.from}`));
+  const asks = jobs.filter((j) => jobWord(j) === "asks");
+  const rest = jobs.filter((j) => jobWord(j) !== "asks");
   const over = (house.lists.visits ?? []).filter((v) => v.visit !== current && civilOf(msOf(v.asked_at ?? v.opened_at) ?? 0) === today);
   // Unknown and bad stand above what is fine.
   const rank = (o: string | null): number => (o === "NOT_SECURED" ? 0 : o === "SECURED_UNCONFIRMED" || o === "ABORTED" || o === null ? 1 : 2);
@@ -64,6 +69,7 @@ export function TodayPage({ house }: { house: House }): JSX.Element {
       <div class="cards">
         <div class="col">
           <NowCard house={house} />
+          {asks.map((j) => <JobCard key={j.id} job={j} house={house} />)}
           <DoorCard house={house} />
           <ComeNudges house={house} />
           {me?.needs_second_passkey ? <a class="card nudge is-notice" href="#/people"><Icon name="key" /><span class="grow"><b>{t("home.second")}</b><br /><span class="small">{t("home.second.say")}</span></span><Icon name="next" flip /></a> : null}
@@ -71,7 +77,7 @@ export function TodayPage({ house }: { house: House }): JSX.Element {
         </div>
         <div class="col">
           {failed ? <p class="banner is-unknown"><Icon name="ask" /><span>{t("home.lists.old")}</span></p> : null}
-          {jobs.map((j) => <JobCard key={j.id} job={j} house={house} />)}
+          {rest.map((j) => <JobCard key={j.id} job={j} house={house} />)}
           {over.map((v) => <VisitCard key={v.visit} v={v} house={house} />)}
           {jobs.length + over.length === 0 && house.lists.jobs && house.lists.visits && current === null ? (
             <div class="card card-body empty"><h2 class="state">{t("home.nothing")}</h2><p class="dim">{t("home.nothing.say")}</p></div>

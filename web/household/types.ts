@@ -31,6 +31,8 @@ export interface Job {
   place: string | null;
   /** Its key asks each time, and nobody has said yes. */
   needs_yes: boolean;
+  /** Of its key; "unknown": that is over, and the door opens for nobody on it. */
+  mode: GrantRow["mode"];
 }
 export interface Visit {
   visit: string;

@@ -66,6 +66,15 @@ export function jobTitle(j: Job): string {
   return j.parcels === 1 ? t("home.job.parcel") : t("home.job.parcels", { n: j.parcels });
 }
 
+/** What stands above a job: what the household has to do with it, and then what it is. */
+export type JobWord = Job["state"] | "asks" | "stopped" | "keyless";
+export function jobWord(j: Job): JobWord {
+  if (j.state !== "expected") return j.state;
+  if (j.agency_stopped) return "stopped";
+  if (j.mode === "unknown") return "keyless";
+  return j.needs_yes === true ? "asks" : "expected";
+}
+
 export type Tone = { kind: "secured" | "watched" | "notice" | "unknown" | "act"; icon: string; word: string };
 
 /** How a visit that is over ended. Everything that is not sensed is not known. */
