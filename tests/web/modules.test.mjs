@@ -242,3 +242,20 @@ test("words: every key that the code says exists, ages are to the second", async
   assert.deepEqual([0, 230, 9940, 12300, 61000, 3_700_000].map(span), ["0.0 s", "0.2 s", "9.9 s", "12 s", "1:01", "1:01:40"]);
   assert.equal(counter(4999), "0:04");
 });
+
+test("both apps have icons for every home screen: what the manifest names is served, in its size", async () => {
+  for (const name of ["household", "courier"]) {
+    const app = (await import(`../../web/${name}/app.mjs`)).default;
+    const rowOf = (path) => app.files.find((f) => f.path === path);
+    const { icons } = JSON.parse(rowOf("/manifest.webmanifest").text);
+    const pngs = icons.filter((i) => i.type === "image/png");
+    assert.deepEqual(pngs.map((i) => `${i.sizes} ${i.purpose}`), ["192x192 any", "512x512 any", "512x512 maskable"], name);
+    for (const i of icons) {
+      const row = rowOf(i.src);
+      assert.ok(row?.open, `${name}: ${i.src} is open, as the manifest is`);
+      if (i.type !== "image/png") continue;
+      assert.deepEqual([row.text.readUInt32BE(0), row.text.toString("latin1", 12, 16)], [0x89504e47, "IHDR"], i.src);
+      assert.equal(`${row.text.readUInt32BE(16)}x${row.text.readUInt32BE(20)}`, i.sizes, i.src);
+    }
+  }
+});

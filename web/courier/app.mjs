@@ -1,8 +1,10 @@
 // The courier's app, and what the service's pages share: sign-in, icon.
+import { icons, iconRows } from "../shared/icon.mjs";
+
 const manifest = {
   id: "/", name: "Doorward courier", short_name: "Doorward", start_url: "/", scope: "/", display: "standalone",
   background_color: "#f6f1e8", theme_color: "#f6f1e8", orientation: "portrait",
-  icons: [{ src: "/icon.svg", sizes: "any", type: "image/svg+xml", purpose: "any" }],
+  icons,
 };
 
 export default {
@@ -20,7 +22,7 @@ export default {
     { path: "/signin.html", page: "shared/signin.html", open: true },
     { path: "/signin.js", entry: "courier/signin.tsx", open: true },
     { path: "/signin.css", css: ["shared/tokens.css", "shared/ui.css", "shared/signin.css"], open: true },
-    { path: "/icon.svg", file: "courier/icon.svg", open: true },
+    ...iconRows,
     { path: "/manifest.webmanifest", text: JSON.stringify(manifest), open: true },
   ],
 };
