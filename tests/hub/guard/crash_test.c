@@ -11,7 +11,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,23 +108,8 @@ static void forget(int fd)
     uv_mutex_unlock(&undo_lock);
 }
 
-static bool is_waiting; /* the loop's thread, for the disk */
-
-static void settle(void)
+static void end_here(void)
 {
-    __atomic_store_n(&is_waiting, true, __ATOMIC_SEQ_CST);
-    flush();
-    __atomic_store_n(&is_waiting, false, __ATOMIC_SEQ_CST);
-}
-
-static void die(void)
-{
-    /* Whoever does not wait for the disk is let run as far as that goes. */
-    for (int i = 0; i < 500 && gettid() != getpid(); i++) {
-        if (__atomic_load_n(&is_waiting, __ATOMIC_SEQ_CST))
-            break;
-        usleep(1000);
-    }
     if (is_power) {
         uv_mutex_lock(&undo_lock);
         while (undo_count > 0) {
@@ -134,6 +121,54 @@ static void die(void)
         }
     }
     kill(getpid(), SIGKILL);
+    for (;;)
+        pause();
+}
+
+/* When the store's thread dies, whoever does not wait for the disk is let run as far as that goes.
+ * The loop comes to its end at the second ring, when it has done all that it was told before the
+ * first; or at a mutex that the dead thread holds. */
+static bool is_store_dead;
+static uv_async_t knell;
+static sqlite3_mutex_methods mutexes; /* of SQLite */
+
+static void enter_mutex(sqlite3_mutex *m)
+{
+    bool was_dead = false;
+    while (mutexes.xMutexTry(m) != SQLITE_OK) {
+        if (was_dead)
+            end_here();
+        sched_yield();
+        was_dead = __atomic_load_n(&is_store_dead, __ATOMIC_SEQ_CST);
+    }
+}
+
+/* SQLite knows its own only after it has started once, and takes others only while it is not. */
+static bool watch_mutexes(void)
+{
+    if (sqlite3_initialize() != SQLITE_OK || sqlite3_shutdown() != SQLITE_OK ||
+        sqlite3_config(SQLITE_CONFIG_GETMUTEX, &mutexes) != SQLITE_OK || !mutexes.xMutexEnter)
+        return false;
+    sqlite3_mutex_methods ours = mutexes;
+    ours.xMutexEnter = enter_mutex;
+    return sqlite3_config(SQLITE_CONFIG_MUTEX, &ours) == SQLITE_OK;
+}
+
+static void on_knell(uv_async_t *async)
+{
+    static bool is_second;
+    if (is_second)
+        end_here();
+    is_second = true;
+    uv_async_send(async);
+}
+
+static void die(void)
+{
+    if (gettid() == getpid())
+        end_here();
+    __atomic_store_n(&is_store_dead, true, __ATOMIC_SEQ_CST);
+    uv_async_send(&knell);
     for (;;)
         pause();
 }
@@ -257,7 +292,7 @@ static bool open_for(const struct dw_hello *h)
     deliver_evidence(&tape->stop, &service);
     for (int i = 0; i < 30 && sent.retracts == before; i++) {
         pass_locked(300);
-        settle();
+        flush();
     }
     return sent.retracts > before;
 }
@@ -266,16 +301,17 @@ static bool open_for(const struct dw_hello *h)
 static void first_life(enum course course)
 {
     open_guard();
+    assert_int_equal(uv_async_init(&g.loop, &knell, on_knell), 0);
     pass_locked(1000);
-    settle();
+    flush();
     is_armed = true;
     bool is_open = open_for(&first_hello);
     if (course == IS_REFUSED) {
         assert_true(is_open);
         tape->refused++;
         lock_answers(DW_LOCK_RESULT_BATTERY, sent.retract.counter, sent.retract.lock_nonce);
-        settle();
-        settle();
+        flush();
+        flush();
     } else if (is_open) {
         go_in_and_out();
     }
@@ -285,7 +321,7 @@ static void first_life(enum course course)
         assert_true(open_for(&again));
         go_in_and_out();
     }
-    settle();
+    flush();
     is_armed = false;
     tape->is_over = 1;
     is_power = false;
@@ -508,7 +544,8 @@ int main(void)
         CASE(a_stay_dies_anywhere),
     };
     tape = mmap(NULL, sizeof *tape, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (tape == MAP_FAILED || uv_mutex_init(&undo_lock) != 0 || dw_failed(dw_crypto_init()))
+    if (tape == MAP_FAILED || !watch_mutexes() || uv_mutex_init(&undo_lock) != 0 ||
+        dw_failed(dw_crypto_init()))
         return 1;
     dw_os_init("crash_test");
     return cmocka_run_group_tests(tests, NULL, NULL);

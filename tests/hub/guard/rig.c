@@ -159,9 +159,9 @@ void child_send(struct guard *guard, enum child_name name, enum dw_ipc_type type
                                               dw_view_of(m->bytes, m->len), &payload)));
         assert_false(dw_failed(dw_lock_command_read(payload, &sent.retract)));
         sent.retracts++;
-        sent.parcels_at_retract = parcels_used();
         if (on_retract)
             on_retract();
+        sent.parcels_at_retract = parcels_used();
     }
 }
 
