@@ -247,7 +247,7 @@ export class Street {
         const { id, token } = await this.admin.post("/v1/agencies", { name, key, hosted });
         writeFileSync(file("token"), token, { mode: 0o600 });
         this.run("agency", ["run", "--config", this.conf(as, { service: `http://127.0.0.1:${this.servicePort}`, agency: id, name,
-            token_file: file("token"), key_file: file("key"), origin: this.serviceSite.origin, hosted: hosted ? "yes" : "no" })], as);
+            state: file("state"), token_file: file("token"), key_file: file("key"), origin: this.serviceSite.origin, hosted: hosted ? "yes" : "no" })], as);
         this.say(`${name} has a key of its own and signs what it plans in a process of its own${hosted ? " (hosted)" : ""}`);
         return { id, name, key, hosted, api: new Api(this.serviceSite, token) };
     }

@@ -1,7 +1,8 @@
 /* doorward agency: an agency's own key, and the process that signs with it.
  *
  * It asks the service what waits to be signed, looks at it (signer.h), signs, and gives it back.
- * The key is in a file of this process alone; for an agency that hosts with an operator the process
+ * Which hub is a home's it keeps itself (homes.h); another one counts when a person says so. The
+ * key is in a file of this process alone; for an agency that hosts with an operator the process
  * runs beside the service under its own user. */
 #include <curl/curl.h>
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "agency/homes.h"
 #include "agency/signer.h"
 #include "os/config.h"
 #include "os/os.h"
@@ -21,14 +23,15 @@
 
 #define PATH_BYTES   512u
 #define ANSWER_MAX   (512u * 1024u)
-#define ITEMS_MAX    100u
+#define ITEMS_MAX    50u     /* of one answer; each with what its hub signed */
 #define WAIT_MS      "20000" /* of a question that finds nothing to sign */
+#define ID_TEXT      33u
 #define AGAIN_MS_MIN 500u
 #define AGAIN_MS_MAX 30000u
 
 struct settings {
     char service[256];
-    char token_file[PATH_BYTES], key_file[PATH_BYTES], ca_file[PATH_BYTES];
+    char state[256], token_file[PATH_BYTES], key_file[PATH_BYTES], ca_file[PATH_BYTES];
     char agency[40], name[DW_NAME_MAX], origin[128];
     bool hosted;
     uint32_t per_day, days_ahead;
@@ -40,6 +43,7 @@ struct settings {
 
 static const struct dw_setting table[] = {
     TEXT(service, NULL, "address of the service, as https://service.example"),
+    TEXT(state, NULL, "folder of its own: which hub is a home's"),
     TEXT(token_file, NULL, "file with the agency's token"),
     TEXT(key_file, NULL, "the agency's secret key (doorward agency key FILE)"),
     TEXT(ca_file, "", "certificates that are believed, or empty: the system's"),
@@ -131,41 +135,123 @@ static int64_t now_s(void)
     return clock_gettime(CLOCK_REALTIME, &t) == 0 ? (int64_t)t.tv_sec : 0;
 }
 
-/* True when it was signed and taken. */
-static bool sign_item(CURL *curl, const struct curl_slist *head, json_t *item)
+/* Bytes as the API writes them. `*ret_len` is 0 when there is no such text, or another one. */
+static bool read_bytes(const json_t *item, const char *field, uint8_t *ret_bytes, size_t cap,
+                       size_t *ret_len)
 {
-    const char *id = json_string_value(json_object_get(item, "id"));
-    const char *kind = json_string_value(json_object_get(item, "kind"));
-    const char *text = json_string_value(json_object_get(item, "payload"));
-    uint8_t payload[DW_SIGNED_PAYLOAD_MAX], object[DW_SIGNED_BYTES_MAX];
-    size_t len = 0;
-    struct dw_buf out = dw_buf_of(object, sizeof object);
-    if (!id || !kind || !text || strspn(id, "0123456789abcdef-") != strlen(id) ||
-        sodium_base642bin(payload, sizeof payload, text, strlen(text), NULL, &len, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0) {
-        dw_log("warn", "refused", "why=\"what was asked cannot be read\"");
+    const char *text = json_string_value(json_object_get(item, field));
+    *ret_len = 0;
+    return text && !dw_failed(dw_unbase64url(text, strlen(text), ret_bytes, cap, ret_len));
+}
+
+static bool read_hex(const json_t *item, const char *field, uint8_t *ret_bytes, size_t len)
+{
+    const char *text = json_string_value(json_object_get(item, field));
+    return text && !dw_failed(dw_unhex(text, ret_bytes, len));
+}
+
+/* What is asked, and where it is kept while it is looked at. */
+struct asked {
+    struct dw_signer_item item;
+    const char *id;
+    uint8_t home[DW_HOME_BYTES];
+    bool has_home;
+    uint8_t payload[DW_SIGNED_PAYLOAD_MAX], grant[DW_SIGNED_BYTES_MAX];
+};
+
+static bool read_item(const json_t *j, struct asked *ret)
+{
+    size_t payload_len, grant_len;
+    memset(ret, 0, sizeof *ret);
+    ret->id = json_string_value(json_object_get(j, "id"));
+    ret->item.kind = json_string_value(json_object_get(j, "kind"));
+    if (!ret->id || !ret->item.kind || strspn(ret->id, "0123456789abcdef-") != strlen(ret->id) ||
+        !read_bytes(j, "payload", ret->payload, sizeof ret->payload, &payload_len))
         return false;
+    ret->item.payload = dw_view_of(ret->payload, payload_len);
+    (void)read_bytes(j, "grant", ret->grant, sizeof ret->grant, &grant_len);
+    ret->item.grant = dw_view_of(ret->grant, grant_len);
+    ret->has_home = read_hex(j, "home", ret->home, sizeof ret->home) &&
+                    read_hex(j, "hub", ret->item.hub_pub, sizeof ret->item.hub_pub);
+    return true;
+}
+
+/* False: what is known of this home cannot be told now. */
+static bool recall_home(struct asked *a)
+{
+    if (!a->has_home)
+        return strcmp(a->item.kind, "shift") == 0;
+    dw_err e = dw_homes_hub(conf.state, a->home, a->item.known_hub);
+    a->item.is_known = !dw_failed(e);
+    return a->item.is_known || dw_is(e, DW_E_NOT_FOUND);
+}
+
+static void log_refused(const struct asked *a, enum dw_signer_no no)
+{
+    char home[2 * DW_HOME_BYTES + 1], hub[2 * DW_THUMB_BYTES + 1];
+    struct dw_key key;
+    bool is_other = no == DW_SIGNER_NO_HUB || no == DW_SIGNER_NO_HOME;
+    dw_log("warn", "refused", "id=%s kind=%s why=\"%s\"", a->id, a->item.kind,
+           dw_signer_no_words(no));
+    if (!is_other || !a->has_home)
+        return;
+    dw_key_from_pub(a->item.hub_pub, &key);
+    dw_hex(a->home, sizeof a->home, home);
+    dw_hex(key.thumb, sizeof key.thumb, hub);
+    dw_log("warn", "other_hub",
+           "home=%s hub=%s next=\"ask the household; if it is theirs: doorward agency "
+           "accept-home --config FILE %s %s\"",
+           home, hub, home, hub);
+}
+
+/* Signs and, before anything leaves, keeps which hub it was for. */
+static enum dw_signer_no sign_asked(struct asked *a, struct dw_buf *out)
+{
+    struct dw_key hub;
+    enum dw_signer_no no = dw_signer_sign(&signer, &a->item, now_s(), out);
+    if (no != DW_SIGNER_YES || a->item.is_known || !a->has_home)
+        return no;
+    dw_key_from_pub(a->item.hub_pub, &hub);
+    if (dw_failed(dw_homes_keep(conf.state, a->home, hub.thumb))) {
+        dw_log("error", "state", "why=\"the state folder cannot be written\"");
+        return DW_SIGNER_NO_HOME;
     }
-    enum dw_signer_no no = dw_signer_sign(&signer, kind, dw_view_of(payload, len), now_s(), &out);
-    if (no != DW_SIGNER_YES) {
-        dw_log("warn", "refused", "id=%s kind=%s why=\"%s\"", id, kind, dw_signer_no_words(no));
-        return false;
-    }
-    char path[128], coded[DW_SIGNED_BYTES_MAX * 4 / 3 + 8];
-    (void)sodium_bin2base64(coded, sizeof coded, object, out.len,
-                            sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    if (snprintf(path, sizeof path, "/v1/signing/%s", id) >= (int)sizeof path)
+    return DW_SIGNER_YES;
+}
+
+static bool give_back(CURL *curl, const struct curl_slist *head, const struct asked *a,
+                      const struct dw_buf *object)
+{
+    char path[128], coded[DW_BASE64URL_CAP(DW_SIGNED_BYTES_MAX)];
+    dw_base64url(object->ptr, object->len, coded, sizeof coded);
+    if (snprintf(path, sizeof path, "/v1/signing/%s", a->id) >= (int)sizeof path)
         return false;
     json_t *body = json_pack("{s:s}", "object", coded);
     char *bytes = json_dumps(body, JSON_COMPACT);
     json_t *answer = bytes ? ask(curl, head, path, bytes) : NULL;
     if (answer)
-        dw_log("info", "signed", "id=%s kind=%s", id, kind);
+        dw_log("info", "signed", "id=%s kind=%s", a->id, a->item.kind);
     bool is_taken = answer != NULL;
     json_decref(answer);
     json_decref(body);
     free(bytes);
     return is_taken;
+}
+
+/* True when it was signed and taken. */
+static bool sign_item(CURL *curl, const struct curl_slist *head, const json_t *item)
+{
+    static struct asked a;
+    uint8_t object[DW_SIGNED_BYTES_MAX];
+    struct dw_buf out = dw_buf_of(object, sizeof object);
+    if (!read_item(item, &a) || !recall_home(&a)) {
+        dw_log("warn", "refused", "why=\"what was asked cannot be read\"");
+        return false;
+    }
+    enum dw_signer_no no = sign_asked(&a, &out);
+    if (no != DW_SIGNER_YES)
+        log_refused(&a, no);
+    return no == DW_SIGNER_YES && give_back(curl, head, &a, &out);
 }
 
 static void rest(uint32_t ms)
@@ -174,22 +260,41 @@ static void rest(uint32_t ms)
     (void)nanosleep(&t, NULL); /* a signal ends it, and so does the loop */
 }
 
+/* One page of what waits, from `after` on; `*ret_next` is where the next one begins, "" at the end.
+ * False: not reached, or nothing of it was taken. */
+static bool sign_page(CURL *curl, const struct curl_slist *head, const char *after,
+                      char ret_next[ID_TEXT])
+{
+    char path[128];
+    size_t taken = 0;
+    /* Only the first page waits for something to come. */
+    (void)snprintf(path, sizeof path, "/v1/signing?limit=%u%s%s", ITEMS_MAX,
+                   after[0] ? "&after=" : "&wait_ms=" WAIT_MS, after);
+    json_t *j = ask(curl, head, path, NULL);
+    const json_t *items = json_object_get(j, "items");
+    size_t count = json_array_size(items);
+    for (size_t i = 0; i < count && i < ITEMS_MAX && !is_stopping; i++)
+        taken += sign_item(curl, head, json_array_get(items, i));
+    const char *next = json_string_value(json_object_get(j, "next"));
+    bool is_id =
+        next && strlen(next) == ID_TEXT - 1 && strspn(next, "0123456789abcdef") == ID_TEXT - 1;
+    (void)snprintf(ret_next, ID_TEXT, "%s", is_id ? next : "");
+    bool is_well = j && (count == 0 || taken > 0);
+    json_decref(j);
+    return is_well;
+}
+
 static int run(CURL *curl, const struct curl_slist *head)
 {
     uint32_t again_ms = AGAIN_MS_MIN;
+    char after[ID_TEXT] = "", next[ID_TEXT];
     while (!is_stopping) {
-        size_t taken = 0, count = 0;
-        json_t *j = ask(curl, head, "/v1/signing?limit=100&wait_ms=" WAIT_MS, NULL);
-        const json_t *items = json_object_get(j, "items");
-        count = json_array_size(items);
-        for (size_t i = 0; i < count && i < ITEMS_MAX && !is_stopping; i++)
-            taken += sign_item(curl, head, json_array_get(items, i));
-        bool is_well = j && (count == 0 || taken > 0);
-        json_decref(j);
+        bool is_well = sign_page(curl, head, after, next);
+        memcpy(after, next, sizeof after);
         /* What is refused stays in the list: it must not be asked about in a hurry. */
         if (is_well) {
             again_ms = AGAIN_MS_MIN;
-        } else {
+        } else if (after[0] == 0) {
             rest(again_ms);
             again_ms = again_ms < AGAIN_MS_MAX / 2 ? again_ms * 2 : AGAIN_MS_MAX;
         }
@@ -272,10 +377,15 @@ static int start(const char *config)
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
     if (conf.ca_file[0])
         curl_easy_setopt(curl, CURLOPT_CAINFO, conf.ca_file);
+    if (dw_failed(dw_homes_open(conf.state)))
+        return wrong("state: the folder cannot be made or written");
+    const char *const write_paths[] = {conf.state, NULL};
     const char *const read_paths[] = {"/etc", conf.ca_file[0] ? conf.ca_file : "/etc/ssl", NULL};
     const struct dw_sandbox box = {
-        .flags = DW_SANDBOX_NET_CONNECT | DW_SANDBOX_THREADS | DW_SANDBOX_RESOLVE,
+        .flags = DW_SANDBOX_NET_CONNECT | DW_SANDBOX_THREADS | DW_SANDBOX_RESOLVE |
+                 DW_SANDBOX_FILES_WRITE,
         .read_paths = read_paths,
+        .write_paths = write_paths,
     };
     if (dw_failed(dw_sandbox_enter(&box)))
         return wrong("the sandbox is not to be had on this kernel");
@@ -289,10 +399,34 @@ static int start(const char *config)
     return code;
 }
 
+/* A person says that this hub is the home's from now on. */
+static int accept_home(const char *config, const char *home_text, const char *hub_text)
+{
+    char why[512], before[2 * DW_THUMB_BYTES + 1] = "none";
+    uint8_t home[DW_HOME_BYTES], hub[DW_THUMB_BYTES], known[DW_THUMB_BYTES];
+    if (dw_failed(dw_config_load(table, DW_ARRAY_COUNT(table), config, &conf, why, sizeof why)))
+        return wrong(why);
+    if (dw_failed(dw_unhex(home_text, home, sizeof home)) ||
+        dw_failed(dw_unhex(hub_text, hub, sizeof hub)))
+        return wrong(
+            "give the home's id (32 hexadecimal digits) and its hub's (64), as the log has "
+            "them");
+    if (!dw_failed(dw_homes_hub(conf.state, home, known)))
+        dw_hex(known, sizeof known, before);
+    if (dw_failed(dw_homes_open(conf.state)) || dw_failed(dw_homes_keep(conf.state, home, hub))) {
+        (void)wrong("state: the folder cannot be written");
+        return 1;
+    }
+    printf("home %s: hub %s, before: %s\n", home_text, hub_text, before);
+    return 0;
+}
+
 static void usage(FILE *out)
 {
     (void)fputs("usage: doorward agency key FILE            makes a key, prints its public half\n"
-                "       doorward agency run --config FILE   signs what the service asks for\n",
+                "       doorward agency run --config FILE   signs what the service asks for\n"
+                "       doorward agency accept-home --config FILE HOME HUB\n"
+                "                                           this hub is the home's from now on\n",
                 out);
 }
 
@@ -304,6 +438,8 @@ int main(int argc, char **argv)
         return make_key(argv[2]);
     if (argc == 4 && strcmp(argv[1], "run") == 0 && strcmp(argv[2], "--config") == 0)
         return start(argv[3]);
+    if (argc == 6 && strcmp(argv[1], "accept-home") == 0 && strcmp(argv[2], "--config") == 0)
+        return accept_home(argv[3], argv[4], argv[5]);
     bool is_help = argc == 2 && strcmp(argv[1], "--help") == 0;
     usage(is_help ? stdout : stderr);
     return is_help ? 0 : 2;

@@ -34,9 +34,11 @@ static const struct verb verbs[] = {
      "run the service of an operator",
      "Jobs, agencies, visitors, screening and the courier's requests, over HTTP and\n"
      "MQTT. It holds nothing that opens a door."},
-    {"agency", "agency", NULL, "key FILE | run --config FILE", "sign for an agency",
+    {"agency", "agency", NULL, "key FILE | run --config FILE | accept-home --config FILE HOME HUB",
+     "sign for an agency",
      "Makes an agency's key, and runs the process that signs its visits and shifts with\n"
-     "it. The key stays with this process; the service never has it.",
+     "it. The key stays with this process; the service never has it. accept-home: a home\n"
+     "has another hub than the signer knows, and the household says that it is theirs.",
      true},
     {"camera", "camera", NULL, "--config FILE [--effective] [--verbose]", "run the camera agent",
      "Captures from a video device, a file or the rendered hall, encodes H.264 and\n"

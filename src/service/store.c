@@ -156,6 +156,12 @@ bool dw_col_blob(sqlite3_stmt *stmt, int i, void *ret_bytes, size_t len)
     return true;
 }
 
+struct dw_view dw_col_view(sqlite3_stmt *stmt, int i)
+{
+    const void *p = sqlite3_column_blob(stmt, i);
+    return dw_view_of(p, (size_t)sqlite3_column_bytes(stmt, i));
+}
+
 /* Runs one batch. Returns whether it is durable; `*kept` work that asked to be undone is undone. */
 static bool commit_batch(struct dw_db *db, struct dw_work *first)
 {

@@ -49,6 +49,8 @@ bool dw_db_settle(struct dw_db *db);
 const char *dw_col_text(sqlite3_stmt *stmt, int i);
 /* Copies a blob of exactly `len` bytes; zeroes and returns false when it is not that long. */
 bool dw_col_blob(sqlite3_stmt *stmt, int i, void *ret_bytes, size_t len);
+/* The bytes of a column, none for NULL; borrowed until the next step. */
+struct dw_view dw_col_view(sqlite3_stmt *stmt, int i);
 
 /* A message to a hub that leaves after the commit. */
 struct dw_post {

@@ -2,6 +2,7 @@
 // and that the service itself can make none of it up.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import http from 'node:http';
 import { Key, STOP_CONTEXT, challengeOf, decode, isSignedBy } from '../hub/authority.mjs';
 import { Passkey } from '../../sim/demo/passkey.mjs';
 import { Broker, Service, Signer, agencyExe, askBody, civil, execFileSync, fs, hex, jobBody, main, makeAgency, makeHome, makePasskey, makeStreet, makeVisitor, noonZone, ok, pages, path, permit, prove, signed, slide, start, test, until } from './rig.mjs';
@@ -15,6 +16,35 @@ const post = (by, body) => service.post('/v1/jobs', by.token, body);
 const items = async (by) => ok(await service.get('/v1/signing', by.token), 200).items;
 const ready = async (v, who = visitor) => until('ready', async () => { const r = (await service.get(`/v1/visits/${v.id}`, who.token)).body; return r.state === 'ready' && r; });
 
+// The agency's own process: settings and state under `name`, at the service or whoever stands in its place.
+function runSigner(name, { id, token, name: known, hosted }, port = service.port) {
+  const file = (end) => path.join(service.dir, `${name}.${end}`);
+  fs.writeFileSync(file('token'), token, { mode: 0o600 });
+  fs.writeFileSync(file('conf'), Object.entries({ service: `http://127.0.0.1:${port}`, state: file('state'), token_file: file('token'), key_file: file('key'),
+    agency: id, name: known, origin: pages, hosted: hosted ? 'yes' : 'no' }).map(([k, v]) => `${k} = ${v}\n`).join(''));
+  const child = start(agencyExe, ['run', '--config', file('conf')]);
+  child.stdout.resume();
+  return { child, conf: file('conf') };
+}
+
+// The service as its operator might have changed it: what it says to signers goes through `lie`.
+async function lyingService() {
+  const liar = { lie: (item) => item };
+  const server = http.createServer((req, res) => {
+    const parts = [];
+    req.on('data', (d) => parts.push(d)).on('end', async () => {
+      const body = Buffer.concat(parts);
+      const { host, connection, ...headers } = req.headers;
+      const r = await service.send(req.method, req.url, { headers, ...(body.length ? { raw: body } : {}) }).catch(() => null);
+      if (!r) return res.destroy(); // the service ends while somebody waits
+      const said = req.url.startsWith('/v1/signing?') && r.status === 200 ? { ...r.body, items: r.body.items.map((i) => liar.lie(i)) } : r.body;
+      res.writeHead(r.status, { 'content-type': r.type }).end(JSON.stringify(said));
+    });
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  return Object.assign(liar, { port: server.address().port, close: () => server.close() });
+}
+
 if (agencyExe) test('an agency by its own process, from its key to an open door', async () => {
   const file = (name) => path.join(service.dir, name);
   const key = execFileSync(agencyExe, ['key', file('agency.key')], { encoding: 'utf8' }).trim();
@@ -23,11 +53,7 @@ if (agencyExe) test('an agency by its own process, from its key to an open door'
   own.pair = { hex: key };
   assert.deepEqual([own.key, own.hosted], [key, true]);
   no(await service.post('/v1/agencies', service.admin, { name: 'Copy', key }), 409, 'exists');
-  fs.writeFileSync(file('agency.token'), own.token, { mode: 0o600 });
-  fs.writeFileSync(file('agency.conf'), Object.entries({ service: `http://127.0.0.1:${service.port}`, token_file: file('agency.token'), key_file: file('agency.key'),
-    agency: own.id, name: 'Own Parcels', origin: pages, hosted: 'yes' }).map(([k, v]) => `${k} = ${v}\n`).join(''));
-  const child = start(agencyExe, ['run', '--config', file('agency.conf')]);
-  child.stdout.resume();
+  const { child } = runSigner('agency', own);
   // It asks for a key; the household sees who, and that the key is hosted.
   const mark = hub.mark;
   assert.equal(ok(await service.post(`/v1/homes/${home.id}/introductions`, own.token), 201).state, 'unsigned');
@@ -53,6 +79,58 @@ if (agencyExe) test('an agency by its own process, from its key to an open door'
   assert.deepEqual([stop.good, stop.why, stop.door_code], [true, '', true]);
   child.kill('SIGTERM');
   assert.equal(await child.ended, 0, child.text);
+});
+
+if (agencyExe) test('a signer is not told by the service whose hub it is, nor what a household permits', async () => {
+  const key = execFileSync(agencyExe, ['key', path.join(service.dir, 'wary.key')], { encoding: 'utf8' }).trim();
+  const wary = { ...ok(await service.post('/v1/agencies', service.admin, { name: 'Wary', key }), 201), pair: { hex: key } };
+  const other = await makeHome(service, broker, 'neighbour', { zone });
+  const liar = await lyingService();
+  let { child, conf } = runSigner('wary', wary, liar.port);
+  for (const h of [home, other]) {
+    const mark = h.hub.mark;
+    ok(await service.post(`/v1/homes/${h.id}/introductions`, wary.token), 201);
+    assert.equal((await h.hub.next((e) => e.event === 'introduce' && e.agency === wary.id, mark)).good, true);
+    await permit(service, h, wary);
+  }
+  const sam = await makeVisitor(service, wary, 'Sam');
+  // A job that is true in every part, put up with a lie; it is refused for that, and signed once the lie has ended.
+  const refusedFor = async (lie, why, h = home) => {
+    const from = child.text.length;
+    liar.lie = lie;
+    const job = ok(await post(wary, jobBody(h, sam, [hex()])), 201);
+    await until(`refused: ${why}`, () => child.text.slice(from).includes(`kind=manifest why="${why}"`));
+    assert.equal(ok(await service.get(`/v1/jobs/${job.id}`, wary.token), 200).state, 'unsigned');
+    liar.lie = (item) => item;
+    await signed(service, wary, job);
+  };
+  const manifest = (change) => (item) => item.kind === 'manifest' ? { ...item, ...change } : item;
+  const none = 'without this household\'s permission', swapped = 'for another hub than this home\'s', never = 'for a home that was never introduced';
+  await refusedFor(manifest({ home: home.id }), swapped, other); // the neighbour's hub behind our door
+  await refusedFor(manifest({ home: hex() }), never);
+  await refusedFor(manifest({ grant: null }), none);
+  let kept;
+  liar.lie = (item) => { kept ??= item.kind === 'manifest' && item; return item; };
+  await signed(service, wary, ok(await post(wary, jobBody(other, sam, [hex()])), 201));
+  assert.match(kept.hub, /^[0-9a-f]{64}$/);
+  await refusedFor(manifest({ grant: kept.grant }), none); // of another household
+  await refusedFor((item) => item.kind === 'manifest' ? { ...item, grant: `${item.grant.slice(0, 500)}${item.grant[500] === 'A' ? 'B' : 'A'}${item.grant.slice(501)}` } : item, none);
+  // What it has seen outlives it; a person may say otherwise, while it runs.
+  child.kill('SIGTERM');
+  assert.equal(await child.ended, 0, child.text);
+  ({ child, conf } = runSigner('wary', wary, liar.port));
+  await refusedFor(manifest({ home: home.id }), swapped, other);
+  const [, home0, hub0] = /other_hub home=([0-9a-f]{32}) hub=([0-9a-f]{64}) /.exec(child.text);
+  assert.equal(home0, home.id);
+  liar.lie = manifest({ home: home.id });
+  const job = ok(await post(wary, jobBody(other, sam, [hex()])), 201);
+  assert.throws(() => execFileSync(agencyExe, ['accept-home', '--config', conf, home0, hub0.slice(1)], { stdio: 'pipe' }));
+  assert.match(execFileSync(agencyExe, ['accept-home', '--config', conf, home0, hub0], { encoding: 'utf8' }), new RegExp(`hub ${hub0}, before: [0-9a-f]{64}`));
+  await signed(service, wary, job);
+  child.kill('SIGTERM');
+  assert.equal(await child.ended, 0, child.text);
+  liar.close();
+  await other.hub.close();
 });
 
 test('introductions: three a day at most, and none after the household has answered', async () => {

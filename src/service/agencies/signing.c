@@ -135,8 +135,7 @@ static bool load_shift(struct dw_work *w, const uint8_t visitor[DW_ID_BYTES],
     if (!dw_db_next(w->db, q))
         return false;
     *ret_object = kept(w, q, 1);
-    return !dw_failed(dw_shift_read(
-        dw_view_of(sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0)), ret_shift));
+    return !dw_failed(dw_shift_read(dw_col_view(q, 0), ret_shift));
 }
 
 static bool is_same_passkey(const struct dw_shift *a, const struct dw_shift *b)
@@ -342,35 +341,57 @@ static json_t *describe(enum dw_signing kind, struct dw_view payload)
     return json_string("A household is asked for a grant.");
 }
 
+static json_t *bytes_or_null(sqlite3_stmt *q, int i)
+{
+    struct dw_view bytes = dw_col_view(q, i);
+    return bytes.len ? dw_json_bytes(bytes.ptr, bytes.len) : json_null();
+}
+
+/* What the signer needs to judge by itself: which home it is for, the key of its hub, and what that
+ * hub signed of the permission. */
+static json_t *show_item(sqlite3_stmt *q)
+{
+    int kind = sqlite3_column_int(q, 1);
+    struct dw_view payload = dw_col_view(q, 2);
+    char hub[2 * DW_KEY_BYTES + 1];
+    uint8_t pub[DW_KEY_BYTES];
+    if (kind < DW_SIGNING_INTRODUCE || kind > DW_SIGNING_SHIFT)
+        return NULL;
+    bool has_hub = dw_col_blob(q, 5, pub, sizeof pub);
+    if (has_hub)
+        dw_hex(pub, sizeof pub, hub);
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id", dw_json_col_id(q, 0), "kind",
+                     words[kind], "payload", dw_json_bytes(payload.ptr, payload.len), "words",
+                     describe((enum dw_signing)kind, payload), "created", dw_json_col_time(q, 3),
+                     "home", has_hub ? dw_json_col_id(q, 4) : json_null(), "hub",
+                     has_hub ? json_string(hub) : json_null(), "grant", bytes_or_null(q, 6));
+}
+
 void dw_signing_list(struct dw_call *c)
 {
-    uint64_t limit = dw_query_uint(c, "limit", DW_PAGE_MAX, DW_PAGE_MAX);
-    uint64_t wait_ms = dw_query_uint(c, "wait_ms", DW_WAIT_MS_MAX, 0);
-    if (!dw_is_refused(c) && limit == 0)
-        dw_problem_say(c, DW_PROBLEM_BAD_FIELD, "limit must be a number from 1 to %u.",
-                       DW_PAGE_MAX);
-    if (dw_is_refused(c))
+    uint8_t last[DW_ID_BYTES];
+    uint64_t limit, wait_ms = dw_query_uint(c, "wait_ms", DW_WAIT_MS_MAX, 0);
+    size_t count = 0;
+    if (!dw_query_page(c, last, &limit))
         return;
-    sqlite3_stmt *q = dw_db_ask(c->work.db,
-                                "SELECT id, kind, payload, created FROM signing WHERE agency = ?"
-                                " AND object IS NULL ORDER BY id LIMIT ?",
-                                "ki", c->actor.id, (int64_t)limit);
+    sqlite3_stmt *q =
+        dw_db_ask(c->work.db,
+                  "SELECT s.id, s.kind, s.payload, s.created, h.id, h.hub_pub, g.object"
+                  " FROM signing s LEFT JOIN jobs j ON s.kind = 2 AND j.id = s.subject"
+                  " LEFT JOIN homes h ON h.id = CASE s.kind WHEN 1 THEN s.subject ELSE j.home END"
+                  " LEFT JOIN grants g ON g.home = j.home AND g.id = j.grant_id"
+                  " WHERE s.agency = ? AND s.object IS NULL AND s.id > ? ORDER BY s.id LIMIT ?",
+                  "kki", c->actor.id, last, (int64_t)limit);
     json_t *items = json_array();
     while (dw_db_next(c->work.db, q)) {
-        int kind = sqlite3_column_int(q, 1);
-        size_t len = (size_t)sqlite3_column_bytes(q, 2);
-        const void *payload = sqlite3_column_blob(q, 2);
-        if (kind < DW_SIGNING_INTRODUCE || kind > DW_SIGNING_SHIFT)
-            continue;
-        (void)json_array_append_new(
-            items, json_pack("{s:o, s:s, s:o, s:o, s:o}", "id", dw_json_col_id(q, 0), "kind",
-                             words[kind], "payload", dw_json_bytes(payload, len), "words",
-                             describe((enum dw_signing)kind, dw_view_of(payload, len)), "created",
-                             dw_json_col_time(q, 3)));
+        json_t *item = show_item(q);
+        count += dw_col_blob(q, 0, last, sizeof last);
+        if (item)
+            (void)json_array_append_new(items, item);
     }
-    if (wait_ms && json_array_size(items) == 0)
+    if (wait_ms && count == 0)
         c->wait_visit = DW_WAIT_SIGNING | dw_wait_signing(c->actor.id);
-    dw_answer(c, 200, json_pack("{s:o}", "items", items));
+    dw_answer(c, 200, dw_json_page(items, count == limit ? last : NULL));
 }
 
 void dw_signing_post(struct dw_call *c)

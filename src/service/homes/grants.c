@@ -43,11 +43,6 @@ static json_t *show(struct dw_view bytes)
                      modes[m.mode % DW_ARRAY_COUNT(modes)], "hosted", m.is_hosted);
 }
 
-static struct dw_view column(sqlite3_stmt *q, int i)
-{
-    return dw_view_of(sqlite3_column_blob(q, i), (size_t)sqlite3_column_bytes(q, i));
-}
-
 json_t *dw_grant_show_live(struct dw_call *c, const uint8_t home[DW_ID_BYTES],
                            const uint8_t agency[DW_ID_BYTES])
 {
@@ -55,7 +50,7 @@ json_t *dw_grant_show_live(struct dw_call *c, const uint8_t home[DW_ID_BYTES],
                                 "SELECT bytes FROM grants WHERE home = ?1 AND agency = ?2 AND" LIVE
                                 " ORDER BY heard DESC, id DESC LIMIT 1",
                                 "kki", home, agency, dw_service_now_ms() / 1000);
-    return dw_db_next(c->work.db, q) ? show(column(q, 0)) : json_null();
+    return dw_db_next(c->work.db, q) ? show(dw_col_view(q, 0)) : json_null();
 }
 
 void dw_grants_list(struct dw_call *c)
@@ -83,7 +78,7 @@ void dw_grants_list(struct dw_call *c)
                                                                                        : "live";
         (void)json_array_append_new(
             items, json_pack("{s:o, s:o, s:o, s:o, s:s}", "agency", dw_json_col_id(q, 0), "grant",
-                             show(column(q, 1)), "heard", dw_json_col_time(q, 2), "revoked",
+                             show(dw_col_view(q, 1)), "heard", dw_json_col_time(q, 2), "revoked",
                              dw_json_col_time(q, 3), "state", state));
     }
     dw_answer(c, 200, dw_json_page(items, NULL));

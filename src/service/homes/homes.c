@@ -133,8 +133,7 @@ static void pair_with_waiting(struct dw_call *c, const uint8_t home[DW_ID_BYTES]
     sqlite3_stmt *q =
         dw_db_ask(c->work.db, "SELECT message FROM enrolments WHERE pairing = ?", "h", name);
     while (count < ENROLMENTS_MAX && dw_db_next(c->work.db, q)) {
-        struct dw_view message =
-            dw_view_of(sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0));
+        struct dw_view message = dw_col_view(q, 0);
         count += !dw_failed(dw_enrol_read(message, &enrol[count]));
     }
     for (size_t i = 0; i < count; i++)

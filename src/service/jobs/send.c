@@ -188,8 +188,7 @@ bool dw_job_choose(struct dw_work *w, const uint8_t job[DW_ID_BYTES], const char
         struct dw_grant grant;
         struct dw_job fitted = k.job;
         const char *why = NULL;
-        if (dw_failed(dw_grant_read(
-                dw_view_of(sqlite3_column_blob(q, 0), (size_t)sqlite3_column_bytes(q, 0)), &grant)))
+        if (dw_failed(dw_grant_read(dw_col_view(q, 0), &grant)))
             continue;
         fit(&fitted, &grant);
         if (dw_grant_holds(&grant, &fitted, &why))

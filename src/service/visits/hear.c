@@ -54,8 +54,7 @@ void dw_visit_send_stop(struct dw_work *w, uint64_t visit)
                                 "i", (int64_t)visit);
     if (dw_db_next(w->db, q) && dw_col_blob(q, 0, hub, sizeof(hub)) &&
         sqlite3_column_bytes(q, 1) > 0)
-        dw_post(w, hub, DW_LINK_KIND_STOP,
-                dw_view_of(sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1)));
+        dw_post(w, hub, DW_LINK_KIND_STOP, dw_col_view(q, 1));
 }
 
 void dw_visit_tell(struct dw_work *w, uint64_t visit, const struct dw_line *line)

@@ -631,8 +631,7 @@ static bool write_stop(struct dw_call *c, uint64_t visit, struct dw_evidence *re
         !dw_col_blob(q, 2, stop.hub_nonce, sizeof(stop.hub_nonce)) ||
         !dw_col_blob(q, 4, stop.courier_nonce, sizeof(stop.courier_nonce)))
         return false;
-    dw_sha256(dw_view_of(sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1)),
-              stop.manifest);
+    dw_sha256(dw_col_view(q, 1), stop.manifest);
     stop.door = (uint8_t)sqlite3_column_int(q, 3);
     (void)dw_col_blob(q, 5, stop.door_code, sizeof(stop.door_code)); /* or zeroes */
     if (dw_failed(dw_stop_write(&stop, &buf)))
