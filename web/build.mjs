@@ -8,7 +8,8 @@
 //       | { path: "/index.html", page: "household/index.html" }   {{key}} is filled in from the English words
 //       | { path: "/icon.svg", file: "shared/icon.svg" }          as it is; from web/ (node_modules/... too)
 //       | { path: "/manifest.webmanifest", text: "..." }
-//   and in each row: open: true when it may be had without a session; type: when the name does not tell it.
+//   and in each row: open: true when it may be had without a session; areas: when they are others than the app's;
+//   type: when the name does not tell it.
 import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -77,7 +78,7 @@ for (const folder of programs[program]) {
     if (files.has(row.path)) continue;
     const type = row.type ?? types[row.path.split(".").pop()];
     if (!type) throw new Error(`${row.path}: what type of file is it?`);
-    files.set(row.path, { type, open: row.open === true, bytes: await bytesOf(row, app.areas) });
+    files.set(row.path, { type, open: row.open === true, bytes: await bytesOf(row, row.areas ?? app.areas) });
   }
 }
 

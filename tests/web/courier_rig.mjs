@@ -85,7 +85,7 @@ export class CourierKey {
     if (!raw(body.id).equals(this.id)) return "another passkey";
     if (client.type !== "webauthn.get" || client.origin !== origin || client.crossOrigin) return "another page";
     if (client.challenge !== challengeOf(STOP_CONTEXT, bytes)) return "another challenge";
-    if (!auth.subarray(0, 32).equals(sha256("service.localhost")) || (auth[32] & 5) !== 5) return "not verified";
+    if (!auth.subarray(0, 32).equals(sha256(this.rpId)) || (auth[32] & 5) !== 5) return "not verified";
     return verify("sha256", Buffer.concat([auth, sha256(raw(body.client_data))]), this.pair.publicKey, raw(body.signature)) ? "" : "signature";
   }
 }

@@ -9,7 +9,7 @@ import { load } from "./load.mjs";
 
 const { readGrant, readControl, challengeOf } = await load("shared/grant.ts");
 const { decode } = await load("shared/cbor.ts");
-const { weekLines, windowsOf, rowsOf, endText, spanText } = await load("household/week.ts");
+const { weekLines, windowsOf, rowsOf, endText, spanText } = await load("shared/week.ts");
 const here = dirname(fileURLToPath(import.meta.url));
 
 /** The payloads that the hub's own writer made (tests/wire/golden.txt). */

@@ -22,8 +22,8 @@ export function household(clip = () => []) {
   after(() => browser?.close());
   return {
     built: () => built,
-    async newHome(t, more = {}) {
-      const home = await new Home(built, ours).start();
+    async newHome(t, more = {}, Kind = Home) {
+      const home = await new Kind(built, ours).start();
       Object.assign(home, more);
       t.after(() => home.stop());
       return home;
@@ -32,8 +32,8 @@ export function household(clip = () => []) {
 }
 
 /** A page with nothing bad on its console but what a test allows. */
-export async function open(t, home, hash = "#/today", { size = PHONE, dark = false, workers = "block", script = "", reducedMotion = "reduce", allow = /WebSocket connection|Failed to load resource/, path = `/${hash}` } = {}) {
-  const context = await browser.newContext({ viewport: size, colorScheme: dark ? "dark" : "light", serviceWorkers: workers, reducedMotion, locale: "en-GB" });
+export async function open(t, home, hash = "#/today", { size = PHONE, dark = false, workers = "block", script = "", reducedMotion = "reduce", locale = "en-GB", allow = /WebSocket connection|Failed to load resource/, path = `/${hash}` } = {}) {
+  const context = await browser.newContext({ viewport: size, colorScheme: dark ? "dark" : "light", serviceWorkers: workers, reducedMotion, locale });
   const page = await context.newPage();
   const bad = [];
   page.on("console", (m) => m.type() === "error" && !allow.test(m.text()) && bad.push(m.text()));

@@ -37,6 +37,7 @@ const bytes = (n) => randomBytes(n).toString("base64url");
 const sha = (...parts) => createHash("sha256").update(Buffer.concat(parts.map((x) => Buffer.from(x)))).digest();
 
 export const ACTS = ["", "sign_in", "join", "unlock", "let_in", "invite", "add_passkey", "remove_member", "remove_passkey", "remove_invite", "set_param", "allow_agency", "new_recovery", "grant", "camera_key", "lock_key"];
+export const ROLES = ["", "owner", "occupant", "guest"];
 /** What a passkey signs of these bytes. */
 export const challengeOf = (context, b) => sha(context, [0], b);
 export const midnightOf = (ms) => new Date(ms).setUTCHours(0, 0, 0, 0) / 1000;
@@ -138,7 +139,7 @@ export class Home extends FakeHub {
     if (this.isSignedIn && q.method !== "GET" && !OPEN.includes(path) && q.headers["x-doorward-csrf"] !== this.csrf) return say(403, { code: "csrf" });
     try {
       const f = this.routes[path];
-      say(200, f ? ((await f(body, q)) ?? {}) : this.answer(path, body));
+      say(200, f ? ((await f(body, q)) ?? {}) : await this.answer(path, body, new URL(q.url, this.origin)));
     } catch (e) {
       say(e.status ?? 500, { code: e.code ?? "storage", detail: String(e.message ?? "") });
     }
@@ -191,18 +192,19 @@ export class Home extends FakeHub {
     let fields;
     const isGrant = body.act === "grant";
     if (isGrant) {
-      const a = this.grants.agencies.find((x) => x.id === body.agency);
-      if (!a) throw { status: 404, code: "no_such" };
+      const guest = this.people.members.find((m) => m.role === "guest" && m.id === body.guest);
+      const a = guest ? { name: guest.name, hosted: false, thumb: Buffer.from(guest.key_thumb, "hex") } : this.grants.agencies.find((x) => x.id === body.agency);
+      if (!a || (guest && body.kind !== "stay")) throw { status: 404, code: "no_such" };
       const from = midnightOf(Date.now());
       fields = new Map([
-        [1, sha("owner")], [2, Buffer.concat([Buffer.from(a.key, "hex"), sha(a.id).subarray(8)])], [3, hub], [4, from + body.days * 86400], [5, from], [7, randomBytes(16)],
+        [1, sha("owner")], [2, a.thumb ?? Buffer.concat([Buffer.from(a.key, "hex"), sha(a.id).subarray(8)])], [3, hub], [4, from + body.days * 86400], [5, from], [7, randomBytes(16)],
         [-70200, this.zone], [-70203, a.name], [-70204, ["drop", "stay"].indexOf(body.kind)], [-70205, 0], [-70207, body.dwell_ms], [-70213, 2], [-70270, nonce], [-70271, this.grants.epoch],
         [-70272, body.windows.map((w) => [w.from, w.minutes])], [-70273, body.uses], [-70274, body.per_day], [-70275, 0], [-70276, ["ask", "veto", "notify"].indexOf(body.mode)], [-70277, a.hosted],
       ]);
     } else {
       const thumb = body.key ? sha(Buffer.from("a301012006215820", "hex"), Buffer.from(body.key, "hex")) : null;
       const target = thumb ? thumb.subarray(0, 16) : body.act === "allow_agency" ? Buffer.from(body.id, "hex") : number(body.member ?? body.number ?? 0);
-      const value = thumb ? thumb.readBigUInt64BE(16) : body.act === "invite" ? (body.role === "owner" ? 1 : 2) : (body.value ?? 0);
+      const value = thumb ? thumb.readBigUInt64BE(16) : body.act === "invite" ? ROLES.indexOf(body.role) : (body.value ?? 0);
       fields = new Map([[3, hub], [-70270, nonce], [-70271, this.grants.epoch], [-70288, ACTS.indexOf(body.act)], [-70289, target], [-70290, value], [-70291, body.name ?? body.field ?? ""]]);
     }
     this.forge?.(fields);
@@ -219,9 +221,12 @@ export class Home extends FakeHub {
     const b = this.begun.get(body.challenge);
     if (!b) throw { status: 409, code: "challenge" };
     this.begun.delete(body.challenge);
+    if (b.act === "invite" && b.body.role === "guest") return this.inviteGuest(b.body.name);
+    if (b.act === "remove_member") this.removeMember(b.body.member);
     if (b.act !== "grant") return {};
     if (body.id !== this.credential) throw { status: 403, code: "passkey" };
-    const g = this.addGrant(b.body.agency, {
+    const g = this.addGrant(b.body.agency ?? null, {
+      ...(b.body.guest ? { guest: b.body.guest } : {}),
       id: Buffer.from(b.fields.get(7)).toString("hex"), kind: b.body.kind, windows: b.body.windows, uses: b.body.uses, per_day: b.body.per_day, dwell_ms: b.body.dwell_ms, mode: b.body.mode,
       to: iso(b.fields.get(4) * 1000), state: this.waitMs ? "waiting" : "live", live_at: iso(Date.now() + this.waitMs),
     });
@@ -243,8 +248,26 @@ export class Home extends FakeHub {
     return a;
   }
 
+  inviteGuest(name) {
+    const until = iso(Date.now() + 72 * 3600000);
+    this.people.invitations.push({ number: 90 + this.people.invitations.length, name, role: "guest", until });
+    return { link: `${this.origin}/join#${"k".repeat(43)}`, until };
+  }
+  /** The link was opened: a guest with a passkey. */
+  addGuest(name, { label = "iPhone", thumb = hex(32) } = {}) {
+    const m = { id: Math.max(...this.people.members.map((x) => x.id)) + 1, name, role: "guest", since: iso(Date.now()), key_thumb: thumb };
+    this.people.invitations = this.people.invitations.filter((i) => i.name !== name);
+    this.people.members.push(m);
+    this.people.passkeys.push({ number: 50 + m.id, member: m.id, label, added: iso(new Date().setHours(14, 2, 0, 0)), used: null, synced: true });
+    return m;
+  }
+  removeMember(id) {
+    for (const key of ["members", "passkeys"]) this.people[key] = this.people[key].filter((x) => (x.member ?? x.id) !== id);
+    for (const g of this.grants.grants) if (g.guest === id) this.end(g.id, "revoked");
+  }
+
   addGrant(agency, more = {}) {
-    const a = this.grants.agencies.find((x) => x.id === agency);
+    const a = agency === null ? { name: this.people.members.find((m) => m.id === more.guest).name, hosted: false } : this.grants.agencies.find((x) => x.id === agency);
     a.waiting = false;
     const g = {
       id: hex(16), agency, name: a.name, hosted: a.hosted, kind: "drop", windows: [0, 1, 2, 3, 4].map((d) => ({ from: d * 1440 + 480, minutes: 600 })), zone: this.zone, from: iso(midnightOf(Date.now()) * 1000),

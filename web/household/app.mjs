@@ -6,6 +6,9 @@ const manifest = {
   icons,
 };
 
+// A guest's page: open files, they hold nothing; what a guest may is asked of the API.
+const GUEST = { open: true, areas: ["shared", "stop", "guest"] };
+
 export default {
   areas: ["shared", "live", "household", "alerts"],
   files: [
@@ -17,6 +20,10 @@ export default {
     { path: "/join.html", page: "shared/signin.html", open: true },
     { path: "/signin.js", entry: "household/signin.tsx", open: true },
     { path: "/signin.css", css: ["shared/tokens.css", "shared/ui.css", "shared/signin.css"], open: true },
+    { path: "/guest.html", page: "guest/index.html", ...GUEST },
+    { path: "/guest.js", entry: "guest/main.tsx", ...GUEST },
+    { path: "/guest.css", css: ["shared/tokens.css", "shared/ui.css", "shared/stop.css", "guest/guest.css"], open: true },
+    ...[1, 2, 3].map((n) => ({ path: `/push-${n}.svg`, file: `shared/push-${n}.svg`, open: true })),
     { path: "/sw.js", entry: "household/sw.ts", open: true },
     ...iconRows,
     { path: "/manifest.webmanifest", text: JSON.stringify(manifest), open: true },

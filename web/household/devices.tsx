@@ -6,10 +6,10 @@ import { fromHex, toHex } from "../shared/bytes";
 import { thumbOf } from "../shared/cose";
 import { t } from "../shared/strings";
 import { Button, Field, Icon, Mark } from "../shared/ui";
+import { keyText } from "../shared/week";
 import { Page } from "./frame";
 import { type House, useHouse } from "./house";
 import { usePresence } from "./presence";
-import { keyText } from "./week";
 
 type Device = "camera" | "lock";
 

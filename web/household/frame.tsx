@@ -25,7 +25,7 @@ const TABS: { page: string; icon: string; also: string[] }[] = [
   { page: "today", icon: "home", also: ["delivery", "start", "notes"] },
   { page: "live", icon: "camera", also: [] },
   { page: "visits", icon: "book", also: ["visit"] },
-  { page: "people", icon: "people", also: ["come", "letin", "change"] },
+  { page: "people", icon: "people", also: ["come", "letin", "change", "guest"] },
   { page: "house", icon: "pulse", also: ["drills", "alerts", "settings", "devices", "looked"] },
 ];
 

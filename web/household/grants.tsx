@@ -7,12 +7,13 @@ import { useSeen } from "../live/index";
 import { t } from "../shared/strings";
 import { clockTime, counter } from "../shared/times";
 import { Button, Icon, type Kind, Mark, ProblemNote, Tag, useAsking } from "../shared/ui";
+import { endText, keyText, spanText, weekLines } from "../shared/week";
 import { ExpectedParcels } from "./expected";
 import { Listed, Page } from "./frame";
+import { Guests } from "./guests";
 import { type Ending, type House, useHouse } from "./house";
 import type { Agency, GrantRow } from "./types";
-import { endText, isOver, keyText, spanText, weekLines } from "./week";
-import { dayAndTime, msOf, upper } from "./words";
+import { dayAndTime, isOver, msOf, upper } from "./words";
 
 /** The two pages about people: who lives here, and who may come. */
 export function PeopleTabs({ at }: { at: "people" | "come" }): JSX.Element {
@@ -46,20 +47,21 @@ export interface Scope {
   camera: string;
   mode: string;
   door: string | null;
+  isGuest?: boolean;
 }
 
 /** What a permission says, one row for each thing; from the list, or from the bytes that are signed. */
 export function scopeFacts(s: Scope): Fact[] {
   const isStay = s.kind === "stay";
   return [
-    { id: "what", lines: [t(`home.kind.${s.kind}`)], note: t(`home.kind.${s.kind}.say`) },
+    { id: "what", lines: [t(`home.kind.${s.kind}`)], note: t(s.isGuest ? "home.guest.kind.say" : `home.kind.${s.kind}.say`) },
     { id: "when", lines: weekLines(s.windows), note: t("home.scope.zone", { zone: s.zone }) },
     { id: "until", lines: [s.toMs === null ? t("home.time.unknown") : endText(s.toMs, s.zone)] },
     { id: "often", lines: [t("home.scope.often.say", { day: s.perDay, all: s.uses })] },
     { id: isStay ? "open" : "inside", lines: [spanText(s.dwellMs)], ...(isStay ? { note: t("home.scope.stay") } : {}) },
     { id: "door", lines: [s.door ?? t("home.door")] },
     { id: "camera", lines: [t(`home.grant.camera.${s.camera}`)] },
-    { id: "mode", lines: [t(`home.ask.${s.mode}`)], note: t(`home.ask.${s.mode}.say`) },
+    { id: "mode", lines: [t(`home.ask.${s.mode}`)], note: t(s.isGuest ? `home.guest.ask.${s.mode}.say` : `home.ask.${s.mode}.say`) },
   ];
 }
 
@@ -89,7 +91,7 @@ function stateOf(g: GrantRow, e: Ending | undefined, isStopped: boolean, isResto
     case "live":
       if (isRestored) return { kind: "unknown", icon: "ask", word: t("home.grant.held"), more: t("home.grant.held.say") };
       if (isStopped) return { kind: "notice", icon: "stop", word: t("home.grant.stopped"), more: t("home.grant.stopped.say") };
-      if (g.used >= g.uses) return { kind: "notice", icon: "info", word: t("home.grant.usedup"), more: t("home.grant.usedup.say") };
+      if (g.used >= g.uses) return { kind: "notice", icon: "info", word: t("home.grant.usedup"), more: t(g.guest != null ? "home.guest.usedup" : "home.grant.usedup.say") };
       return { kind: "secured", icon: "key", word: t("home.grant.live"), more: t("home.grant.live.say") };
     case "vetoed":
     case "revoked":
@@ -159,7 +161,8 @@ function GrantCard({ house, g }: { house: House; g: GrantRow }): JSX.Element {
     void house.end(g.id, what);
   };
   const signer = house.memberName(g.signed_by);
-  const facts = scopeFacts({ kind: g.kind, windows: g.windows, zone: g.zone, toMs: msOf(g.to), uses: g.uses, perDay: g.per_day, dwellMs: g.dwell_ms, camera: g.camera, mode: g.mode, door: g.door });
+  const isGuest = g.guest != null;
+  const facts = scopeFacts({ kind: g.kind, windows: g.windows, zone: g.zone, toMs: msOf(g.to), uses: g.uses, perDay: g.per_day, dwellMs: g.dwell_ms, camera: g.camera, mode: g.mode, door: g.door, isGuest });
   // At a glance: what for, when, until when, who decides. The rest is one tap away.
   const isFirst = (f: Fact): boolean => ["what", "when", "until", "mode"].includes(f.id);
   const short = facts.filter(isFirst).map((f) => (f.id === "when" ? f : { id: f.id, lines: f.lines }));
@@ -178,18 +181,18 @@ function GrantCard({ house, g }: { house: House; g: GrantRow }): JSX.Element {
         <Facts facts={[...short, { id: "used", lines: [g.used_today == null ? t("home.grant.used", { n: g.used, all: g.uses }) : t("home.grant.used.today", { today: g.used_today, day: g.per_day, n: g.used, all: g.uses })] }, { id: "signed", lines: [signer === "" ? t("home.grant.signed.gone") : signer], note: upper(dayAndTime(g.signed_at, now)) }]} />
         <details class="more">
           <summary>{t("home.grant.more")}</summary>
-          <div class="stack"><Facts facts={rest} /><HostedWords hosted={g.hosted} /></div>
+          <div class="stack"><Facts facts={rest} />{isGuest ? null : <HostedWords hosted={g.hosted} />}</div>
         </details>
         {e ? <EndingNote house={house} id={g.id} e={e} /> : null}
         {isOn && !busy && e?.state !== "unknown" ? (
           <>
-            {sure ? <p class="reason" role="status">{t(`home.${sure}.sure.say`, { name: g.name })}</p> : null}
+            {sure ? <p class="reason" role="status">{t(isGuest && sure === "revoke" ? "home.guest.revoke.say" : `home.${sure}.sure.say`, { name: g.name })}</p> : null}
             <div class="acts">
               {g.state === "waiting" ? <Button kind={sure === "veto" ? "ink" : ""} icon="stop" onClick={() => end("veto")} label={`${t(sure === "veto" ? "home.veto.sure" : "home.veto")}: ${g.name}`}>{t(sure === "veto" ? "home.veto.sure" : "home.veto")}</Button> : null}
               {isOwner ? <Button kind={sure === "revoke" ? "ink" : ""} icon="cross" onClick={() => end("revoke")} label={`${t(sure === "revoke" ? "home.revoke.sure" : "home.revoke")}: ${g.name}`}>{t(sure === "revoke" ? "home.revoke.sure" : "home.revoke")}</Button> : null}
-              {sure ? <Button onClick={() => setSure(null)}>{t("home.keep")}</Button> : isOwner ? <a class="btn" href={`#/change/${g.id}`} aria-label={`${t("home.change")}: ${g.name}`}><Icon name="sliders" />{t("home.change")}</a> : null}
+              {sure ? <Button onClick={() => setSure(null)}>{t("home.keep")}</Button> : isOwner && !isGuest ? <a class="btn" href={`#/change/${g.id}`} aria-label={`${t("home.change")}: ${g.name}`}><Icon name="sliders" />{t("home.change")}</a> : null}
             </div>
-            {isOwner ? null : <p class="cap">{t(g.state === "waiting" ? "home.grant.occupant.veto" : "home.grant.occupant")}</p>}
+            {isOwner ? null : <p class="cap">{t(g.state === "waiting" ? "home.grant.occupant.veto" : isGuest ? "home.guest.occupant" : "home.grant.occupant")}</p>}
           </>
         ) : null}
       </div>
@@ -279,6 +282,7 @@ export function ComePage({ house }: { house: House }): JSX.Element {
               </section>
             </div>
             <div class="col">
+              <Guests house={house} />
               <Agencies house={house} />
               <ExpectedParcels house={house} />
               {over.length > 0 ? (

@@ -5,20 +5,20 @@ import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { type Begun, type Card, type Grant, type GrantMode, NotAsAsked, type VisitKind, type Wanted, CAMERAS, DAYS_MAX, MODES } from "../shared/grant";
 import { t } from "../shared/strings";
-import { Button, Icon, Mark, ProblemNote, useAsking } from "../shared/ui";
+import { type Asking, Button, Icon, Mark, ProblemNote, useAsking } from "../shared/ui";
+import { type DayRow, type Preset, EVERY_DAY, WEEKDAYS, dayName, endText, keyText, sameWindows, spanText, weekLines, windowsOf } from "../shared/week";
 import { Page } from "./frame";
 import { EndingNote, Facts, HostedWords, scopeFacts } from "./grants";
 import { type House, useHouse } from "./house";
-import type { Agency, GrantRow } from "./types";
-import { type DayRow, type Preset, EVERY_DAY, WEEKDAYS, dayName, endText, keyText, sameWindows, spanText, weekLines, windowsOf } from "./week";
+import type { Agency, GrantRow, Passkey } from "./types";
 import { civilOf, dayAndTime, msOf } from "./words";
 
-const DAY_MS = 86400e3;
-const DWELLS = [30000, 60000, 120000, 180000];
-const PER_DAY = [1, 2, 3, 5, 10];
-const USES = [1, 5, 10, 25, 50, 100, 250];
+export const DAY_MS = 86400e3;
+export const DWELLS = [30000, 60000, 120000, 180000];
+export const PER_DAY = [1, 2, 3, 5, 10];
+export const USES = [1, 5, 10, 25, 50, 100, 250];
 const DAYS = [7, 30, 90];
-const PICKS: Record<GrantMode, string> = { ask: "ask", veto: "stop", notify: "bell" };
+export const PICKS: Record<GrantMode, string> = { ask: "ask", veto: "stop", notify: "bell" };
 
 interface Form {
   kind: VisitKind;
@@ -50,7 +50,7 @@ function formOf(g: GrantRow, now: number): Form {
   };
 }
 
-function Choice<T extends string | number>(p: { id: string; label: string; hint?: string; value: T; options: T[]; text: (v: T) => string; onChange: (v: T) => void }): JSX.Element {
+export function Choice<T extends string | number>(p: { id: string; label: string; hint?: string; value: T; options: T[]; text: (v: T) => string; onChange: (v: T) => void }): JSX.Element {
   const all = p.options.includes(p.value) ? p.options : [...p.options, p.value].sort((a, b) => Number(a) - Number(b));
   return (
     <div class="field">
@@ -63,7 +63,7 @@ function Choice<T extends string | number>(p: { id: string; label: string; hint?
   );
 }
 
-function Pick(p: { on: boolean; onClick: () => void; icon?: string; title: string; say: string }): JSX.Element {
+export function Pick(p: { on: boolean; onClick: () => void; icon?: string; title: string; say: string }): JSX.Element {
   return (
     <button type="button" class="pick" aria-pressed={p.on} onClick={p.onClick}>
       {p.icon ? <Icon name={p.icon} /> : null}
@@ -73,11 +73,11 @@ function Pick(p: { on: boolean; onClick: () => void; icon?: string; title: strin
   );
 }
 
-function Group({ id, title, children }: { id: string; title: string; children: ComponentChildren }): JSX.Element {
+export function Group({ id, title, children }: { id: string; title: string; children: ComponentChildren }): JSX.Element {
   return <section class="card sect stack" role="group" aria-labelledby={`${id}-title`}><h2 id={`${id}-title`}>{title}</h2>{children}</section>;
 }
 
-function OwnDays({ rows, onChange }: { rows: DayRow[]; onChange: (rows: DayRow[]) => void }): JSX.Element {
+export function OwnDays({ rows, onChange }: { rows: DayRow[]; onChange: (rows: DayRow[]) => void }): JSX.Element {
   const set = (d: number, more: Partial<DayRow>): void => onChange(rows.map((r, i) => (i === d ? { ...r, ...more } : r)));
   return (
     <ul class="days">
@@ -96,15 +96,47 @@ function OwnDays({ rows, onChange }: { rows: DayRow[]; onChange: (rows: DayRow[]
   );
 }
 
+/** The last day, counted from today: so the house writes it. */
+export function Until(p: { days: number; now: number; onChange: (days: number) => void }): JSX.Element {
+  const today = civilOf(p.now);
+  const lastDay = civilOf(p.now + (p.days - 1) * DAY_MS);
+  return (
+    <Group id="until" title={t("home.form.until")}>
+      <div class="places" role="group" aria-labelledby="until-title">{DAYS.map((d) => <button key={d} type="button" class="btn btn-small" aria-pressed={p.days === d} onClick={() => p.onChange(d)}>{t("home.form.days", { n: d })}</button>)}</div>
+      <div class="field">
+        <label for="last-day">{t("home.form.lastday")}</label>
+        <input id="last-day" type="date" value={lastDay} min={today} max={civilOf(p.now + (DAYS_MAX - 1) * DAY_MS)} aria-describedby="last-day-hint" onChange={(e) => {
+          const ms = Date.parse(`${e.currentTarget.value}T12:00`) - Date.parse(`${today}T12:00`);
+          if (!Number.isNaN(ms)) p.onChange(Math.min(DAYS_MAX, Math.max(1, Math.round(ms / DAY_MS) + 1)));
+        }} />
+        <p class="cap" id="last-day-hint">{t("home.form.lastday.hint", { n: DAYS_MAX })}</p>
+      </div>
+    </Group>
+  );
+}
+
+const passkeysOf = (house: House): Passkey[] => house.lists.people?.passkeys.filter((p) => p.member === house.lists.me?.member.id) ?? [];
+/** What the chosen passkey is called; null: the one of this sign-in. */
+export const passkeyLabel = (house: House, number: number | null): string | null => (number === null ? null : (passkeysOf(house).find((p) => p.number === number)?.label ?? null));
+
+/** With several passkeys: which one signs. */
+export function SignerChoice(p: { house: House; value: number | null; onChange: (number: number | null) => void }): JSX.Element | null {
+  const mine = passkeysOf(p.house);
+  if (mine.length < 2) return null;
+  return <Choice id="passkey" label={t("home.form.passkey")} hint={t("home.form.passkey.hint")} value={p.value ?? 0} options={[0, ...mine.map((p) => p.number)]} text={(n) => (n === 0 ? t("home.form.passkey.last") : mine.find((p) => p.number === n)?.label || t("home.people.passkey"))} onChange={(n) => p.onChange(n === 0 ? null : n)} />;
+}
+
 /** What happens while somebody reads: the house's words of it, decoded. */
 interface Shown {
   begun: Begun;
   grant: Grant;
   want: Wanted;
+  card: Card;
+  passkey: number | null;
 }
 
 /** The permission, read from its bytes. Nothing here comes from the form. */
-function Review({ house, g, isChange, passkey }: { house: House; g: Grant; isChange: boolean; passkey: string | null }): JSX.Element {
+function Review({ house, g, isGuest, isChange, passkey }: { house: House; g: Grant; isGuest: boolean; isChange: boolean; passkey: string | null }): JSX.Element {
   const names = house.lists.settings?.door_names ?? [];
   return (
     <article class="card reading" aria-labelledby="reading-title">
@@ -113,10 +145,10 @@ function Review({ house, g, isChange, passkey }: { house: House; g: Grant; isCha
         <h2 id="reading-title" class="state" tabIndex={-1} ref={(e) => { if (e && !e.dataset.seen) { e.dataset.seen = "1"; e.focus(); } }}>{t(`home.read.${g.kind}`, { name: g.name })}</h2>
         <Facts facts={[
           { id: "who", lines: [g.name, t("home.read.key", { key: keyText(g.grantee) })] },
-          ...scopeFacts({ kind: g.kind, windows: g.windows, zone: g.zone, toMs: g.toS * 1000, uses: g.uses, perDay: g.perDay, dwellMs: g.dwellMs, camera: CAMERAS[g.camera] ?? "unknown", mode: g.mode, door: names[g.door] ?? null }),
+          ...scopeFacts({ kind: g.kind, windows: g.windows, zone: g.zone, toMs: g.toS * 1000, uses: g.uses, perDay: g.perDay, dwellMs: g.dwellMs, camera: CAMERAS[g.camera] ?? "unknown", mode: g.mode, door: names[g.door] ?? null, isGuest }),
           ...(passkey === null ? [] : [{ id: "passkey", lines: [passkey] }]),
         ]} />
-        <HostedWords hosted={g.isHosted} />
+        {isGuest ? null : <HostedWords hosted={g.isHosted} />}
         {g.presence > 0 ? <p class="small">{t("home.read.presence", { n: g.presence })}</p> : null}
         <p class="small dim">{t("home.read.limit")}</p>
         {isChange ? <p class="reason">{t("home.read.change")}</p> : null}
@@ -125,7 +157,7 @@ function Review({ house, g, isChange, passkey }: { house: House; g: Grant; isCha
   );
 }
 
-function NotAsAskedNote({ error }: { error: unknown }): JSX.Element | null {
+export function NotAsAskedNote({ error }: { error: unknown }): JSX.Element | null {
   if (!(error instanceof NotAsAsked)) return <ProblemNote error={error} />;
   return (
     <div class="banner is-act" role="alert">
@@ -139,66 +171,89 @@ function NotAsAskedNote({ error }: { error: unknown }): JSX.Element | null {
   );
 }
 
-function Chooser({ house, agency, old }: { house: House; agency: Agency; old: GrantRow | null }): JSX.Element {
-  const [form, setForm] = useState<Form>(() => (old ? formOf(old, house.now()) : FRESH));
+/** From what was chosen to the signature: first the house writes the bytes, then the one passkey that they name signs them. */
+export interface GrantSigning {
+  asking: Asking;
+  shown: Shown | null;
+  isSigned: boolean;
+  /** Nobody answered after the passkey had signed: it may be there or not. */
+  isUnsure: boolean;
+  show: (want: Wanted, card: Card, passkey: number | null) => void;
+  showAgain: () => void;
+  sign: (s: Shown) => void;
+  back: () => void;
+}
+
+export function useGrantSigning(house: House, old: GrantRow | null): GrantSigning {
   const [shown, setShown] = useState<Shown | null>(null);
-  const [signedAt, setSignedAt] = useState<number | null>(null);
+  const [isSigned, setSigned] = useState(false);
   const [isUnsure, setUnsure] = useState(false);
   const asking = useAsking();
-  const set = (more: Partial<Form>): void => setForm((f) => ({ ...f, ...more }));
-  const title = t(old ? "home.change.title" : "home.letin.title", { name: agency.name });
-  const now = house.now();
-  const back = { href: "#/come", text: t("home.come") };
-
-  const windows = form.preset === "same" ? old!.windows : windowsOf(form.preset === "weekdays" ? WEEKDAYS : form.preset === "every" ? EVERY_DAY : form.rows);
-  const mine = house.lists.people?.passkeys.filter((p) => p.member === house.lists.me?.member.id) ?? [];
-  const today = civilOf(now);
-  const lastDay = civilOf(now + (form.days - 1) * DAY_MS);
-
-  const show = (): void => {
-    if (windows === null) return;
+  const show = (want: Wanted, card: Card, passkey: number | null): void => {
     setUnsure(false);
-    void asking.run(async () => {
-      const want: Wanted = { agency: agency.id, kind: form.kind, windows, days: form.days, uses: form.uses, per_day: form.perDay, dwell_ms: form.dwell, mode: form.mode };
-      const card: Card = { name: agency.name, hosted: agency.hosted, key: agency.key };
-      setShown({ ...(await house.beginGrant(want, card, form.passkey)), want });
-    });
+    void asking.run(async () => setShown({ ...(await house.beginGrant(want, card, passkey)), want, card, passkey }));
   };
   const sign = (s: Shown): void => {
     void asking.run(async () => {
       try {
         await house.signGrant(s.begun);
       } catch (e) {
-        // Nobody answered after the passkey had signed: it may be there or not.
-        if ((e as { code?: unknown }).code === "no_connection" || (e as { code?: unknown }).code === "storage") setUnsure(true);
+        const code = (e as { code?: unknown }).code;
+        if (code === "no_connection" || code === "storage") setUnsure(true);
         throw e;
       }
-      setSignedAt(house.now());
+      setSigned(true);
       if (old) await house.end(old.id, "revoke");
     });
   };
+  return {
+    asking, shown, isSigned, isUnsure, show, sign,
+    showAgain: () => { if (shown) show(shown.want, shown.card, shown.passkey); },
+    back: () => { setShown(null); setUnsure(false); asking.clear(); },
+  };
+}
 
-  if (signedAt !== null && shown) return <Signed house={house} title={title} grant={shown.grant} old={old} isBusy={asking.busy} />;
-  if (shown) {
-    const code = (asking.error as { code?: unknown } | null)?.code;
-    const isOld = code === "challenge";
-    const label = form.passkey === null ? null : (mine.find((p) => p.number === form.passkey)?.label ?? null);
-    return (
-      <Page house={house} title={t("home.read.title")} back={back}>
-        <div class="narrow stack">
-          <p class="lead dim">{t("home.read.say")}</p>
-          <Review key={shown.begun.challenge} house={house} g={shown.grant} isChange={old !== null} passkey={label} />
-          {isUnsure ? (
-            <div class="ending is-unknown" role="alert"><Mark kind="unknown" icon="ask" small /><div class="stack-s"><p><b>{t("home.sign.unsure")}</b> {t("home.sign.unsure.say")}</p><div><a class="btn" href="#/come">{t("home.sign.unsure.look")}</a></div></div></div>
-          ) : <NotAsAskedNote error={asking.error} />}
-          <div class="acts">
-            {isOld || isUnsure ? null : <Button kind="ink" icon="key" busy={asking.busy} onClick={() => sign(shown)}>{asking.busy ? t("sign.asking") : t("home.read.sign")}</Button>}
-            {isOld ? <Button kind="ink" busy={asking.busy} onClick={show}>{t("home.read.again")}</Button> : null}
-            <Button onClick={() => { setShown(null); setUnsure(false); asking.clear(); }}>{t("home.read.back")}</Button>
-          </div>
+/** What is read before the passkey is asked, and what the house says afterwards. `passkey`: what the one that signs is called. */
+export function SigningPage({ house, title, old, signing, shown, passkey }: { house: House; title: string; old: GrantRow | null; signing: GrantSigning; shown: Shown; passkey: string | null }): JSX.Element {
+  const { asking, isUnsure } = signing;
+  if (signing.isSigned) return <Signed house={house} title={title} grant={shown.grant} old={old} isBusy={asking.busy} />;
+  const isOld = (asking.error as { code?: unknown } | null)?.code === "challenge";
+  return (
+    <Page house={house} title={t("home.read.title")} back={{ href: "#/come", text: t("home.come") }}>
+      <div class="narrow stack">
+        <p class="lead dim">{t("home.read.say")}</p>
+        <Review key={shown.begun.challenge} house={house} g={shown.grant} isGuest={"guest" in shown.want} isChange={old !== null} passkey={passkey} />
+        {isUnsure ? (
+          <div class="ending is-unknown" role="alert"><Mark kind="unknown" icon="ask" small /><div class="stack-s"><p><b>{t("home.sign.unsure")}</b> {t("home.sign.unsure.say")}</p><div><a class="btn" href="#/come">{t("home.sign.unsure.look")}</a></div></div></div>
+        ) : <NotAsAskedNote error={asking.error} />}
+        <div class="acts">
+          {isOld || isUnsure ? null : <Button kind="ink" icon="key" busy={asking.busy} onClick={() => signing.sign(shown)}>{asking.busy ? t("sign.asking") : t("home.read.sign")}</Button>}
+          {isOld ? <Button kind="ink" busy={asking.busy} onClick={signing.showAgain}>{t("home.read.again")}</Button> : null}
+          <Button onClick={signing.back}>{t("home.read.back")}</Button>
         </div>
-      </Page>
-    );
+      </div>
+    </Page>
+  );
+}
+
+function Chooser({ house, agency, old }: { house: House; agency: Agency; old: GrantRow | null }): JSX.Element {
+  const [form, setForm] = useState<Form>(() => (old ? formOf(old, house.now()) : FRESH));
+  const signing = useGrantSigning(house, old);
+  const asking = signing.asking;
+  const set = (more: Partial<Form>): void => setForm((f) => ({ ...f, ...more }));
+  const title = t(old ? "home.change.title" : "home.letin.title", { name: agency.name });
+  const now = house.now();
+  const back = { href: "#/come", text: t("home.come") };
+
+  const windows = form.preset === "same" ? old!.windows : windowsOf(form.preset === "weekdays" ? WEEKDAYS : form.preset === "every" ? EVERY_DAY : form.rows);
+
+  const show = (): void => {
+    if (windows === null) return;
+    const want: Wanted = { agency: agency.id, kind: form.kind, windows, days: form.days, uses: form.uses, per_day: form.perDay, dwell_ms: form.dwell, mode: form.mode };
+    signing.show(want, { name: agency.name, hosted: agency.hosted, key: agency.key }, form.passkey);
+  };
+  if (signing.shown) {
+    return <SigningPage house={house} title={title} old={old} signing={signing} shown={signing.shown} passkey={passkeyLabel(house, form.passkey)} />;
   }
   return (
     <Page house={house} title={title} back={back}>
@@ -219,17 +274,7 @@ function Chooser({ house, agency, old }: { house: House; agency: Agency; old: Gr
               {form.preset === "own" ? <OwnDays rows={form.rows} onChange={(rows) => set({ rows })} /> : null}
               {windows === null ? <p class="problem" role="alert"><Icon name="info" /><span>{t(form.rows.some((r) => r.on) ? "home.form.order" : "home.form.noday")}</span></p> : null}
             </Group>
-            <Group id="until" title={t("home.form.until")}>
-              <div class="places" role="group" aria-labelledby="until-title">{DAYS.map((d) => <button key={d} type="button" class="btn btn-small" aria-pressed={form.days === d} onClick={() => set({ days: d })}>{t("home.form.days", { n: d })}</button>)}</div>
-              <div class="field">
-                <label for="last-day">{t("home.form.lastday")}</label>
-                <input id="last-day" type="date" value={lastDay} min={today} max={civilOf(now + (DAYS_MAX - 1) * DAY_MS)} aria-describedby="last-day-hint" onChange={(e) => {
-                  const ms = Date.parse(`${e.currentTarget.value}T12:00`) - Date.parse(`${today}T12:00`);
-                  if (!Number.isNaN(ms)) set({ days: Math.min(DAYS_MAX, Math.max(1, Math.round(ms / DAY_MS) + 1)) });
-                }} />
-                <p class="cap" id="last-day-hint">{t("home.form.lastday.hint", { n: DAYS_MAX })}</p>
-              </div>
-            </Group>
+            <Until days={form.days} now={now} onChange={(days) => set({ days })} />
           </div>
           <div class="col">
             <Group id="often" title={t("home.form.often")}>
@@ -244,7 +289,7 @@ function Chooser({ house, agency, old }: { house: House; agency: Agency; old: Gr
             </Group>
             <section class="card sect stack" aria-label={t("home.read.title")}>
               <HostedWords hosted={agency.hosted} />
-              {mine.length > 1 ? <Choice id="passkey" label={t("home.form.passkey")} hint={t("home.form.passkey.hint")} value={form.passkey ?? 0} options={[0, ...mine.map((p) => p.number)]} text={(n) => (n === 0 ? t("home.form.passkey.last") : mine.find((p) => p.number === n)?.label || t("home.people.passkey"))} onChange={(n) => set({ passkey: n === 0 ? null : n })} /> : null}
+              <SignerChoice house={house} value={form.passkey} onChange={(passkey) => set({ passkey })} />
               <NotAsAskedNote error={asking.error} />
               <Button kind="ink" wide type="submit" icon="eye" busy={asking.busy} disabled={windows === null}>{asking.busy ? t("home.form.writing") : t("home.form.read")}</Button>
               <p class="cap">{t("home.form.read.say")}</p>

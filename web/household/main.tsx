@@ -9,6 +9,7 @@ import { DevicesPage } from "./devices";
 import { DrillsPage } from "./drills";
 import { Nav, routeOf } from "./frame";
 import { ComePage } from "./grants";
+import { GuestKeyPage } from "./guestkey";
 import { GuidePage } from "./guide";
 import { HousePage } from "./health";
 import { House } from "./house";
@@ -42,6 +43,8 @@ function Current({ page, id, redraw }: { page: string; id: string; redraw: () =>
       return <LetInPage house={house} of={id} isChange={false} />;
     case "change":
       return <LetInPage house={house} of={id} isChange />;
+    case "guest":
+      return <GuestKeyPage house={house} id={id} />;
     case "house":
       return <HousePage house={house} redraw={redraw} />;
     case "drills":

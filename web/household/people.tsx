@@ -13,14 +13,14 @@ import { Qr } from "./qr";
 import type { Member, Passkey } from "./types";
 import { dayAndTime } from "./words";
 
-interface Given {
+export interface Given {
   title: string;
   text: string;
   say: string;
   isLink: boolean;
 }
 
-function GivenCard({ given, onDone }: { given: Given; onDone: () => void }): JSX.Element {
+export function GivenCard({ given, onDone }: { given: Given; onDone: () => void }): JSX.Element {
   return (
     <section class="card sect stack given" aria-labelledby="given-title">
       <h2 id="given-title" tabIndex={-1} ref={(e) => { if (e && document.activeElement !== e && !e.dataset.seen) { e.dataset.seen = "1"; e.focus(); } }}>{given.title}</h2>
@@ -69,12 +69,15 @@ export function PeoplePage({ house }: { house: House }): JSX.Element {
   const removeButton = (id: string, what: Asked, name: string): JSX.Element => (
     <Button busy={asking.busy} onClick={() => twice(id, what)} label={`${t(sure === id ? "home.people.sure" : "home.people.remove")}: ${name}`}>{t(sure === id ? "home.people.sure" : "home.people.remove")}</Button>
   );
+  // Guests have a place of their own (guests.tsx).
+  const members = people?.members.filter((m) => m.role !== "guest") ?? [];
+  const invitations = people?.invitations.filter((i) => i.role !== "guest") ?? [];
   const passkeys = (m: Member): Passkey[] => people?.passkeys.filter((p) => p.member === m.id) ?? [];
   return (
     <Page house={house} title={t("home.nav.people")} lead={<PeopleTabs at="people" />}>
       {note}
       {given ? <GivenCard given={given} onDone={() => setGiven(null)} /> : null}
-      <Listed house={house} name="people" count={people ? people.members.length : null}>
+      <Listed house={house} name="people" count={people ? members.length : null}>
         {people ? (
           <div class="cols">
             <div class="col">
@@ -87,7 +90,7 @@ export function PeoplePage({ house }: { house: House }): JSX.Element {
               <section class="card" aria-labelledby="members-title">
                 <h2 id="members-title" class="sect-title">{t("home.people.members")}</h2>
                 <ul class="keys">
-                  {people.members.map((m) => (
+                  {members.map((m) => (
                     <li key={m.id}>
                       <span class="face face-s" aria-hidden="true">{m.name.charAt(0)}</span>
                       <div>
@@ -112,11 +115,11 @@ export function PeoplePage({ house }: { house: House }): JSX.Element {
                   ))}
                 </ul>
               </section>
-              {people.invitations.length > 0 ? (
+              {invitations.length > 0 ? (
                 <section class="card" aria-labelledby="invites-title">
                   <h2 id="invites-title" class="sect-title">{t("home.people.invited")}</h2>
                   <ul class="keys">
-                    {people.invitations.map((i) => (
+                    {invitations.map((i) => (
                       <li key={i.number}><Mark kind="plan" icon="link" /><div><h3>{i.name}</h3><p class="say">{t("home.people.until", { time: dayAndTime(i.until, now) })}</p><div class="acts">{isOwner ? removeButton(`i${i.number}`, { act: "remove_invite", number: i.number }, i.name) : null}</div></div></li>
                     ))}
                   </ul>

@@ -27,9 +27,9 @@ function stepOf(p: Param): number {
 function valueWords(p: Param, value: number): string {
   const u = unitOf(p);
   if (u === "count") return String(value);
-  if (u === "min" && value >= 3600000) return t("home.unit.h", { n: seconds(value / 3600) });
-  if (value >= 60000) return t("home.unit.min", { n: seconds(value / 60) });
-  return value >= 1000 ? t("home.unit.s", { n: seconds(value) }) : t("home.unit.ms", { n: value });
+  if (u === "min" && value >= 3600000) return t("unit.h", { n: seconds(value / 3600) });
+  if (value >= 60000) return t("unit.min", { n: seconds(value / 60) });
+  return value >= 1000 ? t("unit.s", { n: seconds(value) }) : t("unit.ms", { n: value });
 }
 
 function Setting({ p, house, isOwner }: { p: Param; house: House; isOwner: boolean }): JSX.Element {

@@ -1,11 +1,11 @@
 // What a passkey is being asked for, in the words of the bytes that it signs.
 
 import type { JSX } from "preact";
-import type { Control } from "../shared/grant";
+import { type Control, ROLES } from "../shared/grant";
 import { has, t } from "../shared/strings";
 import { Icon } from "../shared/ui";
+import { keyText } from "../shared/week";
 import { type House, useHouse } from "./house";
-import { keyText } from "./week";
 
 const numberOf = (target: string): number => parseInt(target.slice(-8), 16);
 
@@ -14,7 +14,7 @@ export function controlWords(house: House, c: Control): string {
   const people = house.lists.people;
   switch (c.act) {
     case "invite":
-      return t("home.sign.invite", { name: c.name, role: t(Number(`0x${c.value}`) === 1 ? "home.role.owner" : "home.role.occupant") });
+      return t("home.sign.invite", { name: c.name, role: t(`home.role.${ROLES[Number(`0x${c.value}`)] ?? "unknown"}`) });
     case "remove_member":
       return t("home.sign.remove_member", { name: house.memberName(n) || `#${n}` });
     case "remove_passkey":
@@ -22,7 +22,7 @@ export function controlWords(house: House, c: Control): string {
     case "remove_invite":
       return t("home.sign.remove_invite", { name: people?.invitations.find((i) => i.number === n)?.name || `#${n}` });
     case "set_param": // to the last millisecond: nothing is rounded of what is signed
-      return t("home.sign.set_param", { name: has(`param.${c.name}`) ? t(`param.${c.name}`) : c.name, value: c.name.endsWith("_ms") ? t("home.unit.s", { n: Number(`0x${c.value}`) / 1000 }) : String(Number(`0x${c.value}`)) });
+      return t("home.sign.set_param", { name: has(`param.${c.name}`) ? t(`param.${c.name}`) : c.name, value: c.name.endsWith("_ms") ? t("unit.s", { n: Number(`0x${c.value}`) / 1000 }) : String(Number(`0x${c.value}`)) });
     case "allow_agency":
       return t("home.sign.allow_agency", { name: people?.agencies.find((a) => a.id === c.target)?.name ?? c.target });
     case "camera_key":

@@ -22,7 +22,10 @@ interface PushWorker {
 const sw = self as unknown as PushWorker;
 const SHELL = ["/", "/home.js", "/home.css", "/live-worker.js", "/icon.svg", "/icon-192.png", "/manifest.webmanifest"];
 
-keepShell(self as unknown as ShellWorker, "doorward-home-1", SHELL);
+/** Kept by whoever looks at it: a guest's page says by itself that the house does not answer. */
+const GUEST = ["/guest", "/guest.js", "/guest.css"];
+
+keepShell(self as unknown as ShellWorker, "doorward-home-1", SHELL, GUEST);
 
 function textOf(v: unknown, max: number): string {
   return typeof v === "string" ? v.slice(0, max) : "";

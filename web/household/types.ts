@@ -77,8 +77,11 @@ export interface VisitDetail extends Visit {
 export interface Member {
   id: number;
   name: string;
-  role: "owner" | "occupant";
+  /** A guest does not live here. */
+  role: "owner" | "occupant" | "guest";
   since: string | null;
+  /** Of a guest: the passkey's thumbprint (64 hex), null before there is one. */
+  key_thumb?: string | null;
 }
 export interface Passkey {
   number: number;
@@ -132,7 +135,10 @@ export interface Agency {
 }
 export interface GrantRow {
   id: string;
-  agency: string;
+  /** null: to a guest. */
+  agency: string | null;
+  /** The guest's number as a member. */
+  guest?: number | null;
   name: string;
   hosted: boolean;
   kind: "drop" | "stay" | "unknown";

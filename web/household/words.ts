@@ -2,7 +2,7 @@
 
 import { has, language, t } from "../shared/strings";
 import { clockTime, counter } from "../shared/times";
-import type { Job, Visit } from "./types";
+import type { GrantRow, Job, Visit } from "./types";
 
 export function msOf(iso: string | null): number | null {
   if (iso === null) return null;
@@ -100,3 +100,6 @@ export function endOf(v: Visit): Tone {
       return { kind: "unknown", icon: "ask", word: v.outcome };
   }
 }
+
+/** A permission that opens nothing any more. */
+export const isOver = (g: GrantRow): boolean => g.state === "vetoed" || g.state === "revoked" || g.state === "expired";

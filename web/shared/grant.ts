@@ -161,8 +161,12 @@ export interface Begun {
   bytes?: string;
 }
 
-export interface Wanted {
-  agency: string;
+/** For whom: an agency by its id, or a guest by the number of the member. */
+export type For = { agency: string } | { guest: number };
+
+export type Wanted = For & Terms;
+
+export interface Terms {
   kind: VisitKind;
   windows: readonly WeekWindow[];
   days: number;
@@ -201,7 +205,7 @@ async function bytesOf(context: string, b: Begun): Promise<Bytes> {
 export interface Card {
   name: string;
   hosted: boolean;
-  /** The first digits of the key's thumbprint. */
+  /** The first digits of the key's thumbprint; of a guest's passkey all of them. */
   key: string;
 }
 
@@ -219,7 +223,7 @@ export async function grantToSign(b: Begun, want: Wanted, card: Card, nowS: numb
   const rows: [string, boolean][] = [
     ["name", g.name === card.name],
     ["hosted", g.isHosted === card.hosted],
-    ["key", card.key.length >= 16 && g.grantee.startsWith(card.key)],
+    ["guest" in want ? "guest_key" : "key", card.key.length >= 16 && g.grantee.startsWith(card.key)],
     ["kind", g.kind === want.kind],
     ["windows", windowText(g.windows) === windowText(want.windows)],
     // From the midnight before now; a day and a bit, for clocks that were changed and days of 25 hours.
@@ -239,13 +243,16 @@ export async function grantToSign(b: Begun, want: Wanted, card: Card, nowS: numb
 
 export type Asked = { act: string } & Record<string, unknown>;
 
+/** As in enum dw_member_role. */
+export const ROLES = ["", "owner", "occupant", "guest"];
+
 /** What a control statement about `asked` must say. */
 async function expected(a: Asked): Promise<{ target: string; value: string; name: string }> {
   const number = (n: unknown, digits = 32): string => Number(n).toString(16).padStart(digits, "0");
   const none = { target: number(0), value: number(0, 16), name: "" };
   switch (a.act) {
     case "invite":
-      return { ...none, value: number(a.role === "owner" ? 1 : 2, 16), name: String(a.name) };
+      return { ...none, value: number(ROLES.indexOf(String(a.role)), 16), name: String(a.name) };
     case "remove_member":
       return { ...none, target: number(a.member) };
     case "remove_passkey":

@@ -29,6 +29,11 @@ interface Look {
   agency_name?: string;
 }
 
+/** Of the household's API: who it is. */
+interface SignedIn {
+  member?: { role: string };
+}
+
 const api = new Api();
 
 function when(iso: string): string {
@@ -64,8 +69,10 @@ function Cannot(): JSX.Element | null {
   return null;
 }
 
-function goOn(): void {
-  location.replace(placeToGo());
+/** Where somebody was before; a guest has one page (docs/design/guests.md). */
+function goOn(role?: string): void {
+  const place = placeToGo();
+  location.replace(role === "guest" ? "/guest" : place);
 }
 
 function SignIn({ o, onRecover }: { o: SignInOptions; onRecover: () => void }): JSX.Element {
@@ -73,8 +80,8 @@ function SignIn({ o, onRecover }: { o: SignInOptions; onRecover: () => void }): 
   const go = (): void => {
     void asking.run(async () => {
       const b = await api.post<{ challenge: string; rp_id: string }>(`${o.api}/signin/begin`);
-      await api.post(`${o.api}/signin/finish`, await assert(b));
-      goOn();
+      const r = await api.post<SignedIn>(`${o.api}/signin/finish`, await assert(b));
+      goOn(r?.member?.role);
     });
   };
   const isReturning = rememberedPlace() !== null;
@@ -100,7 +107,7 @@ function RecoveryCode({ code }: { code: string }): JSX.Element {
       <p class="lead">{t("join.code.lead")}</p>
       <GiveAway text={code} />
       <label class="check"><input type="checkbox" checked={isKept} onChange={(e) => setKept(e.currentTarget.checked)} /><span>{t("join.code.done")}</span></label>
-      <Button kind="ink" wide disabled={!isKept} onClick={goOn}>{t("join.code.go")}</Button>
+      <Button kind="ink" wide disabled={!isKept} onClick={() => goOn()}>{t("join.code.go")}</Button>
     </>
   );
 }
@@ -147,7 +154,7 @@ function Join({ o, token }: { o: SignInOptions; token: string }): JSX.Element {
       const b = await api.post<{ challenge: string; rp_id: string; user: string; name: string }>(`${o.api}/join/begin`, { token });
       const shown = b.name || name.trim();
       const made = await register({ challenge: b.challenge, rp_id: b.rp_id, rp_name: o.rpName, user: b.user, name: shown || o.rpName });
-      const r = await api.post<{ recovery_code?: string }>(`${o.api}/join/finish`, {
+      const r = await api.post<SignedIn & { recovery_code?: string }>(`${o.api}/join/finish`, {
         challenge: b.challenge,
         ...made,
         label: label.trim() || deviceName(),
@@ -155,7 +162,7 @@ function Join({ o, token }: { o: SignInOptions; token: string }): JSX.Element {
       });
       history.replaceState(null, "", "/join"); // the token has served
       if (r?.recovery_code) setCode(r.recovery_code);
-      else goOn();
+      else goOn(r?.member?.role);
     });
   };
   const lead = look.home ? t("join.lead.home", { home: look.home }) : look.agency_name ? t("join.lead.agency", { agency: look.agency_name }) : t("join.lead");
@@ -163,6 +170,7 @@ function Join({ o, token }: { o: SignInOptions; token: string }): JSX.Element {
     <>
       <Title text={look.name ? t("join.title.name", { name: look.name }) : t("join.title")} page="join.page" />
       <p class="lead">{look.is_first ? t("join.first") : lead} {has(`join.role.${look.role}`) ? t(`join.role.${look.role}`) : ""}</p>
+      {look.role === "guest" ? <p class="note">{t("join.guest.told")}</p> : null}
       <Cannot />
       <form noValidate onSubmit={(e) => { e.preventDefault(); go(); }}>
         {needsName ? <Field id="name" label={t("join.name")} value={name} onInput={setName} max={40} autocomplete="name" required /> : null}
@@ -218,11 +226,11 @@ function Gate({ o }: { o: SignInOptions }): JSX.Element {
     const follow = (): void => setToken(location.hash.slice(1));
     addEventListener("hashchange", follow);
     // A link from elsewhere comes without the cookie; this question of our own page has it.
-    api.get<{ csrf: string }>(`${o.api}/me`).then(
+    api.get<SignedIn & { csrf: string }>(`${o.api}/me`).then(
       (me) => {
         api.csrf = me.csrf; // who is signed in may join with one more passkey
         if (isJoin) setState("out");
-        else goOn();
+        else goOn(me.member?.role);
       },
       () => setState("out"),
     );

@@ -1,8 +1,7 @@
 // Days and times of a permission: from a form to windows of the week, and from windows to words.
 
-import { type WeekWindow, WEEK } from "../shared/grant";
-import { language, t } from "../shared/strings";
-import type { GrantRow } from "./types";
+import { type WeekWindow, WEEK } from "./grant";
+import { language, t } from "./strings";
 
 const DAY = 1440;
 
@@ -48,9 +47,9 @@ export function dayName(d: number, form: "long" | "short" = "long"): string {
 }
 
 function daysText(days: number[]): string {
-  if (days.length === 7) return t("home.week.every");
+  if (days.length === 7) return t("week.every");
   const isRun = days.every((d, i) => i === 0 || d === days[i - 1]! + 1);
-  if (isRun && days.length >= 3) return t("home.week.run", { first: dayName(days[0]!), last: dayName(days.at(-1)!) });
+  if (isRun && days.length >= 3) return t("week.run", { first: dayName(days[0]!), last: dayName(days.at(-1)!) });
   return new Intl.ListFormat(language(), { type: "conjunction" }).format(days.map((d) => dayName(d)));
 }
 
@@ -62,19 +61,19 @@ export function weekLines(windows: readonly WeekWindow[]): string[] {
     const day = Math.floor(w.from / DAY);
     const from = w.from % DAY;
     const end = from + w.minutes;
-    if (w.minutes === WEEK) rest.push(t("home.week.all"));
+    if (w.minutes === WEEK) rest.push(t("week.all"));
     else if (end <= DAY) {
       const key = `${clockOf(from)}-${clockOf(end)}`; // "24:00" is the end of the day
       same.set(key, [...(same.get(key) ?? []), day]);
     } else {
       const last = Math.floor((end - 1) / DAY);
-      const line = t("home.week.over", { day: dayName(day), from: clockOf(from), last: dayName((day + last) % 7), to: clockOf(end - last * DAY) });
-      rest.push(w.minutes > DAY ? t("home.week.long", { line, n: new Intl.NumberFormat(language(), { maximumFractionDigits: 1 }).format(w.minutes / 60) }) : line);
+      const line = t("week.over", { day: dayName(day), from: clockOf(from), last: dayName((day + last) % 7), to: clockOf(end - last * DAY) });
+      rest.push(w.minutes > DAY ? t("week.long", { line, n: new Intl.NumberFormat(language(), { maximumFractionDigits: 1 }).format(w.minutes / 60) }) : line);
     }
   }
   const lines = [...same].map(([times, days]) => {
     const [from, to] = times.split("-");
-    return from === "00:00" && to === "24:00" ? t("home.week.line.all", { days: daysText(days) }) : t("home.week.line", { days: daysText(days), from: from!, to: to! });
+    return from === "00:00" && to === "24:00" ? t("week.line.all", { days: daysText(days) }) : t("week.line", { days: daysText(days), from: from!, to: to! });
   });
   return [...lines, ...rest];
 }
@@ -92,18 +91,15 @@ const DATE: Intl.DateTimeFormatOptions = { weekday: "long", day: "numeric", mont
 /** A moment that ends something: midnight is said as the end of the day before. */
 export function endText(ms: number, zone: string): string {
   const time = inZone(ms, zone, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-  return /^00:00/.test(time) ? t("home.week.end", { day: inZone(ms - 1, zone, DATE) }) : t("home.week.until", { day: inZone(ms, zone, DATE), time });
+  return /^00:00/.test(time) ? t("week.end", { day: inZone(ms - 1, zone, DATE) }) : t("week.until", { day: inZone(ms, zone, DATE), time });
 }
 
 /** How long somebody may be inside, or the door stand open. */
 export function spanText(ms: number): string {
   const n = (x: number): string => new Intl.NumberFormat(language(), { maximumFractionDigits: 1 }).format(x);
-  if (ms < 120000) return t("home.unit.s", { n: n(ms / 1000) });
-  return ms < 7200000 ? t("home.unit.min", { n: n(ms / 60000) }) : t("home.unit.h", { n: n(ms / 3600000) });
+  if (ms < 120000) return t("unit.s", { n: n(ms / 1000) });
+  return ms < 7200000 ? t("unit.min", { n: n(ms / 60000) }) : t("unit.h", { n: n(ms / 3600000) });
 }
 
 /** The first digits of a key, in fours: to be read out over the telephone. */
 export const keyText = (hex: string): string => (hex.slice(0, 16).match(/.{1,4}/g) ?? []).join(" ");
-
-/** Waiting first, then what is in force, then what is not known; what is over is told apart. */
-export const isOver = (g: GrantRow): boolean => g.state === "vetoed" || g.state === "revoked" || g.state === "expired";
