@@ -83,4 +83,5 @@ export class Api {
     get(path) { return this.call("GET", path); }
     post(path, body, key) { return this.call("POST", path, body, key); }
     put(path, body) { return this.call("PUT", path, body); }
+    patch(path, body) { return this.call("PATCH", path, body); }
 }
