@@ -7,6 +7,7 @@ import { axe } from "../e2e/browser.mjs";
 import { HubKey, hold } from "./courier_rig.mjs";
 import { GuestHome } from "./guest_rig.mjs";
 import { DESKTOP, PHONE, heading, household, keep as picture, open, overflow, passkey } from "./household_page.mjs";
+import { load } from "./load.mjs";
 import { until } from "./rig.mjs";
 
 const { newHome, built } = household();
@@ -22,6 +23,28 @@ async function keep(page, name) {
   await picture(page, `guest-${name}-${page.viewportSize().width}`);
   assert.deepEqual(await axe(page), [], name);
 }
+
+test("when a key opens next: in the house's time, joined in the middle, not on a day that is spent", async () => {
+  const { nextOf } = await load("guest/when.ts");
+  const now = Date.parse("2026-11-25T12:00:00Z"); // a Wednesday, 13:00 in Berlin
+  const key = (more) => ({ from: "2026-11-24T23:00:00Z", to: "2026-12-20T23:00:00Z", windows: [{ from: 2 * 1440 + 600, minutes: 360 }], zone: "Europe/Berlin", uses: 5, used: 0, used_today: 0, per_day: 1, state: "live", live_at: null, ...more });
+  const next = (more) => {
+    const n = nextOf(key(more), now);
+    return n && [n.inDays, n.from, n.minutes];
+  };
+  const window = (from, minutes) => ({ windows: [{ from, minutes }] });
+  assert.deepEqual(next({}), [0, 780, 180]); // running now, until 16:00
+  assert.deepEqual(next({ used_today: 1 }), [7, 600, 360]); // spent: next week's
+  assert.deepEqual(next({ used_today: null }), [0, 780, 180]);
+  assert.deepEqual(next({ state: "waiting", live_at: "2026-11-25T12:10:00Z" }), [0, 790, 170]); // joined when it counts
+  assert.deepEqual(next(window(2 * 1440 + 900, 60)), [0, 900, 60]);
+  assert.deepEqual(next(window(3 * 1440, 1440)), [1, 0, 1440]);
+  assert.deepEqual(next(window(0, 10080)), [0, 780, 10080 - 2 * 1440 - 780]); // of this week
+  assert.deepEqual(next({ ...window(6 * 1440 + 1200, 480) }), [4, 1200, 480]); // Sunday evening, over the end of the week
+  assert.deepEqual(next({ ...window(2 * 1440 + 600, 60) }), [7, 600, 60]); // over for today
+  assert.equal(next({ ...window(2 * 1440 + 600, 60), to: "2026-11-26T23:00:00Z" }), null);
+  for (const over of [{ state: "revoked" }, { used: 5 }, { zone: "Nowhere/At_all" }]) assert.equal(next(over), null);
+});
 
 // ---- the household ----
 
@@ -225,6 +248,7 @@ test("the link: who invites, what happens, a passkey; then the page waits for a 
   await keep(page, "none");
   home.giveKey({ state: "waiting", live_at: new Date(Date.now() + 600000).toISOString() });
   await title(page, "Your key does not count yet");
+  await page.getByText(/^Next: (today|tomorrow) \d\d:\d\d/).waitFor();
   await keep(page, "waiting");
   home.guestGrants.length = 0;
   home.giveKey();

@@ -183,7 +183,7 @@ function Stuck({ guest, visit }: { guest: Guest; visit: Visit }): JSX.Element {
     >
       <p class="left is-act" role="alert"><Mark kind="act" icon="act" /><span class="sub">{t("guest.stuck.told")}</span></p>
       <PushSteps />
-      <p class="left is-act"><span class="big time">{counter(Math.max(0, left))}</span><span class="sub">{t(left > 0 ? "stop.stuck.left" : "stop.stuck.soon")}</span></p>
+      <p class="left is-act"><span class="big time">{counter(Math.max(0, left))}</span><span class="sub">{t(left > 0 ? "guest.stuck.left" : "guest.stuck.soon")}</span></p>
     </Frame>
   );
 }

@@ -3,6 +3,9 @@ import { WEEK } from "../shared/grant";
 import type { GrantOfGuest } from "./types";
 
 const DAY = 1440;
+const MINUTE_MS = 60000;
+/** A key counts for up to 90 days; a window comes again each week. */
+const WEEKS_MAX = 14;
 const DAY_NAMES = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /** The minute of the week there; null: this browser does not know the zone. */
@@ -17,7 +20,7 @@ export function minuteOfWeek(ms: number, zone: string): number | null {
   }
 }
 
-/** A window's beginning: how many days from today, and the minutes of its day. */
+/** When it opens next: how many days from today, and from which minute of that day for how long. */
 export interface Next {
   inDays: number;
   from: number;
@@ -28,30 +31,33 @@ export interface Next {
 
 export const hasUsesLeft = (g: GrantOfGuest): boolean => g.state === "live" && g.used < g.uses;
 
-/** The next beginning of a window of this key; null: none any more, or not known. */
+/** From when on this key may open at all: it has begun, it counts, and there is a time left on that day. */
+function firstOf(g: GrantOfGuest, now: number, minute: number): number {
+  const isSpent = g.used_today !== null && g.used_today >= g.per_day;
+  const begun = isSpent ? now + (DAY - (minute % DAY)) * MINUTE_MS : now;
+  return Math.max(begun, Date.parse(g.from ?? "") || 0, g.state === "waiting" ? Date.parse(g.live_at ?? "") || 0 : 0);
+}
+
+/** When this key opens next; null: never again, or not known. */
 export function nextOf(g: GrantOfGuest, now: number): Next | null {
   const minute = minuteOfWeek(now, g.zone);
   if (minute === null || !(hasUsesLeft(g) || g.state === "waiting")) return null;
-  const first = Math.max(now, Date.parse(g.from ?? "") || 0, g.state === "waiting" ? Date.parse(g.live_at ?? "") || 0 : 0);
+  const first = firstOf(g, now, minute);
   const end = Date.parse(g.to ?? "") || Infinity;
   let best: Next | null = null;
-  // A key counts for up to 90 days; a window comes again each week.
   for (const w of g.windows) {
-    for (let weeks = 0; weeks < 14; weeks++) {
-      const wait = ((w.from - minute + WEEK) % WEEK) + weeks * WEEK;
-      const at = now + wait * 60000;
-      if (at >= end) break;
-      if (at < first || (wait > 0 && isSpent(g, minute, wait))) continue;
-      if (best === null || at < best.at) best = { inDays: Math.floor(((minute % DAY) + wait) / DAY), from: w.from % DAY, minutes: w.minutes, at };
+    for (let week = -1; week < WEEKS_MAX; week++) {
+      const begins = now + (w.from - minute + week * WEEK) * MINUTE_MS;
+      const ends = begins + w.minutes * MINUTE_MS;
+      if (ends <= first) continue;
+      // One that is running then is joined in its middle.
+      const at = Math.max(begins, first);
+      const wait = Math.ceil((at - now) / MINUTE_MS);
+      if (at < end && (best === null || at < best.at)) best = { inDays: Math.floor(((minute % DAY) + wait) / DAY), from: (minute + wait) % DAY, minutes: Math.round((ends - at) / MINUTE_MS), at };
       break;
     }
   }
   return best;
-}
-
-/** What is left of today is spent already. */
-function isSpent(g: GrantOfGuest, minute: number, wait: number): boolean {
-  return g.used_today !== null && g.used_today >= g.per_day && (minute % DAY) + wait < DAY;
 }
 
 export function nextOfAll(grants: readonly GrantOfGuest[], now: number): { next: Next; grant: GrantOfGuest } | null {
