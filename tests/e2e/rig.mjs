@@ -1,7 +1,7 @@
 // What the tests of the whole street share: a street in a folder of its own that is always stopped again,
 // the demo as a user runs it, and a small list of named checks.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -11,6 +11,13 @@ export const build = process.env.DW_BUILD ?? path.join(root, "build");
 // What a busy machine may add to a bound. The bounds themselves are measured on a quiet one (./dw bench).
 export const NOISE_MS = 1000;
 
+// [I42] What is on the disks of home, service and agency after all that.
+function keysAreApart(folder) {
+    const { status, stdout } = spawnSync(path.join(root, "tools/check_keys"), ["--state", folder], { encoding: "utf8" });
+    assert.equal(status, 0, `check_keys: ${stdout}`);
+    assert.ok(Number(/^keys: (\d+)/.exec(stdout)?.[1]) >= 5, `too few keys were found: ${stdout}`);
+}
+
 export async function withStreet(options, play) {
     const folder = mkdtempSync(path.join(os.tmpdir(), "doorward-test-"));
     const street = new Street({ build, folder, ...options });
@@ -19,6 +26,7 @@ export async function withStreet(options, play) {
         options.prepare?.(folder);
         await street.start();
         await play(street);
+        keysAreApart(folder);
         isGood = true;
     } finally {
         await street.stop().catch((e) => process.stderr.write(`stop: ${e.message}\n`));
