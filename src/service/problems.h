@@ -63,6 +63,8 @@
       "Load the visit again, and confirm once more.")                                              \
     X(NOT_READY, 409, "not_ready", "Not ready", "The visit is not ready to open.",                 \
       "Wait until its state is ready.")                                                            \
+    X(NO_STAY, 409, "no_stay", "Not a stay", "Only a stay ends by the visitor's word.",            \
+      "Close the door: a delivery ends when it is locked.")                                        \
     X(KEY_REUSED, 409, "idempotency_key_reused", "Idempotency key used",                           \
       "This Idempotency-Key was used with another request.", "Draw a new key for a new request.")  \
     X(NO_LENGTH, 411, "length_required", "Length required",                                        \

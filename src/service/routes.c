@@ -96,7 +96,7 @@ const struct dw_route dw_routes[] = {
     {"GET",    "/v1/homes/{home}/grants",     ADMIN | OWNER, READ, NULL, DW_BODY_NONE, dw_grants_list},
     {"POST",   "/v1/homes/{home}/introductions", AGENCY, WRITE, NULL, DW_BODY_OPTIONAL, dw_introductions_post},
 
-    {"GET",    "/v1/signing",                 AGENCY, WAIT, " limit wait_ms ", DW_BODY_NONE, dw_signing_list},
+    {"GET",    "/v1/signing",                 AGENCY, WAIT, " after limit wait_ms ", DW_BODY_NONE, dw_signing_list},
     {"POST",   "/v1/signing/{signing}",       AGENCY, WRITE, NULL, DW_BODY_NEEDED, dw_signing_post},
     {"GET",    "/v1/audit",                   ADMIN, READ, PAGE, DW_BODY_NONE, dw_audit_list},
 
@@ -111,6 +111,7 @@ const struct dw_route dw_routes[] = {
     {"GET",    "/v1/visits/{visit}",          ALL, WAIT, " since wait_ms ", DW_BODY_NONE, dw_visits_get},
     {"POST",   "/v1/visits/{visit}/open",     VISITOR, WRITE, NULL, DW_BODY_NEEDED, dw_visits_open},
     {"POST",   "/v1/visits/{visit}/door",     VISITOR, WRITE, NULL, DW_BODY_NEEDED, dw_visits_door},
+    {"POST",   "/v1/visits/{visit}/leave",    VISITOR, WRITE, NULL, DW_BODY_OPTIONAL, dw_visits_leave},
     {"GET",    "/v1/visits/{visit}/receipt",  ALL, READ, NULL, DW_BODY_NONE, dw_visits_receipt},
 };
 /* clang-format on */

@@ -381,6 +381,7 @@ static void hear(uint8_t kind, struct dw_view payload)
     struct dw_recall recall;
     struct dw_hello hello;
     static struct dw_evidence evidence;
+    struct dw_leaving leaving;
     struct dw_ack ack;
     struct dw_wish_ack wish_ack;
     char id[33];
@@ -391,6 +392,8 @@ static void hear(uint8_t kind, struct dw_view payload)
         hear_hello(&hello);
     } else if (kind == DW_LINK_KIND_STOP && !dw_failed(dw_evidence_read(payload, &evidence))) {
         hear_stop(&evidence);
+    } else if (kind == DW_LINK_KIND_LEAVING && !dw_failed(dw_leaving_read(payload, &leaving))) {
+        printf("{\"event\":\"leaving\",\"visit\":\"%016" PRIx64 "\"}\n", leaving.visit);
     } else if (kind == DW_LINK_KIND_ACK && !dw_failed(dw_ack_read(payload, &ack))) {
         printf("{\"event\":\"ack\",\"visit\":\"%016" PRIx64 "\",\"number\":%u}\n", ack.visit,
                ack.number);

@@ -437,8 +437,20 @@ test('a stay: each opening is asked anew within one visit; a refused one does no
   assert.equal((await hub.next((e) => e.event === 'stop' && e.visit === v.id, mark)).good, true);
   hub.say(`news ${v.id} 3 inside none 0 ${Date.now()}`);
   now = await wait(now, 'inside');
+  // "I am leaving" is told, as often as it is said, and by nobody else; a delivery knows no such word.
+  for (const since of [mark, hub.mark]) {
+    ok(await service.post(`/v1/visits/${v.id}/leave`, visitor.token, {}), 200);
+    await hub.next((e) => e.event === 'leaving' && e.visit === v.id, since);
+  }
+  assert.equal((await service.post(`/v1/visits/${v.id}/leave`, agency.token, {})).status, 403);
   hub.say(`receipt ${v.id} OK none ${Date.now() - 1000} ${Date.now()} 30 0`);
   await wait(now, 'ended');
+  const after = hub.mark;
+  assert.equal(ok(await service.post(`/v1/visits/${v.id}/leave`, visitor.token, {}), 200).state, 'ended');
+  const parcel = barcode();
+  const short = await wait(ok(await ask(visitor, await order(parcel), parcel), 201), 'ready');
+  assert.equal((await service.post(`/v1/visits/${short.id}/leave`, visitor.token, {})).body.code, 'no_stay');
+  assert.equal(hub.events.slice(after).some((e) => e.event === 'leaving'), false);
   assert.equal(ok(await service.get(`/v1/jobs/${job.id}`, agency.token), 200).state, 'open'); // may come again
 });
 

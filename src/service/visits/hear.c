@@ -57,6 +57,20 @@ void dw_visit_send_stop(struct dw_work *w, uint64_t visit)
         dw_post(w, hub, DW_LINK_KIND_STOP, dw_col_view(q, 1));
 }
 
+void dw_visit_send_leaving(struct dw_work *w, uint64_t visit)
+{
+    struct dw_leaving out = {.visit = visit};
+    uint8_t bytes[128];
+    struct dw_buf buf = dw_buf_of(bytes, sizeof(bytes));
+    sqlite3_stmt *q = dw_db_ask(w->db,
+                                "SELECT h.hub_thumb FROM visits v JOIN homes h ON h.id = v.home"
+                                " WHERE v.id = ?",
+                                "i", (int64_t)visit);
+    if (dw_db_next(w->db, q) && dw_col_blob(q, 0, out.hub, sizeof(out.hub)) &&
+        !dw_failed(dw_leaving_write(&out, &buf)))
+        dw_post(w, out.hub, DW_LINK_KIND_LEAVING, dw_view_of_buf(&buf));
+}
+
 void dw_visit_tell(struct dw_work *w, uint64_t visit, const struct dw_line *line)
 {
     int64_t lo = line->at_lo, hi = line->at_hi;

@@ -738,6 +738,30 @@ void dw_visits_open(struct dw_call *c)
     answer(c, 200, visit);
 }
 
+/* "I am leaving": the next locking ends the stay. Said again it is sent again; of a visit that is
+ * over it is no news. */
+void dw_visits_leave(struct dw_call *c)
+{
+    uint64_t visit;
+    uint8_t job[DW_ID_BYTES];
+    sqlite3_stmt *q = find(c, &visit);
+    if (!q)
+        return;
+    bool is_over = sqlite3_column_int(q, AT_OUTCOME) != DW_OUTCOME_NONE;
+    bool has_job = dw_col_blob(q, AT_JOB, job, sizeof(job));
+    dw_in_only(c, c->body, NULL);
+    if (dw_is_refused(c))
+        return;
+    q = dw_db_ask(c->work.db, "SELECT kind FROM jobs WHERE id = ?", "k", job);
+    if (!has_job || !dw_db_next(c->work.db, q) || sqlite3_column_int(q, 0) != DW_VISIT_STAY) {
+        dw_problem(c, DW_PROBLEM_NO_STAY);
+        return;
+    }
+    if (!is_over)
+        dw_visit_send_leaving(&c->work, visit);
+    answer(c, 200, visit);
+}
+
 /* The sticker, scanned between the parcel and the slide. It opens nothing. */
 void dw_visits_door(struct dw_call *c)
 {

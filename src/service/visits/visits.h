@@ -15,6 +15,7 @@ void dw_visits_open(struct dw_call *c);
 void dw_visits_list(struct dw_call *c);
 void dw_visits_get(struct dw_call *c);
 void dw_visits_door(struct dw_call *c);
+void dw_visits_leave(struct dw_call *c);
 void dw_visits_receipt(struct dw_call *c);
 
 /* OFFER, NEWS, RECEIPT of an enrolled hub. dw_work.run. */
@@ -22,8 +23,9 @@ bool dw_visits_hear(struct dw_work *w);
 
 /* -- in the writer, shared by the files of this folder -- */
 
-/* HELLO or STOP of a visit, as it stands. */
+/* HELLO, STOP or LEAVING of a visit, as it stands. */
 void dw_visit_send_hello(struct dw_work *w, uint64_t visit, uint32_t age_ms);
+void dw_visit_send_leaving(struct dw_work *w, uint64_t visit);
 void dw_visit_send_stop(struct dw_work *w, uint64_t visit);
 /* One more line of its story. `at` is when it happened. hub_number 0: the service's own. */
 struct dw_line {
