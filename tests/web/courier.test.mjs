@@ -868,6 +868,26 @@ test("a visit that this phone does not remember is found again, and is not calle
   await page.getByText(/a question that this phone did not ask/).waitFor();
 });
 
+test("a stay: who is leaving says so, inside or between, and again when it was not heard", async (t) => {
+  const { s, page } = await phone(t);
+  s.jobs[0].kind = "stay";
+  const v = s.newVisit(s.jobs[0], { state: "inside" });
+  await page.reload();
+  await press(page, "I am leaving");
+  await page.getByText("The house knows that you are leaving").waitFor();
+  assert.equal(s.left, v.id);
+  await page.reload(); // it is this phone's memory of it alone: it may be said again
+  s.tell(v, { state: "between" });
+  await title(page, "Locked between two openings");
+  s.refusesLeaving = true;
+  await press(page, "I am leaving");
+  await page.getByText("The house has not heard it").waitFor();
+  s.refusesLeaving = false;
+  await press(page, "I am leaving");
+  await page.getByText("The house knows that you are leaving").waitFor();
+  await keep(page, "32-leaving");
+});
+
 test("signed out: to the sign-in; the phone's clock may be hours wrong", async (t) => {
   const { s, page } = await phone(t, { script: () => {
     const real = Date.now.bind(Date);

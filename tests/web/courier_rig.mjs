@@ -316,6 +316,11 @@ export class Service {
       this.onOpen(v);
       return answers(200, () => full(v));
     }
+    if (p[2] === "leave") {
+      if (this.refusesLeaving) return no(503, "busy");
+      this.left = v.id;
+      return answers(200, () => full(v));
+    }
     if (p[2] === "receipt") return v.signed ? answer(200, { hub_pub: this.hub.pub.toString("base64url"), receipt: v.signed.toString("base64url") }) : no(404, "not_found");
     const since = Number(url.searchParams.get("since") ?? -1);
     const wait = Number(url.searchParams.get("wait_ms") ?? 0);

@@ -59,6 +59,8 @@ export class Engine {
   problem: Problem | null = null;
   /** The slide was sent and its answer is awaited. */
   isSliding = false;
+  /** The visit of which this phone has said that its visitor is leaving. */
+  leaving: string | null = null;
   /** When this page first saw the visit in its present state. */
   seenAt = 0;
   /** "checking" until the browser said whether another window has the visit. */
@@ -586,6 +588,22 @@ export class Engine {
         this.isSliding = false;
         this.changed();
       }
+    }
+  }
+
+  /** "I am leaving": the next locking ends the stay. Not heard, it may be said again. */
+  async sayLeaving(): Promise<void> {
+    const v = this.visit;
+    if (!v || this.leaving === v.id) return;
+    this.leaving = v.id;
+    this.slip = null;
+    this.changed();
+    try {
+      this.take(await this.api.post<Visit>(`/v1/visits/${v.id}/leave`, {}, { timeoutMs: ASK_LIMIT_MS, signal: this.abort.signal }));
+    } catch (e) {
+      this.leaving = null;
+      this.slip = e instanceof Problem ? e.code : "failed";
+      this.changed();
     }
   }
 

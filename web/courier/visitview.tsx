@@ -166,7 +166,7 @@ function Inside({ engine, visit }: { engine: Engine; visit: Visit }): JSX.Elemen
       step={5}
       kind="inside"
       title={t(s === "unlocked" ? "stop.unlocked.title" : s === "closing" ? "stop.closing.title" : engine.job?.kind === "stay" ? "stop.inside.stay" : "courier.inside.title")}
-      end={<Quiet onClick={() => setWrong(!isWrong)}>{t("stop.inside.wrong")}</Quiet>}
+      end={<><LeaveButton engine={engine} visit={visit} /><Quiet onClick={() => setWrong(!isWrong)}>{t("stop.inside.wrong")}</Quiet></>}
     >
       <p class="sub" aria-live="polite">{t(`stop.${s}.sub`)}</p>
       <Alarms codes={visit.alarms.map((a) => a.code)} />
@@ -177,9 +177,21 @@ function Inside({ engine, visit }: { engine: Engine; visit: Visit }): JSX.Elemen
   );
 }
 
+/** Of a stay, whose end is the visitor's to say. */
+function LeaveButton({ engine, visit }: { engine: Engine; visit: Visit }): JSX.Element | null {
+  if (engine.job?.kind !== "stay") return null;
+  if (engine.leaving === visit.id) return <p class="sub" role="status">{t("stop.leaving")}</p>;
+  return (
+    <>
+      {engine.slip ? <p class="sub" role="alert">{t("stop.leave.unheard")}</p> : null}
+      <Quiet onClick={() => void engine.sayLeaving()}>{t("stop.leave")}</Quiet>
+    </>
+  );
+}
+
 function Between({ engine, visit }: { engine: Engine; visit: Visit }): JSX.Element {
   return (
-    <Frame engine={engine} step={6} title={t("stop.between.title")} end={<><Go icon="scan" onClick={() => engine.ask(visit.barcode)}>{t("courier.between.again")}</Go><Quiet onClick={() => engine.leave()}>{t("courier.list.back")}</Quiet></>}>
+    <Frame engine={engine} step={6} title={t("stop.between.title")} end={<><Go icon="scan" onClick={() => engine.ask(visit.barcode)}>{t("courier.between.again")}</Go><LeaveButton engine={engine} visit={visit} /><Quiet onClick={() => engine.leave()}>{t("courier.list.back")}</Quiet></>}>
       <p class="sub">{t("courier.between.sub")}</p>
     </Frame>
   );
