@@ -191,7 +191,7 @@ function LeaveButton({ engine, visit }: { engine: Engine; visit: Visit }): JSX.E
 
 function Between({ engine, visit }: { engine: Engine; visit: Visit }): JSX.Element {
   return (
-    <Frame engine={engine} step={6} title={t("stop.between.title")} end={<><Go icon="scan" onClick={() => engine.ask(visit.barcode)}>{t("courier.between.again")}</Go><LeaveButton engine={engine} visit={visit} /><Quiet onClick={() => engine.leave()}>{t("courier.list.back")}</Quiet></>}>
+    <Frame engine={engine} step={6} title={t("stop.between.title")} end={<>{engine.leaving === visit.id ? null : <Go icon="scan" onClick={() => engine.ask(visit.barcode)}>{t("courier.between.again")}</Go>}<LeaveButton engine={engine} visit={visit} /><Quiet onClick={() => engine.leave()}>{t("courier.list.back")}</Quiet></>}>
       <p class="sub">{t("courier.between.sub")}</p>
     </Frame>
   );
