@@ -54,12 +54,13 @@ function sayOf(guest: Guest): Say {
     case "waits_for_yes":
       return { kind: "watched", icon: "clock", title: t("guest.yes.title"), sub: t("guest.yes.sub") };
     case "not_now":
+      if (on.length === 0) break; // its uses are used up
+      if (next && next.next.at <= now) return { kind: "notice", icon: "stop", title: t("guest.notnow.title"), sub: t("guest.notnow.closed") };
       return { kind: "plan", icon: "clock", title: t("guest.notnow.title"), sub: nextSay || t("guest.notnow.none") };
-    default:
-      if (on.some((g) => g.state === "waiting")) return { kind: "watched", icon: "clock", title: t("guest.wait.title"), sub: t("guest.wait.sub"), more: nextSay };
-      if (told.grants.length > 0) return { kind: "notice", icon: "cross", title: t("guest.over.title"), sub: overWords(told.grants.at(-1)!), more: t("guest.over.next", { home }) };
-      return { kind: "plan", icon: "key", title: t("guest.none.title", { home }), sub: t("guest.none.sub"), more: t("guest.none.more") };
   }
+  if (on.some((g) => g.state === "waiting")) return { kind: "watched", icon: "clock", title: t("guest.wait.title"), sub: t("guest.wait.sub"), more: nextSay };
+  if (told.grants.length > 0) return { kind: "notice", icon: "cross", title: t("guest.over.title"), sub: overWords(told.grants.at(-1)!), more: t("guest.over.next", { home }) };
+  return { kind: "plan", icon: "key", title: t("guest.none.title", { home }), sub: t("guest.none.sub"), more: t("guest.none.more") };
 }
 
 export function HomeView({ guest, redraw }: { guest: Guest; redraw: () => void }): JSX.Element {

@@ -268,7 +268,7 @@ function Over({ guest }: { guest: Guest; visit: Visit }): JSX.Element {
 }
 
 // What may be different in a moment: the same question once more.
-const AGAIN = ["bad_message", "other_visit", "camera_not_live", "camera_frozen", "camera_covered", "record", "proof", "too_slow", "hub_unreachable", "lock_unreachable", "door_not_closed", "bolt_not_thrown", "too_many", "busy"];
+const AGAIN = ["bad_message", "other_visit", "camera_not_live", "camera_frozen", "camera_covered", "record", "proof", "too_slow", "hub_unreachable", "lock_unreachable", "door_not_closed", "bolt_not_thrown", "too_many", "busy", "door_busy", "storage", "challenge"];
 const OWN = ["too_early", "too_late", "bad_message"];
 
 /** The house's reason, and what to do next; when a window comes again, when that is. */

@@ -50,7 +50,7 @@ export function DeliveryPage({ house, id }: { house: House; id: string }): JSX.E
               {job.kind === "drop" ? <div><dt class="cap">{t("home.job.count")}</dt><dd class="time">{job.parcels_used} / {job.parcels}</dd></div> : null}
             </dl>
             {job.notes ? <p class="reason">{job.notes}</p> : null}
-            <p class="small dim">{job.screening.issuer ? t("home.screening", { issuer: job.screening.issuer, until: civilDay(job.screening.to, house.now()) }) : t("home.screening.none")}</p>
+            {job.guest == null ? <p class="small dim">{job.screening.issuer ? t("home.screening", { issuer: job.screening.issuer, until: civilDay(job.screening.to, house.now()) }) : t("home.screening.none")}</p> : null}
             <p role="status" class={said ? "said" : "vh"}>{said}</p>
             <ProblemNote error={asking.error} />
             <div class="acts">
@@ -62,7 +62,7 @@ export function DeliveryPage({ house, id }: { house: House; id: string }): JSX.E
             {isOn ? <p class="cap">{t("home.wish.decline.say")}</p> : null}
           </article>
         </div>
-        {isOn || isDeclined ? (
+        {job.guest == null && (isOn || isDeclined) ? (
           <div class="col">
             <section class="card sect" aria-labelledby="place-title">
               <h2 id="place-title">{t("home.place.title")}</h2>

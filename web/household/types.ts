@@ -15,7 +15,9 @@ export interface Job {
   kind: "drop" | "stay";
   state: "none" | "expected" | "declined" | "recalled" | "used" | "over";
   agency: string;
-  agency_id: string;
+  agency_id: string | null;
+  /** Made by the house itself for a guest (its number as a member). */
+  guest?: number | null;
   agency_stopped: boolean;
   visitor: string;
   screening: { issuer: string; kind: string; from: string | null; to: string | null };
