@@ -12,7 +12,8 @@
 
 #define TEXT_MAX   512u
 #define BYTES_MAX  96u
-#define KIND_COUNT 6u
+#define KIND_COUNT 7u
+#define CODE_CHARS 12u
 
 static void base64(struct dw_view in, const char *text)
 {
@@ -74,6 +75,21 @@ static void origin(struct dw_view in, const char *text)
         abort();
 }
 
+/* What was understood is understood as itself. */
+static void code(struct dw_view in, const char *text)
+{
+    char got[CODE_CHARS], again[CODE_CHARS];
+    (void)text;
+    if (!dw_text_code(in, CODE_CHARS, got))
+        return;
+    for (size_t i = 0; i < CODE_CHARS; i++)
+        if (!memchr(DW_CODE_LETTERS, got[i], sizeof DW_CODE_LETTERS - 1))
+            abort();
+    if (!dw_text_code(dw_view_of(got, CODE_CHARS), CODE_CHARS, again) ||
+        memcmp(got, again, CODE_CHARS) != 0)
+        abort();
+}
+
 /* Each kind of text is a part of the next. */
 static void kinds(struct dw_view in, const char *text)
 {
@@ -87,8 +103,8 @@ static void kinds(struct dw_view in, const char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-    static void (*const judges[KIND_COUNT])(struct dw_view, const char *) = {base64, hex,    day,
-                                                                             minute, origin, kinds};
+    static void (*const judges[KIND_COUNT])(struct dw_view, const char *) = {
+        base64, hex, day, minute, origin, kinds, code};
     struct dw_view in = dw_view_of(bytes, len), kind;
     char text[TEXT_MAX + 1];
     if (!dw_view_take(&in, 1, &kind) || in.len > TEXT_MAX)
@@ -108,6 +124,7 @@ size_t fuzz_seed(struct rng *g, uint8_t *ret_bytes, size_t cap)
         {"14:05", "24:00", "00:00"},
         {"https://home.example", "http://home1.localhost:8080", "https://a-b.c:443"},
         {"Europe/Amsterdam", "Tür und Tor", "one\ntwo \xe2\x82\xac"},
+        {"ABCD-EFGH-JKLM", "abcd efgh 2345", "ZYXWVUTSRQPN"},
     };
     struct dw_buf out = dw_buf_of(ret_bytes, cap);
     uint8_t kind = (uint8_t)rng_below(g, KIND_COUNT);
