@@ -41,3 +41,60 @@ export async function axe(page) {
     return r.violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target} ${n.failureSummary}`).join(" | ")}`);
   });
 }
+
+/** What of the page's text cannot be read: over the edge of the screen, cut off by what holds it, or under other text. */
+function cramped() {
+  const found = new Set();
+  const name = (e) => `${e.tagName.toLowerCase()}${e.className && typeof e.className === "string" ? `.${e.className.trim().replace(/\s+/g, ".")}` : ""}`;
+  const styles = new Map();
+  const styleOf = (e) => styles.get(e) ?? (styles.set(e, getComputedStyle(e)), styles.get(e));
+  const isFor = (e, test) => { for (let a = e; a && a !== document.documentElement; a = a.parentElement) if (test(a, styleOf(a))) return a; return null; };
+  const lines = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let n; (n = walker.nextNode());) {
+    const e = n.parentElement, text = n.textContent.trim();
+    if (text === "" || !e.checkVisibility({ opacityProperty: true, visibilityProperty: true }) || isFor(e, (a, s) => a.classList.contains("vh") || a.classList.contains("skip") || s.clipPath !== "none" || a.tagName === "svg")) continue;
+    const range = document.createRange();
+    range.selectNodeContents(n);
+    const say = (what) => found.add(`${what}: "${text.slice(0, 40)}" in ${name(e)}`);
+    const isMoving = isFor(e, (a, s) => s.overflowX === "auto" || s.overflowX === "scroll" || a.tagName === "SELECT");
+    const layer = isFor(e, (a, s) => s.position !== "static" && s.position !== "relative");
+    for (const r of range.getClientRects()) {
+      if (r.width < 1 || r.height < 1) continue;
+      const lost = isFor(e, (a, s) => s.overflowY === "hidden" && a.closest("[aria-hidden=true]") && (r.top + r.bottom) / 2 >= a.getBoundingClientRect().bottom);
+      if (lost) continue; // a name in a picture that has no room for it: said elsewhere
+      if (!isMoving && (r.left < -1 || r.right > innerWidth + 1)) say("over the edge");
+      const box = isFor(e, (a, s) => (s.overflowX === "hidden" || s.overflowX === "clip") && (r.left < a.getBoundingClientRect().left - 1 || r.right > a.getBoundingClientRect().right + 1));
+      if (box && !isMoving) say(`cut off by ${name(box)}`);
+      const low = isFor(e, (a, s) => (s.overflowY === "hidden" || s.overflowY === "clip") && (r.top + r.height / 2 < a.getBoundingClientRect().top || r.top + r.height / 2 > a.getBoundingClientRect().bottom));
+      if (low) say(`cut off below by ${name(low)}`);
+      if (!isMoving) lines.push({ r, e, text, layer });
+    }
+  }
+  for (let i = 0; i < lines.length; i++) {
+    for (let k = i + 1; k < lines.length; k++) {
+      const a = lines[i], b = lines[k];
+      if (a.e === b.e || a.layer !== b.layer) continue; // covers and bars lie over the rest, as they should
+      const wide = Math.min(a.r.right, b.r.right) - Math.max(a.r.left, b.r.left), high = Math.min(a.r.bottom, b.r.bottom) - Math.max(a.r.top, b.r.top);
+      if (wide > 3 && high > Math.min(a.r.height, b.r.height) / 2) found.add(`"${a.text.slice(0, 30)}" and "${b.text.slice(0, 30)}" in ${name(b.e)} lie on each other`);
+    }
+  }
+  const root = document.documentElement;
+  if (root.scrollWidth > root.clientWidth) found.add(`scrolls sideways by ${root.scrollWidth - root.clientWidth}`);
+  return [...found];
+}
+
+/** The page on a phone of 320 px, and with text twice as large: all of it can be read. Afterwards it is as it was. */
+export async function readable(page, name) {
+  const size = page.viewportSize();
+  for (const [width, zoom] of [[320, "100%"], [390, "200%"]]) {
+    await page.setViewportSize({ width, height: 844 });
+    await page.evaluate((z) => {
+      document.documentElement.style.fontSize = z;
+      return new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)));
+    }, zoom);
+    assert.deepEqual(await page.evaluate(cramped), [], `${name} at ${width} px, text ${zoom}`);
+  }
+  await page.evaluate(() => { document.documentElement.style.fontSize = ""; });
+  await page.setViewportSize(size);
+}

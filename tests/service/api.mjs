@@ -229,7 +229,8 @@ test('lists show the asker\'s own only', async () => {
   // An agency sees a home by its permission, and not its name, place or the codes at its doors.
   isProblem(await service.get(`/v1/homes/${b.home.id}`, a.agency.token), 404);
   const seen = ok(await service.get(`/v1/homes/${a.home.id}`, a.agency.token), 200);
-  assert.deepEqual(Object.keys(seen).sort(), ['asked', 'doors', 'grant', 'id', 'revoked', 'state', 'zone']);
+  assert.deepEqual(Object.keys(seen).sort(), ['asked', 'doors', 'grant', 'grants', 'id', 'revoked', 'state', 'zone']);
+  assert.deepEqual([seen.grants.map((g) => g.kind).sort(), seen.grants[0]], [['drop', 'stay'], seen.grant]);
   assert.deepEqual([['drop', 'stay'].includes(seen.grant.kind), seen.grant.zone, seen.grant.windows], [true, a.home.zone, [{ from: 0, minutes: 10080 }]]);
   assert.deepEqual(Object.keys(seen.doors[0]).sort(), ['door', 'name']);
 });

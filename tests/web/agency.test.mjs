@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
-import { arrives, artefacts, axe, launch } from "../e2e/browser.mjs";
+import { arrives, artefacts, axe, launch, readable } from "../e2e/browser.mjs";
 import { Service, buildPages } from "./courier_rig.mjs";
 
 let browser;
@@ -40,6 +40,7 @@ async function keep(page, name) {
     assert.deepEqual(await axe(page), [], `${name} at ${width}`);
     await page.screenshot({ path: join(artefacts, `agency-${name}-${width}.png`), fullPage: true });
   }
+  await readable(page, name);
   await page.setViewportSize({ width: 1280, height: 900 });
 }
 
@@ -135,15 +136,16 @@ test("homes: key given with its scope in words, asked and not answered, taken ba
   let homes;
   const { s, page, bad } = await board(t, (x) => {
     street(x);
-    homes = [x.addHome({ grant: {} }), x.addHome({ grant: { kind: "stay", mode: "ask", hosted: true, windows: [{ from: 6 * 1440 + 1320, minutes: 240 }], dwell_ms: 3 * 3600000 } }),
+    homes = [x.addHome({ grants: [{}, { kind: "stay", mode: "notify", windows: [{ from: 5 * 1440 + 600, minutes: 60 }] }] }), x.addHome({ grant: { kind: "stay", mode: "ask", hosted: true, windows: [{ from: 6 * 1440 + 1320, minutes: 240 }], dwell_ms: 3 * 3600000 } }),
       x.addHome({ asked: "2026-11-20T09:00:00.000Z" }), x.addHome({ revoked: new Date().toISOString() }), x.addHome()];
     for (const [n, name] of ["14 Linden Row", "Mill Court", "9 Quay Street", "22 Poplar Way"].entries()) x.addJob({ home: homes[n].id, home_name: name, state: n === 3 ? "declined" : "open", visitor: x.visitors[0].id });
   });
   const card = page.locator("#homes");
   await card.getByText("22 Poplar Way").waitFor();
   const of = (name) => card.locator("li", { has: page.getByRole("heading", { name, exact: true }) });
-  assert.match(await of("14 Linden Row").textContent(), /Key given.*Drop a parcel inside: Mon to Sat 08:00-20:00.*2 a day, 50 in all, until .*Inside for 1:00 at most. The household may say no/);
-  assert.match(await of("Mill Court").textContent(), /A visit inside: Sun 22:00-24:00; Mon 00:00-02:00.*3:00:00 at most. The household says yes to each one first.*your key lies with this service/);
+  assert.match(await of("14 Linden Row").textContent(), /keys given.*Drop a parcel inside: Mon to Sat 08:00-20:00.*2 a day, 50 in all, until .*Inside for 1:00 at most. The household may say no/);
+  assert.match(await of("14 Linden Row").textContent(), /2 keys given.*A visit inside: Sat 10:00-11:00/);
+  assert.match(await of("Mill Court").textContent(), /Key given.*A visit inside: Sun 22:00-24:00; Mon 00:00-02:00.*3:00:00 at most. The household says yes to each one first.*your key lies with this service/);
   assert.match(await of("9 Quay Street").textContent(), /Asked, not answered yet.*Asked on .*20.*2026/);
   assert.match(await of("22 Poplar Way").textContent(), /Taken back.*No door opens on it any more. Stops of today that lost their key: 1/);
   assert.match(await of(`Home ${homes[4].id.slice(0, 8)}`).textContent(), /No key/);

@@ -158,10 +158,11 @@ export class Service {
     this.jobs.push(job);
     return job;
   }
-  addHome({ grant = null, ...more } = {}) {
-    const home = { id: hex(16), state: "enrolled", zone: grant ? "UTC" : null, doors: grant ? [{ door: 0, name: "Front" }] : [], asked: null, revoked: null, ...more,
-      grant: grant && { id: hex(16), from: new Date().toISOString(), to: `${new Date(Date.now() + 30 * 86400000).toISOString().slice(0, 10)}T00:00:00.000Z`, zone: "UTC",
-        windows: [0, 1, 2, 3, 4, 5].map((d) => ({ from: d * 1440 + 480, minutes: 720 })), kind: "drop", door: 0, per_day: 2, uses: 50, dwell_ms: 60000, camera: 2, mode: "veto", hosted: false, ...grant } };
+  addHome({ grant = null, grants = grant ? [grant] : [], ...more } = {}) {
+    const home = { id: hex(16), state: "enrolled", zone: grants.length > 0 ? "UTC" : null, doors: grants.length > 0 ? [{ door: 0, name: "Front" }] : [], asked: null, revoked: null, ...more,
+      grants: grants.map((g) => ({ id: hex(16), from: new Date().toISOString(), to: `${new Date(Date.now() + 30 * 86400000).toISOString().slice(0, 10)}T00:00:00.000Z`, zone: "UTC",
+        windows: [0, 1, 2, 3, 4, 5].map((d) => ({ from: d * 1440 + 480, minutes: 720 })), kind: "drop", door: 0, per_day: 2, uses: 50, dwell_ms: 60000, camera: 2, mode: "veto", hosted: false, ...g })) };
+    home.grant = home.grants[0] ?? null;
     this.homes.push(home);
     return home;
   }
@@ -261,7 +262,7 @@ export class Service {
       ? { role: "visitor", visitor: "b".repeat(32), staff: null, name: "Stewart Boyle", agency: "a".repeat(32), agency_name: "Acme Parcel", csrf: "the-word",
         credential_ids: [this.passkey.id.toString("base64url")], rp_id: "service.localhost", agency_key: this.agency.key.hex, ...this.me }
       : { role: "staff", visitor: null, staff: "c".repeat(32), name: "Dana Cole", agency: "a".repeat(32), agency_name: "Acme Parcel", csrf: "the-word" });
-    if (p[0] === "homes" && q.method === "GET") return answer(200, { items: url.searchParams.get("known") === "1" ? this.homes : this.homes.filter((h) => h.grant), next: null });
+    if (p[0] === "homes" && q.method === "GET") return answer(200, { items: url.searchParams.get("known") === "1" ? this.homes : this.homes.filter((h) => h.grants.length > 0), next: null });
     if (p[0] === "homes") {
       const h = this.homes.find((x) => x.id === p[1]);
       if (!h) return no(404, "not_found");

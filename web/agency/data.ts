@@ -33,7 +33,8 @@ export interface HomeOf {
   id: string;
   state: string;
   zone: string | null;
-  grant: GrantOf | null;
+  /** Live ones, newest first. */
+  grants: GrantOf[];
   asked: string | null;
   revoked: string | null;
 }
@@ -47,7 +48,7 @@ export interface Waiting {
 export const SIGNER_MS = 60000;
 
 export function standingOf(h: HomeOf): "given" | "asked" | "revoked" | "none" {
-  return h.grant ? "given" : h.asked ? "asked" : h.revoked ? "revoked" : "none";
+  return h.grants.length > 0 ? "given" : h.asked ? "asked" : h.revoked ? "revoked" : "none";
 }
 
 const DAY = 1440;

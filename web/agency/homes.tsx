@@ -70,15 +70,15 @@ export function Homes({ api, homes, jobs, nameOf, reload }: { api: Api; homes: H
               <li key={h.id}>
                 <div class="row spread">
                   <h3>{name}</h3>
-                  {standing === "given" ? <Tag kind="secured" icon="tick">{t("agency.home.given")}</Tag>
+                  {standing === "given" ? <Tag kind="secured" icon="tick">{h.grants.length === 1 ? t("agency.home.given") : t("agency.home.given.many", { n: h.grants.length })}</Tag>
                     : standing === "asked" ? <Tag kind="notice" icon="clock">{t("agency.home.asked")}</Tag>
                     : standing === "revoked" ? <Tag kind="notice" icon="cross">{t("agency.home.revoked")}</Tag>
                     : <Tag kind="plan" icon="minus">{t("agency.home.none")}</Tag>}
                 </div>
-                {h.grant ? <Scope grant={h.grant} /> : standing === "asked" ? <p class="small">{t("agency.home.asked.since", { date: date(h.asked!, null) })}</p>
+                {standing === "given" ? h.grants.map((g) => <Scope key={g.id} grant={g} />) : standing === "asked" ? <p class="small">{t("agency.home.asked.since", { date: date(h.asked!, null) })}</p>
                   : standing === "revoked" ? <p class="small">{t("agency.home.revoked.at", { date: date(h.revoked!, null), time: timeIn(null, Date.parse(h.revoked!)) })} {lost > 0 ? t("agency.home.lost", { n: lost }) : ""}</p>
                   : <p class="small">{t("agency.home.none.how")}</p>}
-                {h.grant ? null : <Button busy={asking.busy} label={t("agency.ask.of", { what: words, home: name })} onClick={() => ask(h.id)}>{words}</Button>}
+                {standing === "given" ? null : <Button busy={asking.busy} label={t("agency.ask.of", { what: words, home: name })} onClick={() => ask(h.id)}>{words}</Button>}
               </li>
             );
           })}
@@ -123,11 +123,12 @@ export function Plan({ api, homes, people, nameOf, today, close }: { api: Api; h
   const [f, set] = useState({ home: homes[0]?.id ?? "", person: "", kind: "", code: "", day: today, from: "09:00", to: "12:00" });
   const put = (k: keyof typeof f) => (v: string): void => set({ ...f, [k]: v });
   const home = homes.find((h) => h.id === f.home);
-  const kind = f.kind || (home?.grant?.kind ?? "drop");
+  const kind = f.kind || (home?.grants[0]?.kind ?? "drop");
+  const fitting = home?.grants.find((g) => g.kind === kind) ?? home?.grants[0];
   const send = (): void => {
     void asking.run(async () => {
       const job = await api.post<Job>("/v1/jobs", {
-        home: f.home, kind, door: home?.grant?.door ?? 0, parcels: [f.code.trim()], window: { date: f.day, from: f.from, to: f.to },
+        home: f.home, kind, door: fitting?.door ?? 0, parcels: [f.code.trim()], window: { date: f.day, from: f.from, to: f.to },
         ...(f.person ? { visitor: f.person } : {}),
       }, { idempotencyKey: crypto.randomUUID() });
       close(t(job.state === "unsigned" ? "agency.plan.unsigned" : "agency.plan.done"));
@@ -146,7 +147,7 @@ export function Plan({ api, homes, people, nameOf, today, close }: { api: Api; h
         <Field id="p-from" type="time" label={t("agency.plan.from")} value={f.from} onInput={put("from")} required />
         <Field id="p-to" type="time" label={t("agency.plan.to")} value={f.to} onInput={put("to")} min={f.from} required />
       </div>
-      {home?.grant ? <div><p class="cap">{t("agency.plan.scope")}</p><Scope grant={home.grant} /></div> : null}
+      {fitting ? <div><p class="cap">{t("agency.plan.scope")}</p>{home!.grants.map((g) => <Scope key={g.id} grant={g} />)}</div> : null}
       <PlanNote error={asking.error} />
       <div class="row"><Button kind="ink" type="submit" busy={asking.busy} disabled={f.home === ""}>{t("agency.plan.go")}</Button><Button kind="quiet" onClick={() => close("")}>{t("agency.cancel")}</Button></div>
     </form>

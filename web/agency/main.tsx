@@ -147,7 +147,7 @@ function Line({ route }: { route: Route }): JSX.Element {
 function Routes({ routes }: { routes: Route[] }): JSX.Element {
   const [isPlanning, setPlanning] = useState(false);
   const [said, setSaid] = useState("");
-  const given = (board.homes ?? []).filter((h) => h.grant);
+  const given = (board.homes ?? []).filter((h) => h.grants.length > 0);
   const close = (words: string): void => {
     setPlanning(false);
     setSaid(words);

@@ -43,14 +43,17 @@ static json_t *show(struct dw_view bytes)
                      modes[m.mode % DW_ARRAY_COUNT(modes)], "hosted", m.is_hosted);
 }
 
-json_t *dw_grant_show_live(struct dw_call *c, const uint8_t home[DW_ID_BYTES],
-                           const uint8_t agency[DW_ID_BYTES])
+json_t *dw_grants_show_live(struct dw_call *c, const uint8_t home[DW_ID_BYTES],
+                            const uint8_t agency[DW_ID_BYTES])
 {
+    json_t *list = json_array();
     sqlite3_stmt *q = dw_db_ask(c->work.db,
                                 "SELECT bytes FROM grants WHERE home = ?1 AND agency = ?2 AND" LIVE
-                                " ORDER BY heard DESC, id DESC LIMIT 1",
+                                " ORDER BY heard DESC, id DESC LIMIT 32",
                                 "kki", home, agency, dw_service_now_ms() / 1000);
-    return dw_db_next(c->work.db, q) ? show(dw_col_view(q, 0)) : json_null();
+    while (dw_db_next(c->work.db, q))
+        (void)json_array_append_new(list, show(dw_col_view(q, 0)));
+    return list;
 }
 
 void dw_grants_list(struct dw_call *c)

@@ -16,9 +16,9 @@ bool dw_grants_hear(struct dw_work *w);
 /* GET /v1/homes/{home}/grants */
 void dw_grants_list(struct dw_call *c);
 
-/* The agency's newest live grant of the home as JSON, or null. */
-json_t *dw_grant_show_live(struct dw_call *c, const uint8_t home[DW_ID_BYTES],
-                           const uint8_t agency[DW_ID_BYTES]);
+/* The agency's live grants of the home as JSON, newest first. */
+json_t *dw_grants_show_live(struct dw_call *c, const uint8_t home[DW_ID_BYTES],
+                            const uint8_t agency[DW_ID_BYTES]);
 
 /* Whether the household lets the agency ask at all: a live grant, and not stopped. */
 bool dw_grant_is_live(struct dw_db *db, const uint8_t home[DW_ID_BYTES],

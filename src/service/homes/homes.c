@@ -192,7 +192,10 @@ static json_t *show(struct dw_call *c, const uint8_t id[DW_ID_BYTES])
                              is_open ? dw_json_col_text(q, 2) : json_null(), "doors",
                              is_open ? doors(c, id, is_household) : json_array());
     if (!is_household) {
-        (void)json_object_set_new(home, "grant", dw_grant_show_live(c, id, c->actor.id));
+        json_t *grants = dw_grants_show_live(c, id, c->actor.id),
+               *newest = json_array_get(grants, 0);
+        (void)json_object_set_new(home, "grant", newest ? json_incref(newest) : json_null());
+        (void)json_object_set_new(home, "grants", grants);
         show_standing(c, id, home);
         return home;
     }
