@@ -88,13 +88,22 @@ test("windows of a week in words: nothing is left out, and nothing is called les
     [[w(0, 480, 60), w(0, 600, 60), w(1, 480, 60)], ["Monday and Tuesday, 08:00 to 09:00", "Monday, 10:00 to 11:00"]],
     [[w(4, 1320, 480)], ["Friday 22:00 to Saturday 06:00"]],
     [[w(6, 1320, 480)], ["Sunday 22:00 to Monday 06:00"]],
+    [days([4, 6], 1320, 480), ["Friday 22:00 to Saturday 06:00", "Sunday 22:00 to Monday 06:00"]],
+    [days([0, 1, 2, 3, 4, 5, 6], 1320, 480), ["Every day, 22:00 to 06:00 the next day"]],
+    [[...days([0, 1, 2], 1320, 480), w(5, 600, 60)], ["Saturday, 10:00 to 11:00", "Monday to Wednesday, 22:00 to 06:00 the next day"]],
+    [[w(1, 600, 1440)], ["Tuesday 10:00 to Wednesday 10:00"]],
     [[w(0, 0, 2880)], ["Monday 00:00 to Tuesday 24:00 (48 hours)"]],
     [[w(3, 60, 10080)], ["All week, day and night"]],
     [[w(3, 60, 10079)], ["Thursday 01:00 to Thursday 00:59 (168 hours)"]],
   ]) assert.deepEqual(weekLines(list), words);
   assert.deepEqual(windowsOf(rowsOf([6], "18:00", "00:00")), [w(6, 1080, 360)]);
-  for (const [from, to] of [["10:00", "10:00"], ["10:00", "09:00"], ["", "10:00"], ["10:00", ""]]) assert.equal(windowsOf(rowsOf([1], from, to)), null, `${from}-${to}`);
+  for (const [from, to] of [["10:00", "10:00"], ["", "10:00"], ["10:00", ""]]) assert.equal(windowsOf(rowsOf([1], from, to)), null, `${from}-${to}`);
   assert.equal(windowsOf(rowsOf([], "10:00", "11:00")), null);
+  // A night is one window: Monday's ends on Tuesday, Sunday's on Monday, round the end of the week.
+  assert.deepEqual(windowsOf(rowsOf([0, 6], "22:00", "06:00")), [w(0, 1320, 480), w(6, 1320, 480)]);
+  assert.deepEqual(windowsOf(rowsOf([2], "00:01", "00:00")), [w(2, 1, 1439)]);
+  assert.deepEqual(windowsOf(rowsOf([2], "00:00", "00:00")), [w(2, 0, 1440)]);
+  assert.deepEqual(windowsOf(rowsOf([2], "10:00", "09:59")), [w(2, 600, 1439)]);
 });
 
 test("an end at midnight is the end of the day before, in the zone of the home", () => {

@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import { type GrantMode, type WeekWindow, MODES } from "../shared/grant";
 import { t } from "../shared/strings";
 import { Button, Icon, ProblemNote } from "../shared/ui";
-import { type DayRow, EVERY_DAY, clockOf, rowsOf, spanText, windowsOf } from "../shared/week";
+import { type DayRow, EVERY_DAY, clockOf, isOvernight, rowsOf, spanText, windowsOf } from "../shared/week";
 import { Page } from "./frame";
 import { type House, useHouse } from "./house";
 import { Choice, DAY_MS, DWELLS, Group, NotAsAskedNote, OwnDays, PER_DAY, PICKS, Pick, SignerChoice, SigningPage, USES, Until, passkeyLabel, useGrantSigning } from "./letin";
@@ -53,8 +53,9 @@ function timesOf(f: Form, now: number): { windows: WeekWindow[]; days: number } 
   }
   const date = f.when === "today" ? civilOf(now) : f.date;
   const days = Math.round((noon(date) - noon(civilOf(now))) / DAY_MS) + 1;
-  const windows = Number.isNaN(days) || days < 1 || days > AHEAD_DAYS ? null : windowsOf(rowsOf([weekdayOf(date)], f.from, f.to));
-  return windows && { windows, days };
+  const rows = rowsOf([weekdayOf(date)], f.from, f.to);
+  const windows = Number.isNaN(days) || days < 1 || days > AHEAD_DAYS ? null : windowsOf(rows);
+  return windows && { windows, days: rows.some((r) => r.on && isOvernight(r)) ? days + 1 : days }; // a night ends on the next day
 }
 
 function DayTimes({ form, now, set }: { form: Form; now: number; set: (more: Partial<Form>) => void }): JSX.Element {

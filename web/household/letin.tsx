@@ -6,7 +6,7 @@ import { useEffect, useState } from "preact/hooks";
 import { type Begun, type Card, type Grant, type GrantMode, NotAsAsked, type VisitKind, type Wanted, CAMERAS, DAYS_MAX, MODES } from "../shared/grant";
 import { t } from "../shared/strings";
 import { type Asking, Button, Icon, Mark, ProblemNote, useAsking } from "../shared/ui";
-import { type DayRow, type Preset, EVERY_DAY, WEEKDAYS, dayName, endText, keyText, sameWindows, spanText, weekLines, windowsOf } from "../shared/week";
+import { type DayRow, type Preset, EVERY_DAY, WEEKDAYS, dayName, endText, isOvernight, keyText, sameWindows, spanText, weekLines, windowsOf } from "../shared/week";
 import { Page } from "./frame";
 import { EndingNote, Facts, HostedWords, scopeFacts } from "./grants";
 import { type House, useHouse } from "./house";
@@ -87,7 +87,8 @@ export function OwnDays({ rows, onChange }: { rows: DayRow[]; onChange: (rows: D
           {r.on ? (
             <>
               <input type="time" value={r.from} required aria-label={t("home.form.day.from", { day: dayName(d) })} onInput={(e) => set(d, { from: e.currentTarget.value })} />
-              <input type="time" value={r.to} required aria-label={t("home.form.day.to", { day: dayName(d) })} onInput={(e) => set(d, { to: e.currentTarget.value })} />
+              <input type="time" value={r.to} required aria-label={t("home.form.day.to", { day: dayName(d) })} aria-describedby={isOvernight(r) ? `over-${d}` : undefined} onInput={(e) => set(d, { to: e.currentTarget.value })} />
+              {isOvernight(r) ? <p class="cap over" id={`over-${d}`}>{t("home.form.day.over", { day: dayName((d + 1) % 7), time: r.to })}</p> : null}
             </>
           ) : null}
         </li>

@@ -5,7 +5,7 @@ import { language, t } from "./strings";
 
 const DAY = 1440;
 
-/** One row of the form: times as "HH:MM"; an end of "00:00" is the end of the day. */
+/** One row of the form: times as "HH:MM"; an end of "00:00" is the end of the day, one before the beginning is on the next. */
 export interface DayRow {
   on: boolean;
   from: string;
@@ -25,14 +25,17 @@ export function rowsOf(days: number[], from: string, to: string): DayRow[] {
 export const WEEKDAYS = rowsOf([0, 1, 2, 3, 4], "08:00", "18:00");
 export const EVERY_DAY = rowsOf([0, 1, 2, 3, 4, 5, 6], "08:00", "20:00");
 
-/** null: a row that is on ends before it begins, or no row is on. */
+/** Over midnight it ends on the next day, Sunday's on Monday; whole in one window, as it is signed. */
+export const isOvernight = (r: DayRow): boolean => minuteOf(r.to) > 0 && minuteOf(r.to) < minuteOf(r.from);
+
+/** null: a row that is on has no times, or ends when it begins; or no row is on. */
 export function windowsOf(rows: readonly DayRow[]): WeekWindow[] | null {
   const out: WeekWindow[] = [];
   for (const [d, r] of rows.entries()) {
     if (!r.on) continue;
     const from = minuteOf(r.from);
     const end = minuteOf(r.to);
-    const to = end === 0 ? DAY : end;
+    const to = end === 0 || isOvernight(r) ? DAY + end : end;
     if (Number.isNaN(from) || Number.isNaN(end) || to <= from) return null;
     out.push({ from: d * DAY + from, minutes: to - from });
   }
@@ -56,6 +59,7 @@ function daysText(days: number[]): string {
 /** One line for each set of days with the same times; nothing is left out. */
 export function weekLines(windows: readonly WeekWindow[]): string[] {
   const same = new Map<string, number[]>();
+  const nights = new Map<string, number[]>();
   const rest: string[] = [];
   for (const w of windows) {
     const day = Math.floor(w.from / DAY);
@@ -65,16 +69,25 @@ export function weekLines(windows: readonly WeekWindow[]): string[] {
     else if (end <= DAY) {
       const key = `${clockOf(from)}-${clockOf(end)}`; // "24:00" is the end of the day
       same.set(key, [...(same.get(key) ?? []), day]);
+    } else if (w.minutes <= DAY) {
+      const key = `${clockOf(from)}-${clockOf(end - DAY)}`;
+      nights.set(key, [...(nights.get(key) ?? []), day]);
     } else {
       const last = Math.floor((end - 1) / DAY);
       const line = t("week.over", { day: dayName(day), from: clockOf(from), last: dayName((day + last) % 7), to: clockOf(end - last * DAY) });
-      rest.push(w.minutes > DAY ? t("week.long", { line, n: new Intl.NumberFormat(language(), { maximumFractionDigits: 1 }).format(w.minutes / 60) }) : line);
+      rest.push(t("week.long", { line, n: new Intl.NumberFormat(language(), { maximumFractionDigits: 1 }).format(w.minutes / 60) }));
     }
   }
   const lines = [...same].map(([times, days]) => {
     const [from, to] = times.split("-");
     return from === "00:00" && to === "24:00" ? t("week.line.all", { days: daysText(days) }) : t("week.line", { days: daysText(days), from: from!, to: to! });
   });
+  // Each night whole, by both its days; many of the same in one line.
+  for (const [times, days] of nights) {
+    const [from, to] = times.split("-") as [string, string];
+    if (days.length > 2) lines.push(t("week.next", { days: daysText(days), from, to }));
+    else lines.push(...days.map((d) => t("week.over", { day: dayName(d), from, last: dayName((d + 1) % 7), to })));
+  }
   return [...lines, ...rest];
 }
 
