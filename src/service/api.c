@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "os/os.h"
+#include "service/agencies/signing.h"
 #include "service/civil.h"
 #include "service/people/people.h"
 #include "service/visits/visits.h"
@@ -77,8 +78,68 @@ void dw_problem(struct dw_call *c, enum dw_problem p)
 /* -- answers ------------------------------------------------------------------------------------
  */
 
+/* -- tries --------------------------------------------------------------------------------------
+ *
+ * Whoever shows signatures or invitations that do not hold has so many at once, and one more every
+ * second [I45]. It is counted of who asks, not of what is asked for: nobody locks out another.
+ * Taken before it is looked at, and given back when it held, so that many at once are no more than
+ * one after another.
+ */
+
+static const struct dw_try_rule wrong_at_once = {.cap = 60, .each_ms = 1000};
+
+static bool is_proof(const struct dw_route *r)
+{
+    return r->handle == dw_signin_finish || r->handle == dw_join_look ||
+           r->handle == dw_join_begin || r->handle == dw_join_finish ||
+           r->handle == dw_signing_post || r->handle == dw_visits_open;
+}
+
+static bool has_failed(enum dw_problem p)
+{
+    return p == DW_PROBLEM_CHALLENGE || p == DW_PROBLEM_PASSKEY || p == DW_PROBLEM_ORIGIN ||
+           p == DW_PROBLEM_VERIFICATION || p == DW_PROBLEM_INVITATION || p == DW_PROBLEM_STOP ||
+           p == DW_PROBLEM_BAD_SIGNATURE;
+}
+
+static struct dw_try *try_of(struct dw_call *c)
+{
+    struct dw_tries *tries = &c->work.service->tries;
+    tries->rule = wrong_at_once;
+    return dw_tries_of(tries, c->tried_by, dw_now().ms);
+}
+
+static void take_try(struct dw_call *c)
+{
+    char id[2 * DW_ID_BYTES + 1];
+    if (!is_proof(c->route))
+        return;
+    dw_hex(c->actor.is_session ? c->actor.session : c->actor.id, DW_ID_BYTES, id);
+    if (c->is_known)
+        (void)snprintf(c->tried_by, sizeof(c->tried_by), "%u %s", c->actor.role, id);
+    else
+        memcpy(c->tried_by, c->address, sizeof(c->tried_by));
+    struct dw_try *t = try_of(c);
+    if (t->left == 0) {
+        c->tried_by[0] = 0;
+        dw_log("warn", "too_many_tries", "route=%s", c->route->path);
+        dw_problem(c, DW_PROBLEM_TOO_MANY);
+        return;
+    }
+    t->left--;
+}
+
+static void settle_try(struct dw_call *c)
+{
+    if (!c->tried_by[0] || has_failed(c->problem))
+        return;
+    struct dw_try *t = try_of(c);
+    t->left += t->left < wrong_at_once.cap;
+}
+
 static void reply(struct dw_call *c)
 {
+    settle_try(c);
     if (c->answer && !c->text) {
         c->text = json_dumps(c->answer, JSON_COMPACT);
         c->text_len = c->text ? strlen(c->text) : 0;
@@ -476,6 +537,8 @@ void dw_call_go(struct dw_call *c)
         check_query(c);
     if (!dw_is_refused(c))
         read_body(c);
+    if (!dw_is_refused(c))
+        take_try(c);
     if (dw_is_refused(c)) {
         reply(c);
         return;

@@ -74,6 +74,7 @@ struct dw_call {
     char token[80];
     char idempotency_key[80];
     char session[68], csrf[72], origin[264]; /* cookie and headers */
+    char address[48];                        /* where it came from */
     bool is_json, is_key_bad, has_token, is_known;
     enum dw_problem head_problem; /* told to those only who may know that the route exists */
     struct {
@@ -85,6 +86,7 @@ struct dw_call {
     const struct dw_route *route;
     const char *param[2];
     struct dw_actor actor;
+    char tried_by[48]; /* whose try is taken until what is shown has held; "": nobody's */
     json_t *body;
     /* The answer. */
     int status;

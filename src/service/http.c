@@ -90,11 +90,28 @@ static enum dw_problem own_header(struct lws *wsi, const char *name, char *ret_t
     return DW_PROBLEM_NONE;
 }
 
+/* Behind a proxy all connections are the proxy's: what it wrote down last is who asked it. */
+static void read_address(struct lws *wsi, struct dw_call *c)
+{
+    char text[512];
+    (void)snprintf(c->address, sizeof(c->address), "?");
+    if (!c->work.service->set.behind_proxy) {
+        (void)lws_get_peer_simple(wsi, c->address, sizeof(c->address));
+        return;
+    }
+    if (header(wsi, WSI_TOKEN_X_FORWARDED_FOR, text, sizeof(text)) != DW_PROBLEM_NONE)
+        return;
+    const char *last = strrchr(text, ',');
+    last = last ? last + 1 : text;
+    (void)snprintf(c->address, sizeof(c->address), "%.40s", last + strspn(last, " "));
+}
+
 /* Who asks, and from which page. What does not fit is nobody's. */
 static void read_asker(struct lws *wsi, struct dw_call *c)
 {
     static const char name[] = SESSION_COOKIE "=";
     char text[1024];
+    read_address(wsi, c);
     c->has_token = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_AUTHORIZATION) > 0;
     if (header(wsi, WSI_TOKEN_HTTP_AUTHORIZATION, text, 96) == DW_PROBLEM_NONE &&
         strncasecmp(text, "bearer ", 7) == 0)

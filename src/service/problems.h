@@ -91,6 +91,8 @@
     X(HEADERS, 431, "headers_too_large", "Headers too large", "A header is too long.",             \
       "Send fewer or shorter headers.")                                                            \
     X(BUSY, 503, "busy", "Busy", "Too much is waiting.", "Try again in a moment.")                 \
+    X(TOO_MANY, 429, "too_many", "Too many tries",                                                 \
+      "Too much of what was shown here did not hold.", "Wait a minute, then try again.")           \
     X(STORAGE, 503, "storage", "Cannot store", "The service cannot store anything now.",           \
       "Try again; tell the operator if it stays.")                                                 \
     X(INTERNAL, 500, "internal", "Our mistake", "Something went wrong here.", "Tell the operator.")

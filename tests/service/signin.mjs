@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import https from 'node:https';
 import { Passkey } from '../../sim/demo/passkey.mjs';
 import { Person } from './people.mjs';
-import { Broker, Service, askBody, signed, execFileSync, fs, hex, jobBody, main, makeAgency, makeStreet, makeVisitor, noonZone, ok, path, serviceExe, start, test, until } from './rig.mjs';
+import { Broker, Service, askBody, signed, execFileSync, fs, hex, jobBody, main, makeAgency, makeStreet, makeVisitor, noonZone, ok, path, permit, prove, serviceExe, slide, start, test, until } from './rig.mjs';
 
 const origin = 'http://service.localhost:8400';
 const broker = await new Broker().open();
@@ -424,6 +424,54 @@ test('TLS of its own; an address that is wrong is refused in words; without one 
   const v = await makeVisitor(off, agency);
   no(await off.post(`/v1/visitors/${v.id}/invitations`, agency.token), 409, 'no_signin');
   assert.equal(await off.close(), 0);
+});
+
+// [I45]
+test('what does not hold is bounded for each who shows it, and shuts out nobody else', async () => {
+  const AT_ONCE = 60;
+  // Behind a proxy, so that here are several addresses; what a client writes itself stands before the proxy's word.
+  const own = await (await new Service('tries', { broker: `127.0.0.1:${broker.port}`, origin, behind_proxy: 'yes' }).open()).linked();
+  const street = await makeStreet(own, broker, 'tries', { zone });
+  const from = (address) => ({ 'x-forwarded-for': `198.51.100.${Math.floor(Math.random() * 250)}, ${address}` });
+  const codes = (answers) => answers.reduce((n, r) => ({ ...n, [r.body.code]: (n[r.body.code] ?? 0) + 1 }), {});
+  const isBounded = (n, wrong, began) => {
+    assert.deepEqual(Object.keys(n).sort(), [wrong, 'too_many'].sort(), JSON.stringify(n));
+    const more = Math.ceil((Date.now() - began) / 1000);
+    assert.ok(n[wrong] >= AT_ONCE && n[wrong] <= AT_ONCE + more, `${JSON.stringify(n)} in ${more} s`);
+  };
+  const visitor = await makeVisitor(own, street.agency, 'Ada');
+  const { link } = ok(await own.post(`/v1/visitors/${visitor.id}/invitations`, street.agency.token), 201);
+  const stranger = new Person(own, origin), friend = new Person(own, origin);
+
+  let began = Date.now(); // all at once: no more than one after another
+  isBounded(codes(await Promise.all(Array.from({ length: 90 }, () => stranger.post('/v1/join/look', { token: `dw${hex(32)}` }, from('203.0.113.5'))))), 'invitation', began);
+  const began_signin = ok(await stranger.post('/v1/signin/begin', {}, from('203.0.113.5')), 200);
+  const again = await stranger.post('/v1/signin/finish', { challenge: began_signin.challenge, ...street.visitor.passkey.assert(began_signin) }, from('203.0.113.5'));
+  no(again, 429, 'too_many'); // not even a true one, from there
+  for (let i = 0; i < AT_ONCE + 10; i++) ok(await friend.post('/v1/join/look', { token: link.split('#')[1] }, from('203.0.113.6')), 200); // what holds costs nothing
+  ok(await friend.ask('POST', '/v1/signin/begin', {}, from('203.0.113.6')), 200);
+  assert.equal((await friend.join(link)).role, 'visitor');
+
+  // An agency's signer, a courier at a door: each its own.
+  const other = await makeAgency(own, 'Other', { signs: false });
+  await permit(own, street.home, other);
+  const job = ok(await own.post('/v1/jobs', other.token, jobBody(street.home, await makeVisitor(own, other), ['T'])), 201);
+  const [item] = await until('an item', async () => { const l = ok(await own.get('/v1/signing', other.token), 200).items; return l.length && l; });
+  const page = ok(await own.get('/v1/signing?limit=1', other.token), 200);
+  assert.deepEqual([page.items[0].id, page.next], [item.id, item.id]);
+  assert.deepEqual(ok(await own.get(`/v1/signing?limit=1&after=${page.next}`, other.token), 200), { items: [], next: null });
+  began = Date.now();
+  isBounded(codes(await Promise.all(Array.from({ length: 90 }, () => own.post(`/v1/signing/${item.id}`, other.token, { object: 'AAAA' })))), 'bad_signature', began);
+  assert.equal(ok(await own.get(`/v1/jobs/${job.id}`, other.token), 200).state, 'unsigned');
+  const theirs = await signed(own, street.agency, ok(await own.post('/v1/jobs', street.agency.token, jobBody(street.home, street.visitor, ['U'])), 201));
+  street.hub.say('policy ready');
+  const v = ok(await own.post('/v1/visits', street.visitor.token, askBody(theirs, 'U')), 201);
+  await until('ready', async () => ok(await own.get(`/v1/visits/${v.id}`, street.visitor.token), 200).state === 'ready');
+  began = Date.now();
+  const shown = ok(await own.get(`/v1/visits/${v.id}`, street.visitor.token), 200), wrong = prove(shown, street.visitor.passkey, { door: 1 });
+  isBounded(codes(await Promise.all(Array.from({ length: 90 }, () => own.post(`/v1/visits/${v.id}/open`, street.visitor.token, wrong)))), 'stop', began);
+  await until('a second later it is one more', async () => (await slide(own, street.visitor, v)).status === 200);
+  assert.equal(await own.close(), 0, own.child.text);
 });
 
 test('after a restart whoever was signed in is signed in', async () => {

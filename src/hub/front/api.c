@@ -9,11 +9,9 @@
 
 /* Tries of strangers: each address and all together have a bucket that fills again. A page that
  * signs in costs 2; a code or a passkey that does not hold costs WRONG more. */
-#define BUCKET_ONE    60u
-#define BUCKET_ONE_MS 1000u /* one more each */
-#define BUCKET_ALL    400u
-#define BUCKET_ALL_MS 100u
-#define COST_WRONG    5u
+static const struct dw_try_rule bucket_one = {.cap = 60, .each_ms = 1000},
+                                bucket_all = {.cap = 400, .each_ms = 100};
+#define COST_WRONG 5u
 
 struct words {
     unsigned status;
@@ -312,47 +310,23 @@ uint32_t dw_front_ticket(struct dw_front *f)
     return f->last_ticket;
 }
 
-static struct dw_front_try *bucket_of(struct dw_front *f, const char *from)
-{
-    struct dw_front_try *oldest = &f->tries[0];
-    for (size_t i = 0; i < DW_ARRAY_COUNT(f->tries); i++) {
-        struct dw_front_try *t = &f->tries[i];
-        if (strcmp(t->from, from) == 0)
-            return t;
-        if (t->at_ms < oldest->at_ms)
-            oldest = t;
-    }
-    *oldest = (struct dw_front_try){.left = BUCKET_ONE, .at_ms = dw_now().ms};
-    snprintf(oldest->from, sizeof(oldest->from), "%s", from);
-    return oldest;
-}
-
-static void fill(struct dw_front_try *t, uint64_t now, uint32_t cap, uint32_t each_ms)
-{
-    uint64_t more = (now - t->at_ms) / each_ms;
-    if (more == 0)
-        return;
-    t->at_ms += more * each_ms;
-    t->left = more > cap || t->left + more > cap ? cap : t->left + (uint32_t)more;
-}
-
-static struct dw_front_try *bucket_of_call(struct dw_front_call *c)
+static struct dw_try *bucket_of_call(struct dw_front_call *c)
 {
     char from[48] = "?";
     if (c->wsi)
         lws_get_peer_simple(c->wsi, from, sizeof(from));
-    return bucket_of(c->front, from);
+    c->front->tries.rule = bucket_one;
+    return dw_tries_of(&c->front->tries, from, dw_now().ms);
 }
 
 bool dw_front_may_try(struct dw_front_call *c, unsigned cost)
 {
     struct dw_front *f = c->front;
     uint64_t now = dw_now().ms;
-    struct dw_front_try *one = bucket_of_call(c);
-    fill(one, now, BUCKET_ONE, BUCKET_ONE_MS);
+    struct dw_try *one = bucket_of_call(c);
     if (f->tries_all.at_ms == 0)
-        f->tries_all = (struct dw_front_try){.left = BUCKET_ALL, .at_ms = now};
-    fill(&f->tries_all, now, BUCKET_ALL, BUCKET_ALL_MS);
+        f->tries_all = (struct dw_try){.left = bucket_all.cap, .at_ms = now};
+    dw_try_fill(&f->tries_all, &bucket_all, now);
     if (one->left < cost || f->tries_all.left < cost) {
         dw_log("warn", "too_many_tries", "route=%s", c->route->path);
         dw_front_refuse(c, DW_FRONT_PROBLEM_TOO_MANY);
@@ -372,7 +346,7 @@ void dw_front_on_answer(struct dw_front *f, const struct dw_ipc_people_answer *a
         struct dw_front_call *c = slot->call;
         dw_front_then *then = slot->then;
         if (a->no != DW_PEOPLE_NO_NONE && slot->is_stranger && c->wsi) {
-            struct dw_front_try *t = bucket_of_call(c);
+            struct dw_try *t = bucket_of_call(c);
             t->left -= t->left < COST_WRONG ? t->left : COST_WRONG;
         }
         *slot = (struct dw_front_ask){0};

@@ -14,6 +14,7 @@
 
 #include "hub/front/book.h"
 #include "hub/ipc.h"
+#include "os/tries.h"
 
 #define DW_FRONT_QUEUE_MAX     (2u * 1024u * 1024u) /* unsent bytes of one page */
 #define DW_FRONT_NOTES_MAX     256u                 /* unsent messages of one page */
@@ -85,13 +86,6 @@ struct dw_front_ask {
     bool is_stranger;
 };
 
-/* How many tries an address has left [I45]. */
-struct dw_front_try {
-    char from[48];
-    uint32_t left;
-    uint64_t at_ms;
-};
-
 struct dw_front {
     struct dw_front_conf conf;
     uv_loop_t loop;
@@ -112,7 +106,8 @@ struct dw_front {
     uint32_t job_count;
     struct dw_front_ask ask[DW_FRONT_ASKS_MAX];
     uint32_t last_ticket;
-    struct dw_front_try tries[64], tries_all;
+    struct dw_tries tries; /* of each address [I45] */
+    struct dw_try tries_all;
     uint32_t story_ticket; /* the question for old lines; 0: none is out */
     uint64_t story_until_ms, story_asked, story_heard, story_top;
     uint32_t story_lines;
