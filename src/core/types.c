@@ -66,6 +66,23 @@ const char *dw_visit_state_word(enum dw_visit_state v)
     return PICK(words, v);
 }
 
+const char *dw_visit_progress_word(enum dw_visit_state state, enum dw_outcome outcome, bool is_slid)
+{
+    switch (outcome) {
+    case DW_OUTCOME_NONE: break;
+    case DW_OUTCOME_REFUSED: return "refused";
+    case DW_OUTCOME_SECURED_UNCONFIRMED: return dw_visit_state_word(DW_VISIT_UNHEARD);
+    case DW_OUTCOME_NOT_SECURED: return dw_visit_state_word(DW_VISIT_STUCK);
+    case DW_OUTCOME_OK:
+    case DW_OUTCOME_SECURED_WITH_GAP:
+    case DW_OUTCOME_SECURED_TAMPERED:
+    case DW_OUTCOME_NOT_OPENED:
+    case DW_OUTCOME_ABORTED:
+    case DW_OUTCOME_COUNT: return "ended";
+    }
+    return state == DW_VISIT_READY && is_slid ? "sent" : dw_visit_state_word(state);
+}
+
 const char *dw_outcome_word(enum dw_outcome v)
 {
     static const char *const words[] = {

@@ -211,6 +211,10 @@ const char *dw_strike_word(enum dw_strike v);
 const char *dw_cause_word(enum dw_cause v);
 const char *dw_camera_state_word(enum dw_camera_state v);
 const char *dw_visit_state_word(enum dw_visit_state v);
+/* One word for where a visit stands: that of its state, or, as it was slid or is over: sent (the
+ * slide has gone to the hub, which has not answered yet), refused, ended. */
+const char *dw_visit_progress_word(enum dw_visit_state state, enum dw_outcome outcome,
+                                   bool is_slid);
 const char *dw_outcome_word(enum dw_outcome v); /* "OK", "SECURED_WITH_GAP", ... */
 const char *dw_check_code(enum dw_check v);     /* "wrong_parcel" */
 const char *dw_check_text(enum dw_check v);

@@ -68,25 +68,9 @@ static json_t *show_alarms(uint32_t alarms)
     return list;
 }
 
-/* One word for where the visit stands. Words of the hub's states, and: sent (the slide has gone to
- * the hub, which has not answered yet), refused, ended. */
 static const char *state_word(int state, int outcome, bool is_slid)
 {
-    switch ((enum dw_outcome)outcome) {
-    case DW_OUTCOME_NONE: break;
-    case DW_OUTCOME_REFUSED: return "refused";
-    case DW_OUTCOME_SECURED_UNCONFIRMED: return dw_visit_state_word(DW_VISIT_UNHEARD);
-    case DW_OUTCOME_NOT_SECURED: return dw_visit_state_word(DW_VISIT_STUCK);
-    case DW_OUTCOME_OK:
-    case DW_OUTCOME_SECURED_WITH_GAP:
-    case DW_OUTCOME_SECURED_TAMPERED:
-    case DW_OUTCOME_NOT_OPENED:
-    case DW_OUTCOME_ABORTED:
-    case DW_OUTCOME_COUNT: return "ended";
-    }
-    if (state == DW_VISIT_READY && is_slid)
-        return "sent";
-    return dw_visit_state_word((enum dw_visit_state)state);
+    return dw_visit_progress_word((enum dw_visit_state)state, (enum dw_outcome)outcome, is_slid);
 }
 
 static json_t *show_time(int64_t lo, int64_t hi)
