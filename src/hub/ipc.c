@@ -46,6 +46,7 @@ static const size_t sizes[DW_IPC_TYPE_COUNT] = {
     [DW_IPC_PARAMS] = sizeof(struct dw_ipc_params),
     [DW_IPC_GRANTS] = sizeof(struct dw_ipc_grants),
     [DW_IPC_EXPECTED] = sizeof(struct dw_ipc_expected),
+    [DW_IPC_GUEST] = sizeof(struct dw_ipc_guest),
     [DW_IPC_LINK_KEY] = sizeof(struct dw_ipc_link_key),
     [DW_IPC_LINK_PROOF] = sizeof(struct dw_ipc_link_proof),
 };

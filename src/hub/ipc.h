@@ -70,6 +70,7 @@ enum dw_ipc_type {
     DW_IPC_LINK_KEY,      /* camera -> guard: the key that this process dials with */
     DW_IPC_LINK_PROOF,    /* guard -> camera: what the hub says of that key, and whom to dial */
     DW_IPC_EXPECTED, /* guard -> front: parcels that the household expects, after each change */
+    DW_IPC_GUEST,    /* guard -> front: what one guest's page may know, after each change */
     DW_IPC_TYPE_COUNT
 };
 

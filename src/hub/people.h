@@ -19,14 +19,23 @@ struct dw_ipc_head {
     uint32_t build_id;
 };
 
-#define DW_MEMBERS_MAX     8u
-#define DW_CREDENTIALS_MAX 24u
+#define DW_RESIDENTS_MAX   8u /* who live here */
+#define DW_GUESTS_MAX      8u /* have places of their own */
+#define DW_MEMBERS_MAX     (DW_RESIDENTS_MAX + DW_GUESTS_MAX)
+#define DW_CREDENTIALS_MAX (24u + DW_GUESTS_MAX) /* a guest has one */
 #define DW_INVITES_MAX     8u
 #define DW_CRED_ID_MAX     128u
 
 /* OWNER may do everything; OCCUPANT watches, presses the red button, opens own doors, decides on
- * deliveries; changes no people and no settings. */
-enum dw_member_role { DW_MEMBER_NONE = 0, DW_MEMBER_OWNER, DW_MEMBER_OCCUPANT, DW_MEMBER_COUNT };
+ * deliveries; changes no people and no settings. GUEST does not live here: may ask to be let in by
+ * a grant that names the one passkey, and nothing else [docs/design/guests.md]. */
+enum dw_member_role {
+    DW_MEMBER_NONE = 0,
+    DW_MEMBER_OWNER,
+    DW_MEMBER_OCCUPANT,
+    DW_MEMBER_GUEST,
+    DW_MEMBER_COUNT
+};
 
 /* ON: pictures when somebody looks. VISITS: pictures only during visits. OFF: none outside visits
  * and the page says so (a visit always needs the camera). AWAY: as ON, and an opening that nobody
@@ -56,7 +65,8 @@ enum dw_act {
     DW_ACT_SET_PARAM,      /* `name`: field of DW_PARAM_LIST, `value`: tighter or as permitted */
     DW_ACT_ALLOW_AGENCY,   /* `id`: allowed again; stopping needs no passkey */
     DW_ACT_NEW_RECOVERY,   /* new recovery code, shown once in the answer's `text` */
-    DW_ACT_GRANT,          /* `id`: agency, `grant`: the rest; owners only. The passkey that must
+    DW_ACT_GRANT,          /* `id`: agency, or `target`: guest; `grant`: the rest; owners only. The
+                              passkey that must
                               sign is `credential`, or when none is named the member's that was used
                               last; the answer of BEGIN says which */
     DW_ACT_CAMERA_KEY, /* `text`: 64 hex digits, the camera's public key from now on. Owners, with
@@ -90,6 +100,10 @@ enum dw_people_op {
     DW_PEOPLE_EXPECT, /* member (anybody who lives here), text = barcode, name = note or "": where
                          a grant asks each time, this parcel is let in without being asked for */
     DW_PEOPLE_EXPECT_NOT, /* member, text = barcode: no longer */
+    /* A guest's; answered at once, what comes of it is told by DW_IPC_GUEST. */
+    DW_PEOPLE_GUEST_ASK,   /* member, challenge = nonce of the page. Answer: value = visit */
+    DW_PEOPLE_GUEST_STOP,  /* member, credential, auth, client_data, signature: over `stop` */
+    DW_PEOPLE_GUEST_LEAVE, /* member: the stay ends when the door is locked */
     DW_PEOPLE_OP_COUNT
 };
 
@@ -118,7 +132,9 @@ enum dw_people_op {
     X(CLOCK, "clock")         /* the time is not known: nothing with a time can be signed */     \
     X(NOT_WAITING, "not_waiting") /* it is live, or over; revoke it instead */                   \
     X(BARCODE,                                                                                   \
-      "barcode") /* nothing that a scanner reads: letters, figures and signs, at most 128 */
+      "barcode") /* nothing that a scanner reads: letters, figures and signs, at most 128 */     \
+    X(PERMISSION, "no_permission") /* a guest without a live grant that has a use left */        \
+    X(EARLY, "too_early")          /* a guest outside of the times of the grant */
 
 enum dw_people_no {
     DW_PEOPLE_NO_NONE = 0, /* it is done */
@@ -249,6 +265,8 @@ struct dw_ipc_grant {
     uint8_t pad[5];
     uint16_t uses, used;
     uint32_t dwell_ms, signed_by /* member */, epoch;
+    uint32_t guest; /* member; 0: an agency's */
+    uint32_t pad2;
     int64_t nbf_s, exp_s;
     int64_t live_at_ms, signed_at_ms, over_at_ms; /* UTC; over: revoked or vetoed, 0: not */
     struct dw_week_window window[DW_GRANT_WINDOWS_MAX];
@@ -260,6 +278,33 @@ struct dw_ipc_grants {
     uint32_t is_restored; /* 1: no visitors until an owner acknowledges */
     struct dw_ipc_agency agency[DW_AGENCIES_MAX];
     struct dw_ipc_grant grant[DW_GRANTS_MAX];
+};
+
+enum dw_guest_state {
+    DW_GUEST_NONE = 0,  /* no live grant */
+    DW_GUEST_CAN_ASK,   /* now */
+    DW_GUEST_WAITS_YES, /* has asked, and the grant asks the household */
+    DW_GUEST_NOT_NOW,   /* outside of its times, or its uses are used up */
+    DW_GUEST_STATE_COUNT
+};
+#define DW_GUEST_MANIFEST_MAX 2304u
+/* What one guest's page may know; after each change, and to a new front. */
+struct dw_ipc_guest {
+    struct dw_ipc_head head;
+    uint32_t member;
+    uint8_t state; /* enum dw_guest_state */
+    uint8_t is_slid;
+    uint8_t visit_state, outcome, check;
+    uint8_t pad[3];
+    uint32_t alarms;         /* bits: enum dw_alarm */
+    uint64_t visit;          /* the newest; 0: none since the hub has started */
+    uint64_t passed, failed; /* bits: enum dw_check */
+    uint64_t until_ms;       /* CLOCK_BOOTTIME; how long the offer stands; 0: it does not */
+    uint8_t nonce[32];
+    uint8_t hub_pub[32];
+    uint16_t offer_len, manifest_len, receipt_len, pad2;
+    uint8_t offer[512], receipt[600]; /* COSE_Sign1(hub) */
+    uint8_t manifest[DW_GUEST_MANIFEST_MAX];
 };
 
 /* Parcels that the household expects; `member` 0: free. One that has come is no longer on it. */
@@ -293,6 +338,7 @@ struct dw_ipc_credential {
     uint8_t id_len;
     uint8_t pad[6];
     int64_t added_utc_ms, used_utc_ms; /* 0: never */
+    uint8_t thumb[32];                 /* of its key: names it in a grant */
     uint8_t id[DW_CRED_ID_MAX];
     char label[DW_NAME_MAX];
 };
@@ -340,7 +386,8 @@ struct dw_ipc_job {
     uint8_t needs_yes; /* its grant asks each time, and nobody of the household has said yes */
     uint8_t mode;      /* enum dw_grant_mode of its grant; DW_GRANT_MODE_COUNT: it is over */
     uint8_t news;      /* enum dw_job_news */
-    uint8_t pad[6];
+    uint8_t pad[2];
+    uint32_t guest; /* member; 0: an agency's */
     uint32_t revision, dwell_ms;
     int64_t nbf_s, exp_s;
     struct dw_civil_window window;

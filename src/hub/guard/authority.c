@@ -81,7 +81,7 @@ static bool has_grant(const struct guard *g, const struct agency *a)
 {
     for (size_t i = 0; i < DW_GRANTS_MAX; i++) {
         const struct grant *gr = &g->authority.grant[i];
-        if (gr->state != DW_GRANT_STATE_NONE && !is_over(g, gr) &&
+        if (gr->state != DW_GRANT_STATE_NONE && gr->guest == 0 && !is_over(g, gr) &&
             dw_same(gr->said.grantee, a->key.thumb, 32))
             return true;
     }
@@ -126,7 +126,7 @@ static struct store_fact state_fact(const struct guard *g, const struct grant *g
     struct dw_buf b = dw_buf_of(room, cap);
     struct dw_wr w;
     dw_wr_init(&w, &b);
-    dw_wr_array(&w, 10);
+    dw_wr_array(&w, 11);
     dw_wr_uint(&w, FACT_VERSION);
     dw_wr_bytes(&w, gr->said.id, 16);
     dw_wr_uint(&w, gr->state);
@@ -137,6 +137,7 @@ static struct store_fact state_fact(const struct guard *g, const struct grant *g
     dw_wr_int(&w, gr->day);
     dw_wr_uint(&w, gr->day_used);
     dw_wr_int(&w, gr->signed_ms);
+    dw_wr_uint(&w, gr->guest);
     DW_ASSERT(!dw_failed(dw_wr_end(&w)));
     return (struct store_fact){STORE_FACT_GRANT_STATE, number_of(g, gr), dw_view_of(room, b.len)};
 }
@@ -147,11 +148,12 @@ static void load_state(struct guard *g, struct grant *gr)
     struct dw_buf in = dw_buf_of(bytes, sizeof bytes);
     struct grant m = *gr;
     int64_t day = 0;
+    uint32_t items = 0;
     uint64_t version;
     struct dw_rd r;
     dw_err e = store_fact(g->store, STORE_FACT_GRANT_STATE, number_of(g, gr), &in);
     dw_rd_init(&r, dw_view_of_buf(&in));
-    dw_rd_array(&r, 10);
+    dw_rd_array_upto(&r, 10, 11, &items); /* the last came later */
     dw_rd_uint(&r, FACT_VERSION, &version);
     dw_rd_bytes(&r, id, 16);
     dw_rd_enum(&r, DW_GRANT_STATE_COUNT, &m.state);
@@ -162,6 +164,8 @@ static void load_state(struct guard *g, struct grant *gr)
     dw_rd_int(&r, INT32_MIN, INT32_MAX, &day);
     dw_rd_u8(&r, &m.day_used);
     dw_rd_int(&r, 0, INT64_MAX, &m.signed_ms);
+    if (items > 10)
+        dw_rd_u32(&r, &m.guest);
     m.day = (int32_t)day;
     m.is_over_stored = m.over_ms > 0;
     /* Uses that cannot be read are not known to be left. */
@@ -196,12 +200,14 @@ static void load_grant(void *ctx, struct dw_view bytes, struct dw_view unused, i
 
 static bool read_introduce(const struct guard *g, struct dw_view object, struct agency *ret)
 {
+    static const uint8_t nobody[16]; /* stands in a guest's papers */
     struct dw_cose parts;
     struct dw_view payload;
     *ret = (struct agency){.is_used = true};
     if (object.len > sizeof ret->object ||
         dw_failed(dw_cose_read(DW_CONTEXT_INTRODUCE, object, &parts)) ||
-        dw_failed(dw_introduce_read(parts.payload, &ret->said)))
+        dw_failed(dw_introduce_read(parts.payload, &ret->said)) ||
+        dw_same(ret->said.agency, nobody, 16))
         return false;
     dw_key_from_pub(ret->said.pub, &ret->key);
     memcpy(ret->object, object.ptr, object.len);
@@ -316,7 +322,8 @@ void authority_tell(struct guard *g)
             continue;
         const struct dw_grant *s = &gr->said;
         struct dw_ipc_grant *to = &m.grant[m.grant_count++];
-        const struct agency *a = agency_by_thumb(g, s->grantee);
+        const struct agency *a = gr->guest ? NULL : agency_by_thumb(g, s->grantee);
+        to->guest = gr->guest;
         if (a)
             memcpy(to->agency, a->said.agency, 16);
         memcpy(to->id, s->id, 16);
@@ -467,7 +474,7 @@ bool authority_takes(struct guard *g, const struct dw_job *job, const uint8_t gr
     enum dw_chain_no no = DW_CHAIN_YES;
     if (!gr)
         no = DW_CHAIN_NO_MANIFEST_GRANT;
-    else if (!dw_same(gr->said.grantee, by, 32))
+    else if (gr->guest != 0 || !dw_same(gr->said.grantee, by, 32))
         no = DW_CHAIN_NO_GRANT_GRANTEE;
     else if (is_over(g, gr))
         no = DW_CHAIN_NO_GRANT_LATE;
@@ -545,24 +552,30 @@ static size_t owners_of(const struct guard *g, struct dw_passkey ret[DW_CREDENTI
     return n;
 }
 
+static const struct shift *shift_of(const struct guard *g, const struct agency *a,
+                                    const uint8_t visitor[16])
+{
+    for (size_t i = 0; i < SHIFTS_MAX; i++) {
+        const struct shift *s = &g->authority.shift[i];
+        if (s->is_used && dw_same(s->by, a->key.thumb, 32) && dw_same(s->said.visitor, visitor, 16))
+            return s;
+    }
+    return NULL;
+}
+
 enum dw_chain_no authority_check(struct guard *g, const struct hello *h, const struct job_slot *s,
                                  const struct dw_evidence *e, const struct dw_stop *stop)
 {
     static struct dw_passkey owner[DW_CREDENTIALS_MAX];
     static struct dw_chain_said said;
     const struct grant *gr = authority_grant(g, s->grant);
-    const struct agency *a = gr ? agency_by_thumb(g, gr->said.grantee) : NULL;
-    const struct shift *shift = NULL;
+    const struct agency *a = gr && gr->guest == 0 ? agency_by_thumb(g, gr->said.grantee) : NULL;
     if (!gr)
         return DW_CHAIN_NO_MANIFEST_GRANT;
-    if (!a)
+    /* A guest's grant is for the question of this guest, by papers of this hub. */
+    if (gr->guest != h->guest || (gr->guest == 0 && !a))
         return DW_CHAIN_NO_GRANT_GRANTEE;
-    for (size_t i = 0; i < SHIFTS_MAX && !shift; i++) {
-        const struct shift *x = &g->authority.shift[i];
-        if (x->is_used && dw_same(x->by, a->key.thumb, 32) &&
-            dw_same(x->said.visitor, s->job.visitor, 16))
-            shift = x;
-    }
+    const struct shift *shift = a ? shift_of(g, a, s->job.visitor) : guests_shift(g, h->guest);
     /* [I15] A certificate's 1 and 2 are the kinds of passkeys, too. */
     if (shift && !house_takes_alg(g, shift->said.alg))
         return DW_CHAIN_NO_PROOF_KEY;
@@ -581,7 +594,8 @@ enum dw_chain_no authority_check(struct guard *g, const struct hello *h, const s
         .owner_count = owners_of(g, owner),
         .owner_origin = g->people.origin,
         .owner_rp_id = g->people.rp_id,
-        .agency = &a->key,
+        .agency = a ? &a->key : &g->secret.key,
+        .is_guest = a == NULL,
         .now = guard_wall(g),
         .epoch = g->people.book.epoch,
         .epoch_least = g->people.book.epoch_least,
@@ -667,8 +681,28 @@ bool authority_unuse(struct guard *g, const uint8_t grant[16], uint8_t *room, si
 
 /* ---- what an owner signs ---- */
 
-/* Midnight of today at home, in Unix seconds; 0: not known. */
-static int64_t midnight(const struct guard *g)
+/* To whom an owner is about to give it. */
+struct grantee {
+    uint8_t thumb[32];
+    const char *name;
+    bool is_hosted;
+};
+
+static bool grantee_of(struct guard *g, const struct dw_ipc_people_ask *m, struct grantee *ret)
+{
+    const struct agency *a = m->target ? NULL : agency_by_id(g, m->id);
+    const struct credential *k = guests_passkey(g, m->target);
+    if (k) {
+        *ret = (struct grantee){.name = people_name(g, m->target)};
+        dw_chain_passkey_thumb(&k->key, ret->thumb);
+    } else if (a) {
+        *ret = (struct grantee){.name = a->said.name, .is_hosted = a->said.is_hosted};
+        memcpy(ret->thumb, a->key.thumb, 32);
+    }
+    return k || a;
+}
+
+int64_t authority_midnight(const struct guard *g)
 {
     time_t t = (time_t)(now_ms(g) / 1000);
     struct tm day;
@@ -702,32 +736,33 @@ enum dw_people_no authority_write_grant(struct guard *g, const struct dw_ipc_peo
                                         struct dw_buf *ret_bytes, struct dw_ipc_people_answer *a)
 {
     const struct dw_people_grant *want = &m->grant;
-    const struct agency *agency = agency_by_id(g, m->id);
     const struct credential *k;
+    struct grantee to;
     struct dw_grant s = {0};
     if (m->credential_len > sizeof m->credential)
         return DW_PEOPLE_NO_PASSKEY;
-    if (!agency)
+    if (!grantee_of(g, m, &to))
         return DW_PEOPLE_NO_NO_SUCH;
     if (!grant_place(g))
         return DW_PEOPLE_NO_FULL;
     k = signer_of(g, m);
     if (!k)
         return DW_PEOPLE_NO_PASSKEY;
-    s.nbf_s = midnight(g);
+    s.nbf_s = authority_midnight(g);
     if (s.nbf_s == 0)
         return DW_PEOPLE_NO_CLOCK;
     if (want->days == 0 || want->days > DW_GRANT_DAYS_MAX ||
-        want->window_count > DW_GRANT_WINDOWS_MAX || want->dwell_ms < DWELL_MIN_MS)
+        want->window_count > DW_GRANT_WINDOWS_MAX || want->dwell_ms < DWELL_MIN_MS ||
+        (m->target != 0 && want->kind != DW_VISIT_STAY))
         return DW_PEOPLE_NO_SCOPE;
     dw_chain_passkey_thumb(&k->key, s.owner);
-    memcpy(s.grantee, agency->key.thumb, 32);
+    memcpy(s.grantee, to.thumb, 32);
     memcpy(s.hub, g->secret.key.thumb, 32);
     s.exp_s = s.nbf_s + (int64_t)want->days * 86400;
     dw_random(s.id, sizeof s.id);
     dw_random(s.nonce, sizeof s.nonce);
     memcpy(s.zone, g->set.zone, sizeof s.zone);
-    memcpy(s.name, agency->said.name, sizeof s.name);
+    memcpy(s.name, to.name, sizeof s.name);
     s.kind = want->kind;
     s.dwell_ms = want->dwell_ms;
     s.camera_class = strcmp(g->set.camera_class, "k0") == 0 ? DW_CAMERA_K0 : DW_CAMERA_K2;
@@ -737,13 +772,22 @@ enum dw_people_no authority_write_grant(struct guard *g, const struct dw_ipc_peo
     s.uses = want->uses;
     s.per_day = want->per_day;
     s.mode = want->mode;
-    s.is_hosted = agency->said.is_hosted;
+    s.is_hosted = to.is_hosted;
     if (dw_failed(dw_grant_write(&s, ret_bytes)))
         return DW_PEOPLE_NO_SCOPE;
     a->credential_len = k->key.id_len;
     memcpy(a->credential, k->key.id, k->key.id_len);
     memcpy(a->id, s.id, 16);
     return DW_PEOPLE_NO_NONE;
+}
+
+static bool is_passkey_of(const struct guard *g, uint32_t guest, const uint8_t thumb[32])
+{
+    const struct credential *k = guests_passkey(g, guest);
+    uint8_t now[32];
+    if (k)
+        dw_chain_passkey_thumb(&k->key, now);
+    return k && dw_same(now, thumb, sizeof now);
 }
 
 /* The visit of the service that stands for a grant in acknowledgements. */
@@ -756,7 +800,7 @@ static uint64_t link_visit(const uint8_t id[16])
 }
 
 enum dw_people_no authority_signed(struct guard *g, struct dw_view bytes, struct dw_view evidence,
-                                   const struct dw_passkey *by, uint32_t member,
+                                   const struct dw_passkey *by, uint32_t member, uint32_t guest,
                                    struct dw_ipc_people_answer *a)
 {
     static uint8_t message[DW_LINK_PAYLOAD_MAX];
@@ -774,14 +818,15 @@ enum dw_people_no authority_signed(struct guard *g, struct dw_view bytes, struct
     int64_t now = now_ms(g);
     if (now == 0)
         return DW_PEOPLE_NO_CLOCK;
-    /* The agency may have gone, and come back as another, since it was shown. */
-    if (!agency_by_thumb(g, s.grantee))
+    /* Who it is for may have gone, and come back as another, since it was shown. */
+    if (guest ? !is_passkey_of(g, guest, s.grantee) : !agency_by_thumb(g, s.grantee))
         return DW_PEOPLE_NO_NO_SUCH;
     people_begin(g);
     o->pending_at = (uint32_t)(place - o->grant);
     o->pending = (struct grant){
         .state = g->set.grant_wait_ms ? DW_GRANT_STATE_WAITING : DW_GRANT_STATE_LIVE,
         .member = member,
+        .guest = guest,
         .signed_ms = now,
         .live_ms = now + (int64_t)g->set.grant_wait_ms,
         .said = s,
@@ -806,7 +851,9 @@ enum dw_people_no authority_signed(struct guard *g, struct dw_view bytes, struct
         .fact_count = 2,
     };
     memcpy(a->id, s.id, 16);
-    o->pending_len = link_seal(g, DW_LINK_KIND_GRANT, evidence, message, sizeof message);
+    /* Of a guest the service hears nothing. */
+    o->pending_len =
+        guest ? 0 : link_seal(g, DW_LINK_KIND_GRANT, evidence, message, sizeof message);
     w.message = dw_view_of(message, o->pending_len);
     w.message_number = GRANT_NUMBER;
     memcpy(o->pending_message, message, o->pending_len);
@@ -828,12 +875,49 @@ void authority_decided(struct guard *g, bool is_durable)
                   GRANT_NUMBER);
     }
     o->has_pending = false;
-    if (o->ending_at > 0 && is_durable)
-        o->grant[o->ending_at - 1].is_over_stored = true;
-    o->ending_at = 0;
+    for (size_t i = 0; i < DW_GRANTS_MAX && is_durable; i++)
+        o->grant[i].is_over_stored |= (o->ending & DW_BIT(i)) != 0;
+    o->ending = 0;
 }
 
 /* ---- what takes away ---- */
+
+/* At once, whatever can be written [I14]. */
+static void end_now(struct guard *g, struct grant *gr, enum dw_grant_state state)
+{
+    gr->state = gr->told_state = (uint8_t)state;
+    gr->over_ms = now_ms(g);
+    gr->is_over_stored = false;
+    g->authority.ending |= DW_BIT(gr - g->authority.grant);
+    link_end_unpermitted(g);
+    house_tidy(g); /* its jobs are not what they were */
+}
+
+uint32_t authority_end_guest(struct guard *g, uint32_t guest, struct store_fact *facts,
+                             uint8_t *room)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < DW_GRANTS_MAX; i++) {
+        struct grant *gr = &g->authority.grant[i];
+        if (gr->state == DW_GRANT_STATE_NONE || gr->guest != guest || gr->over_ms != 0)
+            continue;
+        end_now(g, gr, DW_GRANT_STATE_REVOKED);
+        facts[n] = state_fact(g, gr, room + (size_t)n * STATE_FACT_MAX, STATE_FACT_MAX);
+        n++;
+    }
+    return n;
+}
+
+void authority_tell_ended(struct guard *g, uint32_t member)
+{
+    for (size_t i = 0; i < DW_GRANTS_MAX; i++) {
+        if (!(g->authority.ending & DW_BIT(i)))
+            continue;
+        g->telling = 0;
+        tell_by(g, DW_STORY_GRANT, DW_GRANT_CHANGE_REVOKED, short_of(g->authority.grant[i].said.id),
+                member);
+    }
+}
 
 static enum dw_people_no end_grant(struct guard *g, struct grant *gr, enum dw_grant_state state,
                                    enum dw_grant_change what, uint32_t member,
@@ -843,12 +927,7 @@ static enum dw_people_no end_grant(struct guard *g, struct grant *gr, enum dw_gr
     struct dw_buf p = dw_buf_of(payload, sizeof payload);
     struct dw_utc now = guard_wall(g);
     uint32_t about = short_of(gr->said.id);
-    /* At once, whatever can be written [I14]. */
-    gr->state = (uint8_t)state;
-    gr->over_ms = now_ms(g);
-    gr->told_state = gr->state;
-    link_end_unpermitted(g);
-    house_tidy(g); /* its jobs are not what they were */
+    end_now(g, gr, state);
     people_begin(g);
     struct dw_revoked r = {.at = now, .epoch = ++g->people.book.epoch};
     memcpy(r.hub, g->secret.key.thumb, 32);
@@ -865,7 +944,7 @@ static enum dw_people_no end_grant(struct guard *g, struct grant *gr, enum dw_gr
         .facts = facts,
         .fact_count = 2,
     };
-    if (!dw_failed(dw_revoked_write(&r, &p))) {
+    if (gr->guest == 0 && !dw_failed(dw_revoked_write(&r, &p))) {
         uint16_t len =
             link_seal(g, DW_LINK_KIND_REVOKED, dw_view_of_buf(&p), message, sizeof message);
         w.message = dw_view_of(message, len);
@@ -876,8 +955,6 @@ static enum dw_people_no end_grant(struct guard *g, struct grant *gr, enum dw_gr
     a->value = r.epoch;
     a->until_utc_ms = gr->over_ms;
     memcpy(a->id, gr->said.id, 16);
-    gr->is_over_stored = false;
-    g->authority.ending_at = (uint32_t)(gr - g->authority.grant) + 1;
     enum dw_people_no no = people_write(g, &w, a);
     g->telling = 0;
     show_story(g, DW_STORY_GRANT, what, about, member);

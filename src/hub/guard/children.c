@@ -117,7 +117,8 @@ static void on_owner(struct guard *g, const struct dw_ipc_owner *m)
         [DW_OWNER_ACKNOWLEDGE] = DW_EV_OWNER_ACKNOWLEDGE,
         [DW_OWNER_RESTORED] = DW_EV_OWNER_ACKNOWLEDGE,
     };
-    if (m->word == DW_OWNER_NONE || m->word >= DW_ARRAY_COUNT(events))
+    if (m->word == DW_OWNER_NONE || m->word >= DW_ARRAY_COUNT(events) ||
+        people_is_guest(g, m->member))
         return;
     g->telling = g->door.visit;
     tell_by(g, DW_STORY_OWNER_ACT, m->word, 0, m->member);
@@ -189,6 +190,7 @@ static void on_ready(struct guard *g, struct child *c)
         people_tell(g);
         authority_tell(g);
         expected_tell(g);
+        guests_tell_all(g);
         house_tell_all(g);
         show_past(g);
         show_state(g, true);
@@ -268,6 +270,7 @@ static void dispatch(struct guard *g, struct child *c, enum dw_ipc_type type,
     case DW_IPC_PARAMS:
     case DW_IPC_GRANTS:
     case DW_IPC_EXPECTED:
+    case DW_IPC_GUEST:
     case DW_IPC_LINK_PROOF:
     case DW_IPC_TYPE_COUNT: break;
     }

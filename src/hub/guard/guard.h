@@ -12,6 +12,7 @@
  *   perform.c   effects of the core, in order
  *   people.c    members, passkeys, invitations, acts    house.c   jobs, wishes, modes, settings
  *   authority.c agencies, grants, manifests, shifts, the proof at the door
+ *   guests.c    who comes without an agency: the hub writes what stands between grant and proof
  *   devices.c   the keys of camera and lock, and who may change them
  */
 #ifndef DW_HUB_GUARD_GUARD_H
@@ -114,6 +115,10 @@ struct hello {
     uint32_t dwell_ms;
     uint8_t act; /* DW_ACT_UNLOCK, DW_ACT_LET_IN */
     uint32_t member;
+    /* A guest's question: of it the service hears nothing. */
+    uint32_t guest; /* member; 0: a courier's */
+    bool is_slid;   /* this opening's proof has come */
+    uint64_t failed, offer_until_ms;
 };
 
 /* ---- people ---- */
@@ -225,8 +230,9 @@ struct grant {
     uint8_t told_state, day_used;
     bool is_over_stored; /* that it was revoked or vetoed is on the disk */
     uint16_t used;
-    int32_t day; /* civil day that day_used is of */
-    uint32_t member;
+    int32_t day;     /* civil day that day_used is of */
+    uint32_t member; /* who signed it */
+    uint32_t guest;  /* to whom; 0: to an agency */
     int64_t signed_ms, live_ms, over_ms;
     struct dw_grant said;
     uint16_t evidence_len;
@@ -250,7 +256,23 @@ struct authority {
     struct grant pending;
     uint16_t pending_len;
     uint8_t pending_message[DW_LINK_PAYLOAD_MAX];
-    uint32_t ending_at; /* the grant whose end is on its way to the disk, from 1; 0: none */
+    uint32_t ending; /* bit n: the end of grant n is on its way to the disk */
+};
+
+/* ---- who comes without an agency [docs/design/guests.md] ---- */
+
+struct guest {
+    uint32_t member; /* 0: free */
+    uint32_t credit; /* questions and slides that it has left [I45] */
+    uint64_t credit_ms;
+    struct shift shift; /* as the hub signed it at the newest question */
+    uint64_t receipt_visit;
+    uint16_t receipt_len;
+    uint8_t receipt[600];
+    struct dw_ipc_guest told;
+};
+struct guests {
+    struct guest guest[DW_GUESTS_MAX];
 };
 
 #define AGENCIES_STOPPED_MAX 64u
@@ -371,6 +393,7 @@ struct guard {
 
     struct people people;
     struct authority authority;
+    struct guests guests;
     struct house house;
     struct expected expected;
     struct job_slot jobs[JOBS_MAX];
@@ -479,8 +502,8 @@ void link_on_message(struct guard *g, const struct dw_ipc_link *m);
 void link_on_state(struct guard *g, bool is_up);
 void link_offer(struct guard *g, struct hello *h, enum dw_check check, uint32_t stands_ms);
 void link_news(struct guard *g, struct hello *h, enum dw_visit_state state);
-/* `r->hub` is filled in. */
-void link_receipt(struct guard *g, struct dw_receipt *r);
+/* `r->hub` is filled in. `guest`: it goes to that page, not to the service. */
+void link_receipt(struct guard *g, struct dw_receipt *r, uint32_t guest);
 void link_send_outbox(struct guard *g);
 /* Seals a wish into `w` (message) and sends it; false: not of a form that can be sent. `room` holds
  * it until the write is copied. */
@@ -505,6 +528,14 @@ uint16_t link_seal(struct guard *g, enum dw_link_kind kind, struct dw_view paylo
 void link_post(struct guard *g, struct dw_view message, uint64_t visit, uint32_t number);
 /* A visit that is not open yet and stands on nothing any more does not get there [I14]. */
 void link_end_unpermitted(struct guard *g);
+/* A job, signed as `object`, from now on. NULL: there is no room, or it cannot be stored. */
+struct job_slot *link_keep_job(struct guard *g, const struct dw_job *j, const uint8_t grant[16],
+                               const uint8_t by[32], struct dw_view object);
+/* One question of the visit `h`; `is_further`: within its stay. */
+void link_ask(struct guard *g, struct hello *h, const struct dw_hello *m, bool is_further);
+/* The visitor has slid: `e` over `stop`, whose visit and nonce are those of `h`. */
+void link_slide(struct guard *g, struct hello *h, const struct dw_evidence *e,
+                const struct dw_stop *stop);
 
 /* authority.c */
 void authority_start(struct guard *g); /* before link_load_jobs */
@@ -532,9 +563,9 @@ bool authority_unuse(struct guard *g, const uint8_t grant[16], uint8_t *room, si
 /* The bytes of a grant as the owner chose it, to be signed; `a` says by which passkey. */
 enum dw_people_no authority_write_grant(struct guard *g, const struct dw_ipc_people_ask *m,
                                         struct dw_buf *ret_bytes, struct dw_ipc_people_answer *a);
-/* They were signed, by `by`. */
+/* They were signed, by `by`; `guest`: to whom, 0: to an agency. */
 enum dw_people_no authority_signed(struct guard *g, struct dw_view bytes, struct dw_view evidence,
-                                   const struct dw_passkey *by, uint32_t member,
+                                   const struct dw_passkey *by, uint32_t member, uint32_t guest,
                                    struct dw_ipc_people_answer *a);
 void authority_decided(struct guard *g, bool is_durable);
 enum dw_people_no authority_revoke(struct guard *g, const struct dw_ipc_people_ask *m,
@@ -543,6 +574,29 @@ enum dw_people_no authority_veto(struct guard *g, const struct dw_ipc_people_ask
                                  struct dw_ipc_people_answer *a);
 void authority_restored(struct guard *g);
 void authority_acknowledged(struct guard *g, uint32_t member);
+
+/* All grants to this guest are revoked, at once in memory, and durably with the write that gets
+ * their facts; returns how many. `room`: DW_GRANTS_MAX * STATE_FACT_MAX bytes. */
+uint32_t authority_end_guest(struct guard *g, uint32_t guest, struct store_fact *facts,
+                             uint8_t *room);
+/* One line of the story for each that is on its way. */
+void authority_tell_ended(struct guard *g, uint32_t member);
+/* Midnight of today at home, in Unix seconds; 0: not known. */
+int64_t authority_midnight(const struct guard *g);
+
+/* guests.c */
+const struct credential *guests_passkey(const struct guard *g, uint32_t member); /* NULL: none */
+/* The hub's own word for a guest's job; false: it is none. */
+bool guests_read_manifest(struct guard *g, struct dw_view object, struct dw_job *ret_job,
+                          uint8_t ret_grant[16]);
+const struct shift *guests_shift(const struct guard *g, uint32_t member);
+/* DW_PEOPLE_GUEST_*; answered here. */
+void guests_on_ask(struct guard *g, const struct dw_ipc_people_ask *m);
+void guests_tell(struct guard *g, uint32_t member); /* DW_IPC_GUEST, when it has changed */
+void guests_tell_all(struct guard *g);              /* to a front that has just started */
+void guests_tidy(struct guard *g);                  /* once a second */
+/* How it ended, signed, for the guest alone. */
+void guests_receipt(struct guard *g, uint32_t member, uint64_t visit, struct dw_view object);
 
 /* expected.c: parcels that need no further yes where a grant asks each time. */
 void expected_start(struct guard *g);
@@ -559,6 +613,8 @@ void expected_decided(struct guard *g, bool is_durable);
 /* judge.c */
 /* As it stands now. */
 enum dw_grant_state judge_grant_state(const struct guard *g, const struct grant *gr);
+/* Signed by this hub for a guest, not by an agency. */
+bool judge_is_guests(const struct guard *g, const struct job_slot *s);
 /* The grant of this job asks the household each time, and it has not said yes. */
 bool judge_needs_yes(const struct guard *g, const struct job_slot *s);
 /* DW_GRANT_MODE_COUNT: its grant is over, or not there. */
@@ -567,6 +623,10 @@ enum dw_grant_mode judge_mode(const struct guard *g, const struct job_slot *s);
 int64_t judge_begin_ms(const struct dw_job *j);
 /* Today at home, if the whole clock interval is in it. */
 bool judge_civil_day(const struct guard *g, int32_t *ret_day);
+/* Is the time of day known as well as a visitor's window needs it? */
+bool judge_civil_now(const struct guard *g, int32_t *ret_day, uint32_t *ret_from, uint32_t *ret_to);
+/* Uses are left of it, today too; `day` is today. */
+bool judge_has_use(const struct grant *gr, int32_t day);
 /* The checks on a hello that need keys, jobs, clocks: bits passed and failed of enum dw_check. */
 void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, uint32_t *ret_parcel,
                  uint64_t *ret_passed, uint64_t *ret_failed);
@@ -575,7 +635,9 @@ void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, u
 /* `origin` is front.origin; false: it is none. Reads what is durable. */
 bool people_start(struct guard *g, const char *origin);
 void people_on_ask(struct guard *g, const struct dw_ipc_people_ask *m);
+/* NONE for a guest, too: every question of who lives here. */
 enum dw_member_role people_role(const struct guard *g, uint32_t member);
+bool people_is_guest(const struct guard *g, uint32_t member);
 const char *people_name(const struct guard *g, uint32_t member); /* "" when nobody */
 void people_tell(struct guard *g);                               /* DW_IPC_PEOPLE, to the front */
 void people_tidy(struct guard *g);                               /* once a second */

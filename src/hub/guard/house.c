@@ -103,6 +103,8 @@ static struct dw_ipc_job job_message(const struct guard *g, const struct job_slo
         .screening_from_day = j->screening_from_day,
         .screening_to_day = j->screening_to_day,
     };
+    for (size_t i = 12; i < 16 && judge_is_guests(g, s); i++) /* the visitor is the member */
+        m.guest = m.guest << 8 | j->visitor[i];
     for (uint32_t i = 0; i < j->parcel_count && i < 32; i++)
         m.parcels_used = (uint8_t)(m.parcels_used + ((s->consumed & DW_BIT(i)) != 0));
     if (j->parcel_count == 0)
@@ -358,7 +360,9 @@ static enum dw_people_no wish(struct guard *g, struct dw_wish *m, struct store_f
         .facts = facts,
         .fact_count = fact_count + 1,
     };
-    if (!link_wish(g, m, room, sizeof room, &w)) {
+    const struct job_slot *s = link_job(g, m->id);
+    bool is_ours = s && judge_is_guests(g, s); /* of a guest the service hears nothing */
+    if (!is_ours && !link_wish(g, m, room, sizeof room, &w)) {
         g->people.book = g->people.before;
         house_decided(g, false);
         return DW_PEOPLE_NO_NAME;
@@ -453,8 +457,12 @@ enum dw_people_no house_wish(struct guard *g, const struct dw_ipc_people_ask *as
     if (ask->wish == DW_WISH_ALLOW_AGENCY)
         return DW_PEOPLE_NO_ROLE; /* an act: it needs the passkey of an owner */
     bool is_agency = ask->wish == DW_WISH_STOP_AGENCY;
-    bool is_for_all = ask->wish == DW_WISH_NOTE && dw_same(ask->id, none, 16);
-    if (is_agency ? !is_known_agency(g, ask->id) : !s && !is_for_all)
+    bool is_for_nobody = dw_same(ask->id, none, 16);
+    bool is_for_all = ask->wish == DW_WISH_NOTE && is_for_nobody;
+    if (is_agency ? is_for_nobody || !is_known_agency(g, ask->id) : !s && !is_for_all)
+        return DW_PEOPLE_NO_NO_SUCH;
+    /* Places, notes and another time are an agency's to follow. */
+    if (s && judge_is_guests(g, s) && ask->wish != DW_WISH_ACCEPT && ask->wish != DW_WISH_DECLINE)
         return DW_PEOPLE_NO_NO_SUCH;
     if (is_agency && is_stopped(g, ask->id))
         return DW_PEOPLE_NO_NONE;
@@ -694,7 +702,8 @@ static bool load_params(struct guard *g)
 
 void house_who(struct guard *g, const struct hello *h)
 {
-    struct dw_ipc_who m = {.visit = h->visit, .is_owner = h->is_owner, .member = h->member};
+    struct dw_ipc_who m = {
+        .visit = h->visit, .is_owner = h->is_owner, .member = h->is_owner ? h->member : h->guest};
     if (h->is_owner) {
         (void)snprintf(m.visitor, sizeof m.visitor, "%s", people_name(g, h->member));
     } else if (h->job < JOBS_MAX) {

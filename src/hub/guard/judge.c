@@ -103,6 +103,18 @@ static void judge_time(struct guard *g, const struct dw_job *j, struct verdicts 
     judge(v, DW_CHECK_SCREENING, j->screening_from_day <= lo.day && hi.day <= j->screening_to_day);
 }
 
+bool judge_civil_now(const struct guard *g, int32_t *ret_day, uint32_t *ret_from, uint32_t *ret_to)
+{
+    struct civil lo, hi;
+    bool is_known = is_sure(g, guard_wall(g), &lo, &hi) && lo.day == hi.day;
+    if (is_known) {
+        *ret_day = lo.day;
+        *ret_from = lo.minute;
+        *ret_to = hi.minute;
+    }
+    return is_known;
+}
+
 bool judge_civil_day(const struct guard *g, int32_t *ret_day)
 {
     struct dw_utc now = guard_wall(g);
@@ -130,6 +142,17 @@ static const struct grant *grant_of(const struct guard *g, const struct job_slot
             return gr;
     }
     return NULL;
+}
+
+bool judge_is_guests(const struct guard *g, const struct job_slot *s)
+{
+    return dw_same(s->by, g->secret.key.thumb, sizeof s->by);
+}
+
+bool judge_has_use(const struct grant *gr, int32_t day)
+{
+    return gr->used < gr->said.uses &&
+           (day > gr->day || (day == gr->day && gr->day_used < gr->said.per_day));
 }
 
 enum dw_grant_mode judge_mode(const struct guard *g, const struct job_slot *s)
@@ -169,7 +192,8 @@ static bool is_granted(struct guard *g, const struct job_slot *s, const struct d
         return false;
     if (judge_needs_yes(g, s) && !expected_holds(g, m->barcode, m->barcode_len))
         return false;
-    if (!g->is_link_up &&
+    /* A guest's grant lives here alone: nothing of it can wait to be brought. */
+    if (!judge_is_guests(g, s) && !g->is_link_up &&
         (g->link_heard_ms == 0 || dw_now().ms - g->link_heard_ms > g->set.params.t_rev_ms))
         return false;
     for (size_t i = 0; i < VISITS_MAX; i++) { /* a stay that has begun is one use */
@@ -183,9 +207,7 @@ static bool is_granted(struct guard *g, const struct job_slot *s, const struct d
     struct civil lo, hi;
     if (!is_sure(g, guard_wall(g), &lo, &hi))
         return true; /* it is not the permission that lacks: DW_CHECK_CLOCK fails */
-    if (!judge_civil_day(g, &today))
-        return false;
-    return today > gr->day || (today == gr->day && gr->day_used < gr->said.per_day);
+    return judge_civil_day(g, &today) && judge_has_use(gr, today);
 }
 
 void judge_hello(struct guard *g, const struct dw_hello *m, uint32_t *ret_job, uint32_t *ret_parcel,

@@ -30,7 +30,8 @@ struct hello *hello_of(struct guard *g, uint32_t handle)
 static struct hello *hello_by_visit(struct guard *g, uint64_t visit)
 {
     for (size_t i = 0; i < VISITS_MAX; i++) {
-        if (g->hellos[i].handle != 0 && !g->hellos[i].is_owner && g->hellos[i].visit == visit)
+        const struct hello *h = &g->hellos[i];
+        if (h->handle != 0 && !h->is_owner && h->guest == 0 && h->visit == visit)
             return &g->hellos[i];
     }
     return NULL;
@@ -181,11 +182,19 @@ void link_offer(struct guard *g, struct hello *h, enum dw_check check, uint32_t 
         return;
     h->has_offer = true;
     h->check = (uint8_t)check;
-    send_out(g, h->offer, h->offer_len, false);
+    h->offer_until_ms = check == DW_CHECK_NONE ? dw_now().ms + stands_ms : 0;
+    if (h->guest)
+        guests_tell(g, h->guest);
+    else
+        send_out(g, h->offer, h->offer_len, false);
 }
 
 void link_news(struct guard *g, struct hello *h, enum dw_visit_state state)
 {
+    if (h->guest) {
+        guests_tell(g, h->guest);
+        return;
+    }
     struct dw_news n = {
         .visit = h->visit,
         .number = ++h->news,
@@ -207,7 +216,7 @@ void link_news(struct guard *g, struct hello *h, enum dw_visit_state state)
     (void)store_write(g->store, &w);
 }
 
-void link_receipt(struct guard *g, struct dw_receipt *r)
+void link_receipt(struct guard *g, struct dw_receipt *r, uint32_t guest)
 {
     uint8_t payload[400], bytes[600];
     uint16_t len = 0;
@@ -217,15 +226,19 @@ void link_receipt(struct guard *g, struct dw_receipt *r)
         !seal(g, DW_LINK_KIND_RECEIPT, dw_view_of_buf(&p), bytes, sizeof bytes, &len))
         return;
     uint32_t number = r->is_confirmed_later ? UINT32_MAX : 0;
-    post(g, bytes, len, r->visit, number);
     /* [I12]: a receipt that does not say "locked" leaves the door to whoever starts next. */
     bool is_open = !r->is_confirmed_later && (r->outcome == DW_OUTCOME_NOT_SECURED ||
                                               r->outcome == DW_OUTCOME_SECURED_UNCONFIRMED ||
                                               r->outcome == DW_OUTCOME_ABORTED);
     struct store_write w = {.visit = r->visit,
-                            .message = dw_view_of(bytes, len),
-                            .message_number = number,
                             .visit_mark = is_open ? STORE_VISIT_TOLD : STORE_VISIT_OVER};
+    if (guest) {
+        guests_receipt(g, guest, r->visit, dw_view_of(bytes + 1, len - 1u));
+    } else {
+        post(g, bytes, len, r->visit, number);
+        w.message = dw_view_of(bytes, len);
+        w.message_number = number;
+    }
     (void)store_write(g->store, &w);
 }
 
@@ -234,7 +247,7 @@ void link_aborted(struct guard *g, uint64_t visit, struct dw_view courier_nonce)
     struct dw_receipt r = {.visit = visit, .outcome = DW_OUTCOME_ABORTED};
     if (courier_nonce.len == 32)
         memcpy(r.courier_nonce, courier_nonce.ptr, 32);
-    link_receipt(g, &r);
+    link_receipt(g, &r, 0);
 }
 
 bool link_wish(struct guard *g, const struct dw_wish *m, uint8_t *room, size_t cap,
@@ -388,11 +401,18 @@ static void on_manifest(struct guard *g, struct dw_view object)
         dw_log("error", "job", "refused=too_many");
         return;
     }
+    (void)link_keep_job(g, j, grant, by, object);
+}
+
+struct job_slot *link_keep_job(struct guard *g, const struct dw_job *j, const uint8_t grant[16],
+                               const uint8_t by[32], struct dw_view object)
+{
+    struct job_slot *s = link_job(g, j->job);
     if (!s) {
         s = job_place(g);
         if (!s) {
             dw_log("error", "job", "refused=full jobs=%u", JOBS_MAX);
-            return;
+            return NULL;
         }
         *s = (struct job_slot){.is_used = true, .job = *j};
         /* [I11]: it may have been here before, and been used. */
@@ -430,6 +450,7 @@ static void on_manifest(struct guard *g, struct dw_view object)
     if (dw_failed(store_write(g->store, &w)))
         s->is_used = false;
     show_story(g, DW_STORY_JOB_STORED, j->revision, 0, 0);
+    return s->is_used ? s : NULL;
 }
 
 static void on_recall_written(void *ctx, dw_err err, uint64_t leaf)
@@ -469,6 +490,10 @@ static void on_recall(struct guard *g, const struct dw_recall *r)
     }
     struct job_slot *s = link_job(g, r->job);
     uint32_t known = 0;
+    if (s && judge_is_guests(g, s)) {
+        dw_log("warn", "recall", "refused=of_a_guest");
+        return;
+    }
     if (s ? r->revision < s->job.revision || (s->is_recalled && r->revision == s->job.revision)
           : store_knows_job(g->store, dw_view_of(r->job, 16), &known) && r->revision < known)
         return; /* about an older revision, or had before */
@@ -501,7 +526,9 @@ static void load_job(void *ctx, struct dw_view id, struct dw_view bytes, int64_t
     (void)id;
     if (bytes.len == 0)
         return; /* its recall came first; kept so that it cannot come later */
-    if (!authority_read_manifest(g, bytes, &j, grant, by)) {
+    if (guests_read_manifest(g, bytes, &j, grant)) {
+        memcpy(by, g->secret.key.thumb, 32);
+    } else if (!authority_read_manifest(g, bytes, &j, grant, by)) {
         dw_log("error", "job", "stored=unreadable");
         return;
     }
@@ -606,14 +633,24 @@ static void on_hello(struct guard *g, const struct dw_hello *m)
         }
         *h = (struct hello){.handle = ++g->next_handle, .visit = m->visit};
     }
-    h->has_offer = h->has_hub_nonce = false;
+    link_ask(g, h, m, further);
+}
+
+void link_ask(struct guard *g, struct hello *h, const struct dw_hello *m, bool is_further)
+{
+    h->has_offer = h->has_hub_nonce = h->is_slid = false;
     h->evidence_len = 0;
+    h->check = DW_CHECK_NONE;
     h->chain_no = DW_CHAIN_YES;
     memcpy(h->courier_nonce, m->courier_nonce, 32);
     struct dw_event ev = {.type = DW_EV_HELLO, .visit = h->handle};
     uint32_t job, parcel;
     judge_hello(g, m, &job, &parcel, &ev.passed, &ev.failed);
-    if (further && !dw_same(h->asked.job, m->job, 16)) { /* a stay is of one job [I4] */
+    if (job < JOBS_MAX && judge_is_guests(g, &g->jobs[job]) != (h->guest != 0)) {
+        ev.failed |= UINT64_C(1) << DW_CHECK_JOB; /* no courier comes on a guest's */
+        job = JOBS_MAX;
+    }
+    if (is_further && !dw_same(h->asked.job, m->job, 16)) { /* a stay is of one job [I4] */
         ev.failed |= UINT64_C(1) << DW_CHECK_JOB;
     } else {
         h->asked = *m;
@@ -621,6 +658,7 @@ static void on_hello(struct guard *g, const struct dw_hello *m)
         h->parcel = parcel;
     }
     h->passed = ev.passed & ~ev.failed;
+    h->failed = ev.failed;
     house_who(g, h);
     g->telling = h->handle;
     tell(g, DW_STORY_VISIT_ASKED, 0, 0);
@@ -631,7 +669,9 @@ static void on_hello(struct guard *g, const struct dw_hello *m)
         at_once = DW_CHECK_EXPIRED;
     if (at_once != DW_CHECK_NONE) {
         link_offer(g, h, at_once, 0);
-        h->is_ended = !further; /* a stay goes on */
+        h->is_ended = !is_further; /* a stay goes on */
+        if (h->is_ended)
+            h->outcome = DW_OUTCOME_REFUSED;
         tell(g, DW_STORY_VISIT_REFUSED, at_once, 0);
         return;
     }
@@ -665,6 +705,13 @@ static void on_stop(struct guard *g, const struct dw_evidence *e)
         dw_log("warn", "stop", "refused=mismatch");
         return;
     }
+    link_slide(g, h, e, &p);
+}
+
+void link_slide(struct guard *g, struct hello *h, const struct dw_evidence *e,
+                const struct dw_stop *stop)
+{
+    h->is_slid = true;
     h->has_hub_nonce = false; /* [I8] first match deletes, right or wrong [protocol 4.3] */
     struct dw_event ev = {.type = DW_EV_PROOF, .visit = h->handle};
     /* [I4, I13, I14] Judged once more: since the question the window may have ended, the job may
@@ -680,7 +727,7 @@ static void on_stop(struct guard *g, const struct dw_evidence *e)
         if (h->kind != s->job.kind || h->openings != s->job.openings ||
             h->dwell_ms != s->job.dwell_ms || h->camera_class != s->job.camera_class)
             ev.failed |= UINT64_C(1) << DW_CHECK_JOB;
-        enum dw_chain_no no = authority_check(g, h, s, e, &p);
+        enum dw_chain_no no = authority_check(g, h, s, e, stop);
         h->chain_no = (uint8_t)no;
         if (no != DW_CHAIN_YES) {
             dw_log("warn", "stop", "refused=%s", dw_chain_no_code(no));
@@ -689,6 +736,7 @@ static void on_stop(struct guard *g, const struct dw_evidence *e)
     }
     if (g->is_restored)
         ev.failed |= UINT64_C(1) << DW_CHECK_RECORD;
+    h->failed = ev.failed;
     struct dw_buf out = dw_buf_of(h->evidence, sizeof h->evidence);
     h->evidence_len = dw_failed(dw_evidence_write(e, &out)) ? 0 : (uint16_t)out.len;
     guard_feed(g, &ev);

@@ -122,6 +122,7 @@ static void on_second(uv_timer_t *t)
     link_tidy(g);
     people_tidy(g);
     authority_tidy(g);
+    guests_tidy(g);
     bolt_tidy(g);
     house_tidy(g);
     children_tidy(g);

@@ -18,6 +18,7 @@
 #define STRANGER_MS       60000u
 #define EACH_MEMBER_MAX   4u
 #define INVITE_MS         (INT64_C(7) * 86400000)
+#define GUEST_INVITE_MS   (INT64_C(3) * 86400000)
 #define PASSKEY_INVITE_MS INT64_C(3600000)
 #define OWNER_INVITE_MS   INT64_C(86400000)
 #define PRESENCE_MS       300000u
@@ -53,7 +54,13 @@ static struct member *member_of(const struct guard *g, uint32_t id)
 enum dw_member_role people_role(const struct guard *g, uint32_t member)
 {
     const struct member *m = member_of(g, member);
-    return m ? (enum dw_member_role)m->role : DW_MEMBER_NONE;
+    return m && m->role != DW_MEMBER_GUEST ? (enum dw_member_role)m->role : DW_MEMBER_NONE;
+}
+
+bool people_is_guest(const struct guard *g, uint32_t member)
+{
+    const struct member *m = member_of(g, member);
+    return m && m->role == DW_MEMBER_GUEST;
 }
 
 const char *people_name(const struct guard *g, uint32_t member)
@@ -82,6 +89,24 @@ static uint32_t members_in(const struct book *b, enum dw_member_role role)
     for (size_t i = 0; i < DW_MEMBERS_MAX; i++)
         n += b->member[i].id != 0 && (role == DW_MEMBER_NONE || b->member[i].role == role);
     return n;
+}
+
+/* Guests and those who live here never take each other's places. */
+static bool has_room(const struct book *b, uint8_t role)
+{
+    uint32_t guests = members_in(b, DW_MEMBER_GUEST);
+    return role == DW_MEMBER_GUEST ? guests < DW_GUESTS_MAX
+                                   : members_in(b, DW_MEMBER_NONE) - guests < DW_RESIDENTS_MAX;
+}
+
+static bool has_key_room(const struct book *b, uint8_t role)
+{
+    uint32_t keys = 0; /* of those who live here */
+    for (size_t i = 0; i < DW_MEMBERS_MAX; i++) {
+        if (b->member[i].id != 0 && b->member[i].role != DW_MEMBER_GUEST)
+            keys += passkeys_of(b, b->member[i].id);
+    }
+    return role == DW_MEMBER_GUEST || keys < DW_CREDENTIALS_MAX - DW_GUESTS_MAX;
 }
 
 static struct credential *credential_by_id(struct guard *g, const uint8_t *id, size_t len)
@@ -218,7 +243,7 @@ static bool code_fits(const struct book *b, const char *text, size_t cap)
 struct change {
     struct store_fact fact[STORE_FACTS_MAX];
     uint32_t count;
-    uint8_t room[4096];
+    uint8_t room[4096 + DW_GRANTS_MAX * STATE_FACT_MAX];
     size_t used;
 };
 
@@ -810,9 +835,10 @@ static enum dw_people_no do_join(struct guard *g, const struct dw_ipc_people_ask
     struct credential *k = credential_place(g);
     struct member *who = v ? member_of(g, v->member) : NULL;
     bool is_new = who == NULL;
-    if (is_new)
+    uint8_t role = who ? who->role : v ? v->role : (uint8_t)DW_MEMBER_OWNER;
+    if (is_new && has_room(&p->book, role))
         who = member_place(g);
-    if (!k || !who)
+    if (!k || !who || !has_key_room(&p->book, role))
         return DW_PEOPLE_NO_FULL;
     if (credential_by_id(g, key.id, key.id_len) || !house_takes_alg(g, key.alg)) /* [I15] */
         return DW_PEOPLE_NO_PASSKEY;
@@ -820,9 +846,8 @@ static enum dw_people_no do_join(struct guard *g, const struct dw_ipc_people_ask
     struct change ch = {0};
     people_begin(g);
     if (is_new) {
-        *who = (struct member){.id = ++p->book.next_member,
-                               .role = v ? v->role : (uint8_t)DW_MEMBER_OWNER,
-                               .since_ms = people_utc(g)};
+        *who =
+            (struct member){.id = ++p->book.next_member, .role = role, .since_ms = people_utc(g)};
         memcpy(who->user, c.user, sizeof who->user);
         memcpy(who->name, v ? v->name : name, sizeof who->name);
         put_member(&ch, who);
@@ -943,7 +968,7 @@ static enum dw_people_no do_sign_in(struct guard *g, const struct dw_ipc_people_
     remember_use(g, k);
     a->member = k->member;
     name_passkey(a, &k->key);
-    a->role = (uint8_t)people_role(g, k->member);
+    a->role = member_of(g, k->member)->role;
     people_tell(g);
     return DW_PEOPLE_NO_NONE;
 }
@@ -968,7 +993,7 @@ static enum dw_people_no permit(struct guard *g, const struct challenge *c)
     const struct member *who = member_of(g, c->member), *target;
     const struct credential *k;
     enum dw_act act = (enum dw_act)c->act;
-    if (!who)
+    if (!who || who->role == DW_MEMBER_GUEST)
         return DW_PEOPLE_NO_ROLE;
     bool is_owner = who->role == DW_MEMBER_OWNER;
     /* An owner with one passkey is one loss away from none: first a second one [protocol 7]. */
@@ -982,15 +1007,15 @@ static enum dw_people_no permit(struct guard *g, const struct challenge *c)
     case DW_ACT_UNLOCK:
     case DW_ACT_LET_IN: return b->is_recovering ? DW_PEOPLE_NO_RECOVERY : DW_PEOPLE_NO_NONE;
     case DW_ACT_INVITE:
-        if (c->role != DW_MEMBER_OWNER && c->role != DW_MEMBER_OCCUPANT)
+        if (c->role != DW_MEMBER_OWNER && c->role != DW_MEMBER_OCCUPANT &&
+            c->role != DW_MEMBER_GUEST)
             return DW_PEOPLE_NO_ROLE;
         if (c->name[0] == 0)
             return DW_PEOPLE_NO_NAME;
-        return invite_place(g) && members_in(b, DW_MEMBER_NONE) < DW_MEMBERS_MAX
-                   ? DW_PEOPLE_NO_NONE
-                   : DW_PEOPLE_NO_FULL;
+        return invite_place(g) && has_room(b, c->role) ? DW_PEOPLE_NO_NONE : DW_PEOPLE_NO_FULL;
     case DW_ACT_ADD_PASSKEY:
-        return invite_place(g) && credential_place(g) ? DW_PEOPLE_NO_NONE : DW_PEOPLE_NO_FULL;
+        return invite_place(g) && has_key_room(b, who->role) ? DW_PEOPLE_NO_NONE
+                                                             : DW_PEOPLE_NO_FULL;
     case DW_ACT_REMOVE_MEMBER:
         target = member_of(g, c->target);
         if (!target)
@@ -1042,6 +1067,7 @@ static enum dw_people_no make_invite(struct guard *g, const struct challenge *c,
                          .role = is_passkey ? who->role : c->role};
     v->until_ms = now ? now + (is_passkey                   ? PASSKEY_INVITE_MS
                                : c->role == DW_MEMBER_OWNER ? OWNER_INVITE_MS
+                               : c->role == DW_MEMBER_GUEST ? GUEST_INVITE_MS
                                                             : INVITE_MS)
                       : 0;
     memcpy(v->name, is_passkey ? who->name : c->name, sizeof v->name);
@@ -1071,9 +1097,17 @@ static enum dw_people_no remove_member(struct guard *g, const struct challenge *
             *v = (struct invite){0};
         }
     }
+    if (people_is_guest(g, c->target)) {
+        uint32_t ended = authority_end_guest(g, c->target, &ch.fact[ch.count], ch.room + ch.used);
+        ch.count += ended;
+        ch.used += (size_t)ended * STATE_FACT_MAX;
+    }
     forget(&ch, STORE_FACT_MEMBER, c->target);
     *member_of(g, c->target) = (struct member){0};
-    return commit(g, &ch, DW_CHANGE_MEMBER_REMOVED, c->target, c->member, a);
+    enum dw_people_no no = commit(g, &ch, DW_CHANGE_MEMBER_REMOVED, c->target, c->member, a);
+    if (no == DW_PEOPLE_NO_NONE)
+        authority_tell_ended(g, c->member);
+    return no;
 }
 
 static enum dw_people_no remove_passkey(struct guard *g, const struct challenge *c,
@@ -1212,7 +1246,7 @@ static enum dw_people_no perform_act(struct guard *g, const struct challenge *c,
         memcpy(evidence, g->people.evidence, len);
         g->people.evidence_len = 0; /* the grant is kept with it: once is enough */
         return authority_signed(g, dw_view_of(c->shown, c->shown_len), dw_view_of(evidence, len),
-                                &k->key, c->member, a);
+                                &k->key, c->member, c->target, a);
     }
     case DW_ACT_NONE:
     case DW_ACT_SIGN_IN:
@@ -1331,7 +1365,7 @@ static enum dw_people_no do_recover_stop(struct guard *g, const struct dw_ipc_pe
 {
     struct book *b = &g->people.book;
     struct change ch = {0};
-    if (!member_of(g, m->member))
+    if (people_role(g, m->member) == DW_MEMBER_NONE)
         return DW_PEOPLE_NO_ROLE;
     if (!b->is_recovering)
         return DW_PEOPLE_NO_NO_SUCH;
@@ -1411,6 +1445,7 @@ static void answer_ask(struct guard *g, const struct dw_ipc_people_ask *m)
     enum dw_people_op op = (enum dw_people_op)m->op;
     bool is_try = op == DW_PEOPLE_JOIN || op == DW_PEOPLE_SIGN_IN || op == DW_PEOPLE_ACT ||
                   op == DW_PEOPLE_LOOK || (op == DW_PEOPLE_BEGIN && m->act == DW_ACT_JOIN);
+    bool lives_here = people_role(g, m->member) != DW_MEMBER_NONE;
     uint32_t *credit = credit_of(g, m);
     if (is_try && *credit == 0) {
         a.no = DW_PEOPLE_NO_TOO_MANY;
@@ -1423,12 +1458,8 @@ static void answer_ask(struct guard *g, const struct dw_ipc_people_ask *m)
     case DW_PEOPLE_SIGN_IN: no = do_sign_in(g, m, &a); break;
     case DW_PEOPLE_ACT: no = do_act(g, m, &a); break;
     case DW_PEOPLE_LOOK: no = do_look(g, m, &a); break;
-    case DW_PEOPLE_MODE:
-        no = member_of(g, m->member) ? house_mode(g, m, &a) : DW_PEOPLE_NO_ROLE;
-        break;
-    case DW_PEOPLE_WISH:
-        no = member_of(g, m->member) ? house_wish(g, m, &a) : DW_PEOPLE_NO_ROLE;
-        break;
+    case DW_PEOPLE_MODE: no = lives_here ? house_mode(g, m, &a) : DW_PEOPLE_NO_ROLE; break;
+    case DW_PEOPLE_WISH: no = lives_here ? house_wish(g, m, &a) : DW_PEOPLE_NO_ROLE; break;
     case DW_PEOPLE_STORY:
         a.value = house_replay(g, m->value);
         no = DW_PEOPLE_NO_NONE;
@@ -1439,6 +1470,9 @@ static void answer_ask(struct guard *g, const struct dw_ipc_people_ask *m)
     case DW_PEOPLE_VETO: no = authority_veto(g, m, &a); break;
     case DW_PEOPLE_EXPECT: no = expected_add(g, m, &a); break;
     case DW_PEOPLE_EXPECT_NOT: no = expected_remove(g, m, &a); break;
+    case DW_PEOPLE_GUEST_ASK:
+    case DW_PEOPLE_GUEST_STOP:
+    case DW_PEOPLE_GUEST_LEAVE: /* have not come here */
     case DW_PEOPLE_NONE:
     case DW_PEOPLE_OP_COUNT: break;
     }
@@ -1456,6 +1490,11 @@ void people_on_ask(struct guard *g, const struct dw_ipc_people_ask *m)
 {
     struct people *p = &g->people;
     struct dw_ipc_people_answer a = {.ticket = m->ticket, .op = m->op, .no = DW_PEOPLE_NO_TOO_MANY};
+    if (m->op == DW_PEOPLE_GUEST_ASK || m->op == DW_PEOPLE_GUEST_STOP ||
+        m->op == DW_PEOPLE_GUEST_LEAVE) {
+        guests_on_ask(g, m); /* with credits of their own, and waits for no change of people */
+        return;
+    }
     refill_all(g);
     if (p->ask_credit == 0 || (p->is_writing && p->waiting_count == PEOPLE_WAITING_MAX)) {
         answer(g, &a);
@@ -1501,6 +1540,7 @@ void people_tell(struct guard *g)
         to->id_len = from->key.id_len;
         to->added_utc_ms = from->added_ms;
         to->used_utc_ms = from->used_ms;
+        dw_chain_passkey_thumb(&from->key, to->thumb);
         memcpy(to->id, from->key.id, from->key.id_len);
         memcpy(to->label, from->label, sizeof to->label);
     }

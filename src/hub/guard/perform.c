@@ -18,6 +18,7 @@ struct errand {
     bool has_grant_use;       /* it is what counted the visit as a use of the grant */
     uint8_t job[16], use[32]; /* of an intent */
     uint8_t grant[16];
+    uint32_t guest;            /* whose visit it was; 0: a courier's */
     struct dw_receipt receipt; /* of an end, as it was when it ended */
 };
 
@@ -25,7 +26,8 @@ static struct errand *errand(struct guard *g, const struct hello *h, uint32_t ha
 {
     struct errand *e = calloc(1, sizeof *e);
     DW_ASSERT(e);
-    *e = (struct errand){.g = g, .handle = handle, .visit = h ? h->visit : 0};
+    *e = (struct errand){
+        .g = g, .handle = handle, .visit = h ? h->visit : 0, .guest = h ? h->guest : 0};
     return e;
 }
 
@@ -114,7 +116,7 @@ static void on_end_written(void *ctx, dw_err err, uint64_t leaf)
     /* A record that cannot be written is said in the log; the courier's receipt goes out all the
      * same. */
     e->receipt.leaf = dw_failed(err) ? 0 : leaf;
-    link_receipt(e->g, &e->receipt);
+    link_receipt(e->g, &e->receipt, e->guest);
     free(e);
 }
 
@@ -225,7 +227,8 @@ static void write_intent(struct guard *g, uint32_t handle, uint32_t intent)
         .story = g->story_number + 1,
         .parcel = dw_view_of(e->use, 32),
         .visit_mark = STORE_VISIT_OPEN,
-        .courier_nonce = dw_view_of(h->courier_nonce, 32),
+        /* Without it a restart in the middle owes nobody a receipt. */
+        .courier_nonce = dw_view_of(h->courier_nonce, h->guest ? 0 : 32),
         .facts = facts,
         .fact_count = fact_count,
         .done = on_intent_written,

@@ -453,7 +453,7 @@ static void receipts_do_not_wait_behind_news(void **state)
     for (uint32_t i = 0; i < 100; i++)
         link_news(&g, &h, DW_VISIT_STUCK);
     struct dw_receipt r = {.visit = 500, .outcome = DW_OUTCOME_NOT_SECURED};
-    link_receipt(&g, &r);
+    link_receipt(&g, &r, 0);
     flush();
     link_on_state(&g, true);
     assert_int_equal(sent.receipts, 1);

@@ -306,17 +306,17 @@ static void a_house_has_so_many_people(void **state)
 {
     (void)state;
     struct device *d = first_owner();
-    for (uint32_t i = 1; i < DW_MEMBERS_MAX; i++) {
+    for (uint32_t i = 1; i < DW_RESIDENTS_MAX; i++) {
         (void)member(d, DW_MEMBER_OCCUPANT, "Bo");
         mono_ms += 60000;
     }
-    assert_int_equal(sent.people.count, DW_MEMBERS_MAX);
+    assert_int_equal(sent.people.count, DW_RESIDENTS_MAX);
     assert_int_equal(ACT(d, .act = DW_ACT_INVITE, .role = DW_MEMBER_OCCUPANT, .name = "Cy"),
                      DW_PEOPLE_NO_FULL);
     again();
     people_tell(&g);
-    assert_int_equal(sent.people.count, DW_MEMBERS_MAX);
-    assert_int_equal(sent.people.credential_count, DW_MEMBERS_MAX + 1);
+    assert_int_equal(sent.people.count, DW_RESIDENTS_MAX);
+    assert_int_equal(sent.people.credential_count, DW_RESIDENTS_MAX + 1);
     /* The same passkey twice is not two. */
     stand_at_the_hub(0);
     assert_int_equal(ACT(d, .act = DW_ACT_ADD_PASSKEY), 0);

@@ -113,6 +113,10 @@ static void note(enum child_name name, enum dw_ipc_type type, const void *messag
         memcpy(&sent.people, message, sizeof sent.people);
     } else if (type == DW_IPC_EXPECTED) {
         memcpy(&sent.expected, message, sizeof sent.expected);
+    } else if (type == DW_IPC_GUEST) {
+        const struct dw_ipc_guest *m = message;
+        assert_true(m->member < DW_ARRAY_COUNT(sent.guest));
+        sent.guest[m->member] = *m;
     } else if (type == DW_IPC_GRANTS) {
         memcpy(&sent.grants, message, sizeof sent.grants);
     } else if (type == DW_IPC_STORY && name == CHILD_FRONT) {
@@ -145,6 +149,7 @@ void child_send(struct guard *guard, enum child_name name, enum dw_ipc_type type
     (void)guard;
     note(name, type, message);
     if (type == DW_IPC_LINK_OUT) {
+        sent.outs++;
         on_out(message);
     } else if (type == DW_IPC_RECORD_STOP) {
         sent.record_stops++;

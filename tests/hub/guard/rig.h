@@ -51,6 +51,8 @@ struct sent {
     struct dw_revoked revoked_out;
     struct dw_ipc_grants grants;
     struct dw_ipc_expected expected;
+    struct dw_ipc_guest guest[32]; /* newest, by member */
+    uint32_t outs;                 /* anything at all to the service */
     uint32_t answers, lines, whos, jobs, wishes;
     struct dw_ipc_people_answer answer;
     struct dw_ipc_people people;
