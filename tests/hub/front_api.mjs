@@ -58,6 +58,13 @@ class Tab {
   }
 }
 
+/** Gil, 7, is a guest. */
+async function guestTab(rig) {
+  rig.say("member 7 3 Gil");
+  rig.say("guest 7 0 0 0 0");
+  return until("Gil is known", () => Tab.open(rig, 7).catch(() => null));
+}
+
 /** Changes what the front remembers, while it does not run. */
 function edit(state, sql) {
   execFileSync("python3", ["-c", "import sqlite3,sys; d=sqlite3.connect(sys.argv[1]); d.execute(sys.argv[2]); d.commit()", join(state, "front.sqlite"), sql]);
@@ -155,9 +162,125 @@ test("every route refuses a stranger, a foreign session and one that has ended",
   assert.equal(page.headers.location, "/signin");
   assert.deepEqual(rig.lines.slice(from).filter((l) => /^(owner|alert|viewer)/.test(l)), [], "the guard was asked for nothing");
   // And the same list serves somebody who lives here.
-  for (const r of list.filter((x) => x.method === "GET" && x.access !== "open" && !x.path.includes(VISIT)))
+  for (const r of list.filter((x) => x.method === "GET" && !["open", "guest"].includes(x.access) && !x.path.includes(VISIT)))
     assert.equal((await tab.get(r.path)).status, 200, r.path);
   assert.equal((await tab.get(`/recordings/${VISIT}.mp4`)).body.toString(), "film");
+});
+
+test("a guest's session: its own few routes and no other", async (t) => {
+  const state = tempFolder();
+  const records = tempFolder();
+  mkdirSync(join(records, `visit-${VISIT}`));
+  writeFileSync(join(records, `visit-${VISIT}`, "seg-0001.mp4"), "film");
+  const rig = await Rig.start({ "front.state": state, "record.folder": records });
+  t.after(() => rig.stop());
+  rig.say("params");
+  const gil = await guestTab(rig);
+  assert.deepEqual({ ...gil.me, csrf: "" }, { member: { id: 7, name: "Gil", role: "guest" }, csrf: "", home: "Elm Street 4", rp_id: "localhost", credential: b64("member-7-1"), hub_pub: Buffer.alloc(32, 7).toString("base64url") });
+  const from = rig.lines.length;
+  const html = { accept: "text/html,*/*" };
+  for (const r of routes()) {
+    const what = `${r.method} ${r.path} ${r.access}`;
+    if (r.method === "WS") {
+      const ws = await Ws.open(rig.port, { cookie: gil.cookie });
+      assert.match(ws.answer, /^HTTP\/1.1 403 /, what);
+      ws.end();
+      continue;
+    }
+    if (r.access === "open" || /signout/.test(r.path)) continue;
+    const a = await gil.ask(r.method, r.path, { body: r.method === "GET" ? undefined : {} });
+    if (["all", "guest"].includes(r.access)) {
+      assert.notEqual(a.json?.code, "role", what);
+      assert.notEqual(a.status, 303, what);
+      continue;
+    }
+    assert.deepEqual([a.status, a.json?.code], [403, "role"], what);
+    if (r.method !== "GET" || r.path.startsWith("/api/")) continue;
+    const page = await gil.get(r.path, { headers: html });
+    assert.deepEqual([page.status, page.headers.location], r.path.startsWith("/recordings/") ? [403, undefined] : [303, "/guest"], what);
+  }
+  const home = await gil.get("/", { headers: html });
+  assert.deepEqual([home.status, home.headers.location], [303, "/guest"]);
+  assert.deepEqual(rig.lines.slice(from).filter((l) => !/^ask 17 /.test(l)), [], "but for leaving the guard was asked for nothing");
+  for (const member of [1, 2]) {
+    const tab = await Tab.open(rig, member);
+    for (const r of routes().filter((x) => x.access === "guest")) {
+      const a = await tab.ask(r.method, r.path, { body: r.method === "GET" ? undefined : {} });
+      assert.deepEqual([a.status, a.json.code], [403, "role"], r.path);
+    }
+    assert.equal((await tab.get("/guest", { headers: html })).headers.location, "/");
+  }
+  rig.say("gone 7");
+  await until("Gil is gone", async () => (await gil.get("/api/me")).status === 401);
+});
+
+test("a guest's page: what it may have, what it says, and who waits for it", async (t) => {
+  const rig = await Rig.start();
+  t.after(() => rig.stop());
+  rig.say("params");
+  rig.say("grant 5 2 Parcels");
+  rig.say("grant_to 6 2 Gil 7");
+  const gil = await guestTab(rig);
+  const first = await until("the permission is told", async () => {
+    const r = (await gil.get("/api/guest")).json;
+    return r.grants.length === 1 && r;
+  });
+  assert.deepEqual(Object.keys(first).sort(), ["door", "grants", "news", "now", "state", "visit"]);
+  assert.deepEqual([first.door, first.state, first.visit], ["Front door", "none", null]);
+  assert.deepEqual(first.grants, [{ id: idOf(6), from: "2026-09-21T14:13:20.000Z", to: "2026-10-21T14:13:20.000Z", windows: [{ from: 540, minutes: 120 }, { from: 1980, minutes: 60 }], zone: "Europe/Amsterdam", uses: 30, used: 3, used_today: 1, per_day: 2, dwell_ms: 60000, mode: "veto", state: "live", live_at: "2026-09-21T14:23:20.000Z", over_at: null }]);
+  assert.equal((await gil.get("/api/guest/visit")).status, 404);
+
+  // Who waits is answered with the news, and at once when there were some.
+  const waits = gil.get(`/api/guest?wait_ms=20000&since=${first.news}`);
+  rig.say("guest 7 1 171 2 0"); // can ask; visit ab, ready
+  const next = (await waits).json;
+  assert.deepEqual([next.state, next.visit.state, next.visit.visit, next.visit.check, next.news > first.news], ["can_ask", "ready", VISIT, null, true]);
+  const v = (await gil.get(`/api/guest/visit?wait_ms=20000&since=${first.news}`)).json;
+  assert.deepEqual(Object.keys(v).sort(), ["alarms", "check", "expires_ms", "failed_checks", "hub_pub", "manifest", "news", "nonce", "offer", "outcome", "passed", "receipt", "state", "visit"]);
+  assert.deepEqual([v.visit, v.nonce, v.offer, v.manifest, v.receipt], [VISIT, "0b".repeat(32), b64("offer"), b64("manifest"), null]);
+  assert.ok(v.expires_ms > 50000 && v.expires_ms <= 60000);
+  const quiet = Date.now();
+  assert.equal((await gil.get(`/api/guest/visit?wait_ms=1500&since=${v.news}`)).json.news, v.news);
+  assert.ok(Date.now() - quiet > 1000, "nothing has changed: it waited");
+  const many = [1, 2, 3, 4].map(() => gil.get(`/api/guest/visit?wait_ms=20000&since=${v.news}`));
+  await until("four wait", async () => {
+    const at = Date.now();
+    await gil.get(`/api/guest/visit?wait_ms=1500&since=${v.news}`); // and one more is answered at once
+    return Date.now() - at < 1000;
+  });
+  rig.say("guest 7 1 171 0 14"); // refused
+  for (const r of await Promise.all(many)) assert.deepEqual([r.json.state, r.json.check], ["refused", "other_visit"]);
+  for (const query of ["wait_ms=20001", "wait_ms=-1", "wait_ms=x", "since=x", "other=1"]) assert.equal((await gil.get(`/api/guest?${query}`)).status, 400, query);
+
+  // What it says; of the asker nothing but the session counts.
+  assert.equal((await gil.post("/api/guest/ask", { nonce: "0b".repeat(31) })).status, 400);
+  assert.equal((await gil.post("/api/guest/ask", { nonce: "0b".repeat(32), member: 1 })).status, 400);
+  assert.equal((await gil.post("/api/guest/ask", { nonce: "0b".repeat(32) })).json.visit, VISIT);
+  await rig.line(/^ask 15 0 7 /);
+  assert.deepEqual((await gil.post("/api/guest/open", { id: b64("x"), client_data: b64("{}"), auth_data: b64("a"), signature: b64("s") })).json, {});
+  await rig.line(/^ask 16 0 7 /);
+  assert.deepEqual((await gil.post("/api/guest/leave")).json, {});
+  await rig.line(/^ask 17 0 7 /);
+  const refused = await until("its tries are bounded", async () => {
+    const r = await gil.post("/api/guest/leave");
+    return r.status !== 200 && r;
+  });
+  assert.deepEqual([refused.status, refused.json.code], [429, "too_many"]);
+
+  // Owners invite guests and give to them; who waits for one who was removed is signed out.
+  const ada = await Tab.open(rig);
+  const lists = [(await ada.get("/api/grants")).json.grants.find((g) => g.id === idOf(6)), (await ada.get("/api/people")).json.members.find((m) => m.id === 7)];
+  assert.deepEqual([lists[0].guest, lists[0].agency, lists[1].role, lists[1].key_thumb], [7, null, "guest", "07".repeat(32)]);
+  assert.equal((await ada.post("/api/acts/begin", { act: "invite", role: "guest", name: "Hal" })).status, 200);
+  await rig.line(/^ask 1 5 1 0 0 \[Hal\]/);
+  const { agency, ...chosen } = grant();
+  assert.equal((await ada.post("/api/acts/begin", { ...chosen, guest: 7 })).status, 200);
+  await rig.line(/^ask 1 13 1 7 /);
+  for (const more of [{ agency, guest: 7 }, {}, { guest: 0 }, { guest: "7" }]) assert.equal((await ada.post("/api/acts/begin", { ...chosen, ...more })).status, 400, JSON.stringify(more));
+  const last = gil.get("/api/guest?wait_ms=20000");
+  await until("it waits", async () => ((await gil.get("/api/me")).status === 200));
+  rig.say("gone 7");
+  assert.equal((await last).status, 401);
 });
 
 test("sign-in: cookie, me, sign-out, everywhere", async (t) => {
@@ -211,6 +334,7 @@ test("only our own page may ask for anything: CSRF word and Origin", async (t) =
   t.after(() => rig.stop());
   const ada = await Tab.open(rig);
   const ben = await Tab.open(rig, 2);
+  const gil = await guestTab(rig);
   const from = rig.lines.length;
   const wrong = [
     { "x-doorward-csrf": null },
@@ -227,7 +351,7 @@ test("only our own page may ask for anything: CSRF word and Origin", async (t) =
   for (const r of routes().filter((x) => x.method === "POST"))
     for (const headers of wrong) {
       if (r.access === "open" && "x-doorward-csrf" in headers) continue;
-      const a = await ada.post(r.path, {}, { headers });
+      const a = await (r.access === "guest" ? gil : ada).post(r.path, {}, { headers });
       assert.equal(a.status, 403, `${r.path} ${JSON.stringify(headers)}`);
       assert.equal(a.json.code, "csrf");
     }
@@ -426,7 +550,7 @@ test("permissions: the list, signed with the passkey that is named, revoked, obj
     return r.grants.length === 2 && r;
   });
   assert.deepEqual(list.agencies, [{ id: idOf(1), name: "Parcels", hosted: true, key: "0101010101010101", waiting: true, asked_at: "2030-03-17T17:46:40.000Z" }]);
-  assert.deepEqual(list.grants[0], { id: idOf(5), agency: idOf(1), name: "Parcels", hosted: false, kind: "drop", mode: "veto", state: "waiting", windows: [{ from: 540, minutes: 120 }, { from: 1980, minutes: 60 }], zone: "Europe/Amsterdam", from: "2026-09-21T14:13:20.000Z", to: "2026-10-21T14:13:20.000Z", door: "Front door", door_number: 0, uses: 30, used: 3, used_today: 1, per_day: 2, dwell_ms: 60000, camera: "k2", live_at: "2026-09-21T14:23:20.000Z", over_at: null, over_stored: false, signed_by: 1, signed_at: "2026-09-21T14:13:20.000Z" });
+  assert.deepEqual(list.grants[0], { id: idOf(5), agency: idOf(1), guest: null, name: "Parcels", hosted: false, kind: "drop", mode: "veto", state: "waiting", windows: [{ from: 540, minutes: 120 }, { from: 1980, minutes: 60 }], zone: "Europe/Amsterdam", from: "2026-09-21T14:13:20.000Z", to: "2026-10-21T14:13:20.000Z", door: "Front door", door_number: 0, uses: 30, used: 3, used_today: 1, per_day: 2, dwell_ms: 60000, camera: "k2", live_at: "2026-09-21T14:23:20.000Z", over_at: null, over_stored: false, signed_by: 1, signed_at: "2026-09-21T14:13:20.000Z" });
   assert.equal(list.grants[1].state, "live");
 
   // What is signed, over exactly the passkey that it names.
@@ -496,7 +620,7 @@ test("every refusal of the guard has a code and words of its own", async (t) => 
   const rig = await Rig.start();
   t.after(() => rig.stop());
   const ada = await Tab.open(rig);
-  const codes = /DW_PEOPLE_NO_LIST\(X\)[\s\S]*?enum dw_people_no/.exec(readFileSync(new URL("../../src/hub/people.h", import.meta.url), "utf8"))[0].match(/X\([A-Z_]+,\s*"[a-z_]+"\)/g).map((x) => /"(.*)"/.exec(x)[1]);
+  const codes = /DW_PEOPLE_NO_LIST\(X\)[\s\S]*?enum dw_people_no/.exec(readFileSync(new URL("../../src/hub/people.h", import.meta.url), "utf8"))[0].match(/X\([A-Z_]+,[\s\\]*"[a-z_]+"\)/g).map((x) => /"(.*)"/.exec(x)[1]);
   assert.ok(codes.length > 20 && codes.includes("not_waiting"));
   const titles = new Set();
   for (const [i, code] of codes.entries()) {

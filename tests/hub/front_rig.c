@@ -21,6 +21,7 @@
  * is being given is 99, and member-N-2 must sign it; written as "grant ...") who VISIT KIND
  * IS_OWNER MEMBER VISITOR AGENCY   job N STATE AGENCY   params   vapid alert_done STATUS GONE
  * ENDPOINT
+ * Guests: grant_to N STATE NAME MEMBER   guest MEMBER STATE VISIT VISIT_STATE CHECK
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -338,6 +339,7 @@ static void set_member(uint32_t id, uint8_t role, const char *name, uint32_t pas
             continue;
         *c = (struct dw_ipc_credential){
             .member = id, .number = i + 1, .added_utc_ms = 1700000000000};
+        memset(c->thumb, (int)id, sizeof(c->thumb));
         c->id_len = (uint8_t)snprintf((char *)c->id, sizeof(c->id), "member-%u-%u", id, passkeys);
         snprintf(c->label, sizeof(c->label), "key %u", passkeys--);
     }
@@ -531,6 +533,8 @@ static void answer(const struct dw_ipc_people_ask *m)
     } else if (m->op == DW_PEOPLE_EXPECT || m->op == DW_PEOPLE_EXPECT_NOT) {
         if (!next_no)
             expect(m, &a);
+    } else if (m->op == DW_PEOPLE_GUEST_ASK) {
+        a.value = 0xab;
     } else if (m->op == DW_PEOPLE_STORY) {
         send_story(m, &a);
     } else if (m->op == DW_PEOPLE_RECOVER) {
@@ -671,6 +675,25 @@ static void send_params(void)
     send_front(DW_IPC_PARAMS, &m);
 }
 
+static void send_guest(char *arg[6])
+{
+    uint8_t check = (uint8_t)number(arg[4]);
+    struct dw_ipc_guest m = {.member = (uint32_t)number(arg[0]),
+                             .state = (uint8_t)number(arg[1]),
+                             .visit = number(arg[2]),
+                             .visit_state = (uint8_t)number(arg[3]),
+                             .check = check,
+                             .outcome = check ? DW_OUTCOME_REFUSED : DW_OUTCOME_NONE,
+                             .until_ms = dw_now().ms + 60000,
+                             .offer_len = 5,
+                             .manifest_len = 8};
+    memset(m.hub_pub, 7, sizeof(m.hub_pub));
+    memset(m.nonce, 0x0b, sizeof(m.nonce));
+    memcpy(m.offer, "offer", 5);
+    memcpy(m.manifest, "manifest", 8);
+    send_front(DW_IPC_GUEST, &m);
+}
+
 static bool household(const char *word, char *arg[6])
 {
     if (strcmp(word, "member") == 0 && arg[2]) {
@@ -718,7 +741,7 @@ static bool household(const char *word, char *arg[6])
         a->asked_utc_ms = 1900000000000;
         snprintf(a->name, sizeof(a->name), "%s", arg[2]);
         send_grants();
-    } else if (strcmp(word, "grant") == 0 && arg[2] && grants.grant_count < DW_GRANTS_MAX) {
+    } else if (strncmp(word, "grant", 5) == 0 && arg[2] && grants.grant_count < DW_GRANTS_MAX) {
         struct dw_ipc_grant *g = &grants.grant[grants.grant_count++];
         *g = (struct dw_ipc_grant){.state = (uint8_t)number(arg[1]),
                                    .mode = DW_GRANT_VETO,
@@ -740,7 +763,13 @@ static bool household(const char *word, char *arg[6])
         g->agency[15] = 1;
         snprintf(g->name, sizeof(g->name), "%s", arg[2]);
         snprintf(g->zone, sizeof(g->zone), "Europe/Amsterdam");
+        if (strcmp(word, "grant_to") == 0) {
+            memset(g->agency, 0, sizeof(g->agency));
+            g->guest = (uint32_t)number(arg[3]);
+        }
         send_grants();
+    } else if (strcmp(word, "guest") == 0 && arg[4]) {
+        send_guest(arg);
     } else if (strcmp(word, "grants") == 0) {
         send_grants();
     } else if (strcmp(word, "restored") == 0) {

@@ -80,6 +80,13 @@ static const struct words noes[DW_PEOPLE_NO_COUNT] = {
                             "The hub does not know what time it is, so nothing with days and times"
                             " can be signed.",
                             "Wait until the hub has its time again, then begin again."},
+    [DW_PEOPLE_NO_BARCODE] = {422, "", "No barcode", "No scanner reads this.",
+                              "Write down the letters and figures below the bars."},
+    [DW_PEOPLE_NO_PERMISSION] = {403, "", "Not permitted",
+                                 "The household has not permitted this, or not any more.",
+                                 "Ask the household."},
+    [DW_PEOPLE_NO_EARLY] = {409, "", "Too early", "This is outside of the times you were given.",
+                            "Come back inside of them."},
     [DW_PEOPLE_NO_NOT_WAITING] = {409, "", "Too late to object",
                                   "This permission does not wait any more.",
                                   "Look at it again; an owner can revoke it."},
@@ -246,7 +253,7 @@ bool dw_front_uint(struct dw_front_call *c, const char *key, uint64_t max, uint6
 
 json_t *dw_front_base64(const void *bytes, size_t len)
 {
-    char text[DW_BASE64URL_CAP(1024)];
+    char text[DW_BASE64URL_CAP(DW_GUEST_MANIFEST_MAX)];
     if (DW_BASE64URL_CAP(len) > sizeof(text))
         return json_null();
     dw_base64url(bytes, len, text, sizeof(text));
@@ -390,14 +397,25 @@ const struct dw_ipc_member *dw_front_member(const struct dw_front *f, uint32_t m
     return NULL;
 }
 
+const char *dw_front_role_word(uint8_t role)
+{
+    static const char *const roles[DW_MEMBER_COUNT] = {"none", "owner", "occupant", "guest"};
+    return roles[role < DW_MEMBER_COUNT ? role : DW_MEMBER_NONE];
+}
+
+bool dw_front_is_guest(const struct dw_front *f, uint32_t member)
+{
+    const struct dw_ipc_member *m = dw_front_member(f, member);
+    return m && m->role == DW_MEMBER_GUEST;
+}
+
 json_t *dw_front_member_json(const struct dw_front *f, uint32_t member)
 {
-    static const char *const roles[DW_MEMBER_COUNT] = {"none", "owner", "occupant"};
     const struct dw_ipc_member *m = dw_front_member(f, member);
     if (!m)
         return json_null();
     return json_pack("{s:I, s:o, s:s}", "id", (json_int_t)m->id, "name", dw_say_name(m->name),
-                     "role", roles[m->role < DW_MEMBER_COUNT ? m->role : DW_MEMBER_NONE]);
+                     "role", dw_front_role_word(m->role));
 }
 
 void dw_front_cookie(const struct dw_front *f, const char *token, char *ret_text, size_t cap)

@@ -42,8 +42,14 @@ enum dw_front_problem {
 #undef X
 };
 
-/* Zero is the strict one. */
-enum dw_front_access { DW_ACCESS_OWNER = 0, DW_ACCESS_MEMBER, DW_ACCESS_OPEN };
+/* Zero is the strict one. MEMBER: who lives here; GUEST: a guest and nobody else; ALL: both. */
+enum dw_front_access {
+    DW_ACCESS_OWNER = 0,
+    DW_ACCESS_MEMBER,
+    DW_ACCESS_GUEST,
+    DW_ACCESS_ALL,
+    DW_ACCESS_OPEN
+};
 
 struct dw_front_call;
 
@@ -65,7 +71,7 @@ struct dw_front_call {
     struct dw_session_row session; /* id 0: none */
     const struct dw_ipc_member *member;
     char param[40];
-    char before[24], limit[8]; /* of the query */
+    char before[24], limit[8], since[24], wait_ms[8]; /* of the query */
     char *body;
     uint32_t body_len, body_cap;
     json_t *in;
@@ -113,6 +119,8 @@ bool dw_front_may_try(struct dw_front_call *c, unsigned cost);
  * ...more (taken, may be NULL)}. */
 void dw_front_sign_in(struct dw_front_call *c, const struct dw_ipc_people_answer *a, json_t *more);
 json_t *dw_front_member_json(const struct dw_front *f, uint32_t member);
+const char *dw_front_role_word(uint8_t role);
+bool dw_front_is_guest(const struct dw_front *f, uint32_t member);
 const struct dw_ipc_member *dw_front_member(const struct dw_front *f, uint32_t member);
 void dw_front_cookie(const struct dw_front *f, const char *token, char *ret_text, size_t cap);
 
@@ -137,6 +145,15 @@ void dw_api_grants_veto(struct dw_front_call *c);
 void dw_api_expected(struct dw_front_call *c);
 void dw_api_expected_add(struct dw_front_call *c);
 void dw_api_expected_remove(struct dw_front_call *c);
+/* guest.c */
+void dw_api_guest(struct dw_front_call *c);
+void dw_api_guest_ask(struct dw_front_call *c);
+void dw_api_guest_visit(struct dw_front_call *c);
+void dw_api_guest_open(struct dw_front_call *c);
+void dw_api_guest_leave(struct dw_front_call *c);
+json_t *dw_front_grant_json(const struct dw_front *f, const struct dw_ipc_grant *g);
+/* id, client_data, auth_data and signature of an assertion; false: refused. */
+bool dw_front_assertion(struct dw_front_call *c, struct dw_ipc_people_ask *m);
 /* The fields of the act `grant`; false: refused. */
 bool dw_api_act_grant(struct dw_front_call *c, struct dw_ipc_people_ask *m);
 /* house.c */

@@ -72,6 +72,18 @@ struct dw_page {
     char text[DW_FRONT_TEXT_MAX];
 };
 
+#define DW_FRONT_GUEST_WAITS 4u /* answers that one guest's pages may wait for at once */
+struct dw_front_guest {
+    struct dw_ipc_guest said; /* member 0: free */
+    uint64_t news;            /* grows with each change */
+    uint32_t tries;           /* that its pages have left [I45] */
+    uint64_t tries_ms;
+    struct {
+        struct dw_front_call *call; /* NULL: free */
+        uint64_t until_ms;
+    } wait[DW_FRONT_GUEST_WAITS];
+};
+
 struct dw_link_wait {
     struct dw_ipc_link message;
     struct dw_link_wait *next;
@@ -100,6 +112,7 @@ struct dw_front {
     struct dw_ipc_people people;
     struct dw_ipc_grants grants; /* as the guard told it last */
     struct dw_ipc_expected expected;
+    struct dw_front_guest guest[DW_GUESTS_MAX];
     bool has_people; /* nobody has a session before the guard has said who lives here */
     struct dw_ipc_params params;
     struct dw_ipc_job job[DW_FRONT_JOBS_MAX];
@@ -192,8 +205,8 @@ bool dw_front_is_host_ok(const struct dw_front *f, const char *host);
 bool dw_front_is_origin_ok(const struct dw_front *f, const char *origin, const char *host);
 /* The session that the request of `wsi` carries. False: none that counts. */
 bool dw_front_session(struct dw_front *f, struct lws *wsi, struct dw_session_row *ret_row);
-/* Writes the answer of a route without a session; for a handshake of /watch too. */
-int dw_front_refuse_signed_out(struct lws *wsi);
+/* Answers a handshake of /watch that is refused: without a session, or of a guest. */
+int dw_front_refuse_handshake(struct lws *wsi, bool is_guest);
 
 /* pages.c: the WebSocket of the watch page. */
 int dw_front_watch_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in,
@@ -214,6 +227,12 @@ void dw_front_on_answer(struct dw_front *f, const struct dw_ipc_people_answer *a
 void dw_front_asks_tick(struct dw_front *f, uint64_t now_ms);
 /* Every route and file with who may have it, one a line (--routes). */
 void dw_front_print_routes(FILE *out);
+
+/* guest.c: what the guard says of one guest; what somebody who waits for it is answered. */
+void dw_front_on_guest(struct dw_front *f, const struct dw_ipc_guest *m);
+void dw_front_guests_changed(struct dw_front *f); /* people or grants */
+void dw_front_guests_tick(struct dw_front *f, uint64_t now_ms);
+struct dw_front_guest *dw_front_guest_of(struct dw_front *f, uint32_t member); /* NULL: not yet */
 
 /* live.c: takes `fd`. */
 void dw_front_live_start(struct dw_front *f, int fd);

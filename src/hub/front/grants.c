@@ -26,12 +26,13 @@ static json_t *windows_json(const struct dw_ipc_grant *g)
     return list;
 }
 
-static json_t *grant_json(const struct dw_front *f, const struct dw_ipc_grant *g)
+json_t *dw_front_grant_json(const struct dw_front *f, const struct dw_ipc_grant *g)
 {
     bool has_door = g->door < DW_ARRAY_COUNT(f->params.door) && f->params.door[g->door][0];
+    json_t *agency = g->guest ? json_null() : dw_say_hex(g->agency, 16);
     json_t *j = json_pack("{s:o, s:o, s:o, s:b, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "id",
-                          dw_say_hex(g->id, 16), "agency", dw_say_hex(g->agency, 16), "name",
-                          dw_say_name(g->name), "hosted", g->is_hosted == 1, "kind",
+                          dw_say_hex(g->id, 16), "agency", agency, "name", dw_say_name(g->name),
+                          "hosted", g->is_hosted == 1, "kind",
                           g->kind < DW_VISIT_KIND_COUNT ? kinds[g->kind] : "unknown", "mode",
                           dw_say_grant_mode(g->mode), "state",
                           states[g->state < DW_GRANT_STATE_COUNT ? g->state : DW_GRANT_STATE_NONE],
@@ -40,6 +41,7 @@ static json_t *grant_json(const struct dw_front *f, const struct dw_ipc_grant *g
                           "door", has_door ? dw_say_name(f->params.door[g->door]) : json_null());
     if (!j)
         return json_null();
+    json_object_set_new(j, "guest", g->guest ? json_integer(g->guest) : json_null());
     json_object_set_new(j, "door_number", json_integer(g->door));
     json_object_set_new(j, "uses", json_integer(g->uses));
     json_object_set_new(j, "used", json_integer(g->used));
@@ -71,7 +73,7 @@ void dw_api_grants(struct dw_front_call *c)
                                 dw_time_json(a->asked_utc_ms)));
     }
     for (uint32_t i = 0; i < f->grants.grant_count && i < DW_GRANTS_MAX; i++)
-        json_array_append_new(grants, grant_json(f, &f->grants.grant[i]));
+        json_array_append_new(grants, dw_front_grant_json(f, &f->grants.grant[i]));
     dw_front_answer(c, 200,
                     json_pack("{s:o, s:o, s:I, s:b}", "agencies", agencies, "grants", grants,
                               "epoch", (json_int_t)f->grants.epoch, "restored",
@@ -151,6 +153,21 @@ static bool read_passkey(struct dw_front_call *c, struct dw_ipc_people_ask *m)
     return !is_named;
 }
 
+/* An agency by its id, or a guest by the member's number. */
+static bool read_grantee(struct dw_front_call *c, struct dw_ipc_people_ask *m)
+{
+    uint64_t guest = 0;
+    bool is_guest = json_object_get(c->in, "guest") != NULL;
+    if (is_guest == (json_object_get(c->in, "agency") != NULL))
+        return bad(c);
+    if (!is_guest)
+        return dw_front_hex(c, "agency", m->id, sizeof(m->id));
+    if (!dw_front_uint(c, "guest", UINT32_MAX, &guest))
+        return false;
+    m->target = (uint32_t)guest;
+    return m->target != 0 || bad(c);
+}
+
 bool dw_api_act_grant(struct dw_front_call *c, struct dw_ipc_people_ask *m)
 {
     struct dw_people_grant *g = &m->grant;
@@ -159,8 +176,7 @@ bool dw_api_act_grant(struct dw_front_call *c, struct dw_ipc_people_ask *m)
         dw_front_refuse(c, DW_FRONT_PROBLEM_ROLE);
         return false;
     }
-    if (!dw_front_hex(c, "agency", m->id, sizeof(m->id)) ||
-        !read_word(c, "kind", kinds, DW_ARRAY_COUNT(kinds), &g->kind) ||
+    if (!read_grantee(c, m) || !read_word(c, "kind", kinds, DW_ARRAY_COUNT(kinds), &g->kind) ||
         !read_word(c, "mode", modes, DW_ARRAY_COUNT(modes), &g->mode) || !read_windows(c, g) ||
         !dw_front_uint(c, "days", DW_GRANT_DAYS_MAX, &days) ||
         !dw_front_uint(c, "uses", UINT16_MAX, &uses) ||

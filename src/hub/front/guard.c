@@ -23,6 +23,7 @@ union incoming {
     struct dw_ipc_alert_done done;
     struct dw_ipc_grants grants;
     struct dw_ipc_expected expected;
+    struct dw_ipc_guest guest;
     uint8_t room[8192];
 };
 
@@ -141,6 +142,7 @@ static void on_people(struct dw_front *f, const struct dw_ipc_people *p)
     f->has_people = true;
     dw_book_tidy(f->book, &f->people);
     dw_front_pages_check(f);
+    dw_front_guests_changed(f);
     if (is_first)
         ask_story(f);
 }
@@ -150,6 +152,7 @@ static void on_grants(struct dw_front *f, const struct dw_ipc_grants *g)
     if (memcmp(&f->grants, g, sizeof(*g)) == 0)
         return; /* told with something else that changed */
     f->grants = *g;
+    dw_front_guests_changed(f);
     struct dw_note *n = dw_say_grants(g);
     if (n)
         dw_front_pages_push(f, n);
@@ -278,6 +281,8 @@ static void on_guard(uv_poll_t *poll, int status, int events)
             on_grants(f, &in.grants);
         else if (type == DW_IPC_EXPECTED)
             f->expected = in.expected; /* the story tells the pages */
+        else if (type == DW_IPC_GUEST)
+            dw_front_on_guest(f, &in.guest);
         else if (type == DW_IPC_JOB)
             on_job(f, &in.job);
         else if (type == DW_IPC_WHO)

@@ -123,6 +123,9 @@ static json_t *job_json(const struct dw_front *f, const struct dw_ipc_job *job)
     json_object_set_new(j, "not_after", dw_time_json(job->exp_s * 1000));
     json_object_set_new(j, "needs_yes", json_boolean(job->needs_yes == 1));
     json_object_set_new(j, "mode", json_string(dw_say_grant_mode(job->mode)));
+    json_object_set_new(j, "guest", job->guest ? json_integer(job->guest) : json_null());
+    if (job->guest)
+        json_object_set_new(j, "agency_id", json_null());
     json_object_set_new(j, "place", job->place[0] ? dw_say_name(job->place) : json_null());
     return j;
 }

@@ -269,15 +269,16 @@ static void renew(struct dw_front *f, const struct dw_session_row *row, char *re
         dw_book_session_used(f->book, row->id);
 }
 
-int dw_front_refuse_signed_out(struct lws *wsi)
+int dw_front_refuse_handshake(struct lws *wsi, bool is_guest)
 {
     unsigned status;
-    char *text = dw_front_problem_text(DW_FRONT_PROBLEM_SIGNED_OUT, &status);
+    char *text = dw_front_problem_text(
+        is_guest ? DW_FRONT_PROBLEM_ROLE : DW_FRONT_PROBLEM_SIGNED_OUT, &status);
     if (!text)
         return -1;
     char room[LWS_PRE + 512];
     int len = snprintf(room + LWS_PRE, sizeof(room) - LWS_PRE,
-                       "HTTP/1.1 %u Unauthorized\r\ncontent-type: application/problem+json\r\n"
+                       "HTTP/1.1 %u Refused\r\ncontent-type: application/problem+json\r\n"
                        "content-length: %zu\r\ncache-control: no-store\r\nconnection: close\r\n"
                        "\r\n%s",
                        status, strlen(text), text);
@@ -714,9 +715,19 @@ static bool read_length(struct lws *wsi, uint32_t *ret_len, enum dw_front_proble
     return true;
 }
 
-/* "before=" and "limit=", nothing else. */
+/* These, and nothing else. */
 static bool read_query(struct lws *wsi, struct dw_front_call *c)
 {
+    const struct {
+        const char *key;
+        char *room;
+        size_t cap;
+    } known[] = {
+        {"before=", c->before, sizeof(c->before)},
+        {"limit=", c->limit, sizeof(c->limit)},
+        {"since=", c->since, sizeof(c->since)},
+        {"wait_ms=", c->wait_ms, sizeof(c->wait_ms)},
+    };
     char text[40];
     for (int i = 0; lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_URI_ARGS) > 0; i++) {
         int len = lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_URI_ARGS, i);
@@ -725,11 +736,14 @@ static bool read_query(struct lws *wsi, struct dw_front_call *c)
         if ((size_t)len >= sizeof(text) ||
             lws_hdr_copy_fragment(wsi, text, sizeof(text), WSI_TOKEN_HTTP_URI_ARGS, i) < 0)
             return false;
-        if (strncmp(text, "before=", 7) == 0 && strlen(text + 7) < sizeof(c->before))
-            memcpy(c->before, text + 7, strlen(text + 7) + 1);
-        else if (strncmp(text, "limit=", 6) == 0 && strlen(text + 6) < sizeof(c->limit))
-            memcpy(c->limit, text + 6, strlen(text + 6) + 1);
-        else
+        bool is_known = false;
+        for (size_t k = 0; k < DW_ARRAY_COUNT(known) && !is_known; k++) {
+            size_t key = strlen(known[k].key);
+            is_known = strncmp(text, known[k].key, key) == 0 && strlen(text + key) < known[k].cap;
+            if (is_known)
+                memcpy(known[k].room, text + key, strlen(text + key) + 1);
+        }
+        if (!is_known)
             return false;
     }
     return true;
@@ -743,6 +757,21 @@ static void run_call(struct lws *wsi, struct answer *a)
     dw_front_call_run(a->call);
 }
 
+/* What no role is named for, nobody may. */
+static bool may_use(const struct dw_front_route *r, const struct dw_ipc_member *m)
+{
+    uint8_t role = m ? m->role : (uint8_t)DW_MEMBER_NONE;
+    bool lives_here = role == DW_MEMBER_OWNER || role == DW_MEMBER_OCCUPANT;
+    switch (r->access) {
+    case DW_ACCESS_OWNER: return role == DW_MEMBER_OWNER;
+    case DW_ACCESS_MEMBER: return lives_here;
+    case DW_ACCESS_GUEST: return role == DW_MEMBER_GUEST;
+    case DW_ACCESS_ALL: return lives_here || role == DW_MEMBER_GUEST;
+    case DW_ACCESS_OPEN: return true;
+    }
+    return false;
+}
+
 static int serve_api(struct dw_front *f, struct lws *wsi, struct answer *a, const char *path,
                      const char *method, const char *host, const struct dw_session_row *session)
 {
@@ -754,7 +783,7 @@ static int serve_api(struct dw_front *f, struct lws *wsi, struct answer *a, cons
         return send_problem(wsi, a, allow ? DW_FRONT_PROBLEM_METHOD : DW_FRONT_PROBLEM_NOT_FOUND,
                             allow, is_head);
     const struct dw_ipc_member *member = dw_front_member(f, session->member);
-    if (r->access == DW_ACCESS_OWNER && member && member->role != DW_MEMBER_OWNER)
+    if (!may_use(r, member))
         return send_problem(wsi, a, DW_FRONT_PROBLEM_ROLE, NULL, is_head);
     /* An open route needs no session and so no word of it; it still must come from our page. */
     if (r->fields &&
@@ -812,15 +841,24 @@ static bool is_open_route(const char *method, const char *path)
     return r && r->access == DW_ACCESS_OPEN;
 }
 
+static int send_to(struct lws *wsi, struct answer *a, const char *location, bool is_head)
+{
+    struct head h = {.status = 303, .type = "text/plain; charset=utf-8", .location = location};
+    return send_text(wsi, a, &h, strdup("Not here.\n"), is_head);
+}
+
 /* A person's first look without a session: to the page that signs in. Everything else gets 401,
  * the same for what exists and what does not. */
 static int refuse_stranger(struct lws *wsi, struct answer *a, bool is_page, bool is_head)
 {
-    if (is_page) {
-        struct head h = {.status = 303, .type = "text/plain; charset=utf-8", .location = "/signin"};
-        return send_text(wsi, a, &h, strdup("Sign in first.\n"), is_head);
-    }
-    return send_problem(wsi, a, DW_FRONT_PROBLEM_SIGNED_OUT, NULL, is_head);
+    return is_page ? send_to(wsi, a, "/signin", is_head)
+                   : send_problem(wsi, a, DW_FRONT_PROBLEM_SIGNED_OUT, NULL, is_head);
+}
+
+/* Files of a guest's page begin so; a guest has these, the open ones, and no others. */
+static bool is_guests_file(const char *path)
+{
+    return strncmp(path, "/guest", 6) == 0;
 }
 
 static int on_request(struct lws *wsi, struct answer *a, const char *path)
@@ -854,6 +892,12 @@ static int on_request(struct lws *wsi, struct answer *a, const char *path)
         return serve_api(f, wsi, a, path, method, host, &session);
     if (!is_read)
         return refuse(wsi, a, 405, "This page is only read.\n", is_head);
+    bool is_guest = is_signed_in && dw_front_is_guest(f, session.member);
+    if (is_guest && !is_open && !is_guests_file(path))
+        return is_page ? send_to(wsi, a, "/guest", is_head)
+                       : send_problem(wsi, a, DW_FRONT_PROBLEM_ROLE, NULL, is_head);
+    if (is_signed_in && !is_guest && is_page && is_guests_file(path))
+        return send_to(wsi, a, "/", is_head);
     if (strncmp(path, "/recordings/", 12) == 0)
         return serve_recordings(f, wsi, a, path + 12, session.member, is_head);
     return serve_asset(wsi, a, path, is_head);
@@ -861,12 +905,15 @@ static int on_request(struct lws *wsi, struct answer *a, const char *path)
 
 void dw_front_print_routes(FILE *out)
 {
-    static const char *const access[] = {"owner", "member", "open"};
+    static const char *const access[] = {"owner", "member", "guest", "all", "open"};
     for (size_t i = 0; i < dw_front_route_count; i++)
         fprintf(out, "%s %s %s\n", dw_front_routes[i].method, dw_front_routes[i].path,
                 access[dw_front_routes[i].access]);
     for (size_t i = 0; i < dw_asset_count; i++)
-        fprintf(out, "GET %s %s\n", dw_assets[i].path, dw_assets[i].is_open ? "open" : "member");
+        fprintf(out, "GET %s %s\n", dw_assets[i].path,
+                dw_assets[i].is_open                ? "open"
+                : is_guests_file(dw_assets[i].path) ? "all"
+                                                    : "member");
     fprintf(out, "GET / member\nGET /recordings/ member\nGET /recordings/{id}/ member\n"
                  "GET /recordings/{id}.mp4 member\nGET /recordings/{id}/{file} member\n"
                  "WS /watch member\n");

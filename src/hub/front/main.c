@@ -55,6 +55,7 @@ static void on_tick(uv_timer_t *t)
     struct dw_front *f = t->data;
     uint64_t now = dw_now().ms;
     dw_front_asks_tick(f, now);
+    dw_front_guests_tick(f, now);
     dw_front_guard_tick(f, now);
     dw_front_pages_tick(f, now);
 }

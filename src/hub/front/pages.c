@@ -352,7 +352,7 @@ static void on_open(struct dw_front *f, struct lws *wsi, struct session *s)
     p->heard_ms = dw_now().ms;
     s->page = p;
     struct dw_session_row row;
-    if (dw_front_session(f, wsi, &row)) {
+    if (dw_front_session(f, wsi, &row) && !dw_front_is_guest(f, row.member)) {
         p->session = row.id;
         p->member = row.member;
     } else { /* it ended between handshake and now */
@@ -401,7 +401,11 @@ static int on_filter(struct dw_front *f, struct lws *wsi)
     }
     struct dw_session_row row;
     if (!dw_front_session(f, wsi, &row)) {
-        (void)dw_front_refuse_signed_out(wsi);
+        (void)dw_front_refuse_handshake(wsi, false);
+        return -1;
+    }
+    if (dw_front_is_guest(f, row.member)) {
+        (void)dw_front_refuse_handshake(wsi, true);
         return -1;
     }
     return 0;
@@ -431,7 +435,7 @@ void dw_front_pages_check(struct dw_front *f)
     for (uint32_t i = 0; i < DW_VIEWERS_MAX; i++) {
         struct dw_page *p = &f->page[i];
         if (p->wsi && p->session &&
-            (!dw_front_member(f, p->member) ||
+            (!dw_front_member(f, p->member) || dw_front_is_guest(f, p->member) ||
              !dw_book_session_is_open(f->book, p->session, p->member)))
             close_page(p, DW_CLOSE_SIGNED_OUT, "signed out");
     }

@@ -6,13 +6,6 @@
 #include "hub/front/api.h"
 #include "os/os.h"
 
-static const char *const roles[DW_MEMBER_COUNT] = {"none", "owner", "occupant"};
-
-static const char *role_word(uint8_t role)
-{
-    return roles[role < DW_MEMBER_COUNT ? role : DW_MEMBER_NONE];
-}
-
 static json_t *challenge_json(const struct dw_front *f, const struct dw_ipc_people_answer *a)
 {
     return json_pack("{s:o, s:s}", "challenge", dw_front_base64(a->challenge, 32), "rp_id",
@@ -45,14 +38,18 @@ static bool read_challenge(struct dw_front_call *c, struct dw_ipc_people_ask *m)
     return false;
 }
 
-static bool read_assertion(struct dw_front_call *c, struct dw_ipc_people_ask *m)
+bool dw_front_assertion(struct dw_front_call *c, struct dw_ipc_people_ask *m)
 {
-    return read_challenge(c, m) &&
-           dw_front_bytes(c, "id", m->credential, sizeof(m->credential), &m->credential_len) &&
+    return dw_front_bytes(c, "id", m->credential, sizeof(m->credential), &m->credential_len) &&
            dw_front_bytes(c, "client_data", m->client_data, sizeof(m->client_data),
                           &m->client_data_len) &&
            dw_front_bytes(c, "auth_data", m->auth, sizeof(m->auth), &m->auth_len) &&
            dw_front_bytes(c, "signature", m->signature, sizeof(m->signature), &m->signature_len);
+}
+
+static bool read_assertion(struct dw_front_call *c, struct dw_ipc_people_ask *m)
+{
+    return read_challenge(c, m) && dw_front_assertion(c, m);
 }
 
 /* ---- sign in ---- */
@@ -87,7 +84,7 @@ static void looked(struct dw_front_call *c, const struct dw_ipc_people_answer *a
 {
     dw_front_answer(c, 200,
                     json_pack("{s:o, s:s, s:o, s:b, s:o}", "name", dw_say_name(a->name), "role",
-                              role_word(a->role), "until", dw_time_json(a->until_utc_ms),
+                              dw_front_role_word(a->role), "until", dw_time_json(a->until_utc_ms),
                               "is_first", a->is_first, "home", dw_say_name(c->front->params.home)));
 }
 
@@ -104,7 +101,7 @@ static void join_began(struct dw_front_call *c, const struct dw_ipc_people_answe
     if (j) {
         json_object_set_new(j, "user", dw_front_base64(a->user, sizeof(a->user)));
         json_object_set_new(j, "name", dw_say_name(a->name));
-        json_object_set_new(j, "role", json_string(role_word(a->role)));
+        json_object_set_new(j, "role", json_string(dw_front_role_word(a->role)));
     }
     dw_front_answer(c, 200, j);
 }
@@ -190,9 +187,37 @@ static uint32_t passkeys_of(const struct dw_front *f, uint32_t member)
     return n;
 }
 
+static const struct dw_ipc_credential *passkey_of(const struct dw_front *f, uint32_t member)
+{
+    for (uint32_t i = 0; i < DW_CREDENTIALS_MAX; i++) {
+        const struct dw_ipc_credential *k = &f->people.credential[i];
+        if (k->member == member && k->id_len <= sizeof(k->id))
+            return k;
+    }
+    return NULL;
+}
+
+/* The hub's key, so that the page can check what the hub signs; and the one passkey. */
+static void answer_guest(struct dw_front_call *c)
+{
+    struct dw_front *f = c->front;
+    const struct dw_ipc_credential *k = passkey_of(f, c->member->id);
+    const struct dw_front_guest *x = dw_front_guest_of(f, c->member->id);
+    dw_front_answer(c, 200,
+                    json_pack("{s:o, s:s, s:o, s:s, s:o, s:o}", "member",
+                              dw_front_member_json(f, c->member->id), "csrf", c->session.csrf,
+                              "home", dw_say_name(f->params.home), "rp_id", f->rp_id, "credential",
+                              k ? dw_front_base64(k->id, k->id_len) : json_null(), "hub_pub",
+                              x ? dw_front_base64(x->said.hub_pub, 32) : json_null()));
+}
+
 void dw_api_me(struct dw_front_call *c)
 {
     struct dw_front *f = c->front;
+    if (c->member->role == DW_MEMBER_GUEST) {
+        answer_guest(c);
+        return;
+    }
     bool needs = c->member->role == DW_MEMBER_OWNER && passkeys_of(f, c->member->id) < 2;
     dw_front_answer(c, 200,
                     json_pack("{s:o, s:s, s:o, s:b, s:s, s:b, s:o}", "member",
@@ -227,9 +252,10 @@ static bool act_invite(struct dw_front_call *c, struct dw_ipc_people_ask *m)
     if (!dw_front_text(c, "role", role, sizeof(role)) ||
         !dw_front_text(c, "name", m->name, sizeof(m->name)))
         return false;
-    m->role = strcmp(role, "owner") == 0      ? DW_MEMBER_OWNER
-              : strcmp(role, "occupant") == 0 ? DW_MEMBER_OCCUPANT
-                                              : DW_MEMBER_NONE;
+    for (uint8_t i = DW_MEMBER_OWNER; i < DW_MEMBER_COUNT; i++) {
+        if (strcmp(role, dw_front_role_word(i)) == 0)
+            m->role = i;
+    }
     if (m->role != DW_MEMBER_NONE)
         return true;
     dw_front_refuse(c, DW_FRONT_PROBLEM_BAD_REQUEST);
@@ -306,8 +332,8 @@ static const struct {
     {"set_param", "act field value", DW_ACT_SET_PARAM, act_param},
     {"allow_agency", "act id", DW_ACT_ALLOW_AGENCY, act_agency},
     {"new_recovery", "act", DW_ACT_NEW_RECOVERY, NULL},
-    {"grant", "act agency kind windows days uses per_day dwell_ms mode ? passkey", DW_ACT_GRANT,
-     dw_api_act_grant},
+    {"grant", "act kind windows days uses per_day dwell_ms mode ? passkey agency guest",
+     DW_ACT_GRANT, dw_api_act_grant},
     {"camera_key", "act key", DW_ACT_CAMERA_KEY, act_key},
     {"lock_key", "act key", DW_ACT_LOCK_KEY, act_key},
 };
@@ -384,7 +410,7 @@ static json_t *agencies_json(const struct dw_front *f)
     json_t *list = json_array();
     for (uint32_t i = 0; i < f->job_count; i++) {
         const struct dw_ipc_job *job = &f->job[i];
-        bool is_told = false;
+        bool is_told = job->guest != 0; /* has no agency */
         for (uint32_t k = 0; k < i; k++)
             is_told = is_told || memcmp(f->job[k].agency, job->agency, 16) == 0;
         if (!is_told)
@@ -395,6 +421,17 @@ static json_t *agencies_json(const struct dw_front *f)
     return list;
 }
 
+static json_t *member_row(const struct dw_front *f, const struct dw_ipc_member *m)
+{
+    const struct dw_ipc_credential *k = passkey_of(f, m->id);
+    json_t *j =
+        json_pack("{s:I, s:o, s:s, s:o}", "id", (json_int_t)m->id, "name", dw_say_name(m->name),
+                  "role", dw_front_role_word(m->role), "since", dw_time_json(m->since_utc_ms));
+    if (j && m->role == DW_MEMBER_GUEST) /* what a grant to it names */
+        json_object_set_new(j, "key_thumb", k ? dw_say_hex(k->thumb, 32) : json_null());
+    return j;
+}
+
 void dw_api_people(struct dw_front_call *c)
 {
     const struct dw_front *f = c->front;
@@ -402,10 +439,7 @@ void dw_api_people(struct dw_front_call *c)
     for (uint32_t i = 0; i < DW_MEMBERS_MAX; i++) {
         const struct dw_ipc_member *m = &f->people.member[i];
         if (m->id)
-            json_array_append_new(members,
-                                  json_pack("{s:I, s:o, s:s, s:o}", "id", (json_int_t)m->id, "name",
-                                            dw_say_name(m->name), "role", role_word(m->role),
-                                            "since", dw_time_json(m->since_utc_ms)));
+            json_array_append_new(members, member_row(f, m));
     }
     for (uint32_t i = 0; i < DW_CREDENTIALS_MAX; i++) {
         const struct dw_ipc_credential *k = &f->people.credential[i];
@@ -419,10 +453,11 @@ void dw_api_people(struct dw_front_call *c)
     for (uint32_t i = 0; i < DW_INVITES_MAX; i++) {
         const struct dw_ipc_invite *v = &f->people.invite[i];
         if (v->number)
-            json_array_append_new(
-                invitations, json_pack("{s:I, s:o, s:s, s:o}", "number", (json_int_t)v->number,
-                                       "name", dw_say_name(v->name), "role", role_word(v->role),
-                                       "until", dw_time_json(v->until_utc_ms)));
+            json_array_append_new(invitations,
+                                  json_pack("{s:I, s:o, s:s, s:o}", "number", (json_int_t)v->number,
+                                            "name", dw_say_name(v->name), "role",
+                                            dw_front_role_word(v->role), "until",
+                                            dw_time_json(v->until_utc_ms)));
     }
     dw_front_answer(c, 200,
                     json_pack("{s:o, s:o, s:o, s:o, s:I, s:o}", "members", members, "passkeys",

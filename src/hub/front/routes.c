@@ -3,6 +3,8 @@
 #define OPEN      DW_ACCESS_OPEN
 #define MEMBER    DW_ACCESS_MEMBER
 #define OWNER     DW_ACCESS_OWNER
+#define GUEST     DW_ACCESS_GUEST
+#define ALL       DW_ACCESS_ALL
 #define ASSERTION "challenge id client_data auth_data signature"
 
 /* clang-format off */
@@ -14,9 +16,14 @@ const struct dw_front_route dw_front_routes[] = {
     {"POST", "/api/join/finish",        OPEN,   "challenge client_data attestation label ? name", dw_api_join_finish},
     {"POST", "/api/recover",            OPEN,   "code",    dw_api_recover},
     {"POST", "/api/recover/stop",       MEMBER, "",        dw_api_recover_stop},
-    {"GET",  "/api/me",                 MEMBER, NULL,      dw_api_me},
-    {"POST", "/api/signout",            MEMBER, "",        dw_api_signout},
-    {"POST", "/api/signout_everywhere", MEMBER, "",        dw_api_signout_everywhere},
+    {"GET",  "/api/me",                 ALL,    NULL,      dw_api_me},
+    {"POST", "/api/signout",            ALL,    "",        dw_api_signout},
+    {"POST", "/api/signout_everywhere", ALL,    "",        dw_api_signout_everywhere},
+    {"GET",  "/api/guest",              GUEST,  NULL,      dw_api_guest},
+    {"POST", "/api/guest/ask",          GUEST,  "nonce",   dw_api_guest_ask},
+    {"GET",  "/api/guest/visit",        GUEST,  NULL,      dw_api_guest_visit},
+    {"POST", "/api/guest/open",         GUEST,  "id client_data auth_data signature", dw_api_guest_open},
+    {"POST", "/api/guest/leave",        GUEST,  "",        dw_api_guest_leave},
     {"POST", "/api/acts/begin",         MEMBER, "*",       dw_api_acts_begin},
     {"POST", "/api/acts/finish",        MEMBER, ASSERTION, dw_api_acts_finish},
     {"GET",  "/api/people",             MEMBER, NULL,      dw_api_people},
