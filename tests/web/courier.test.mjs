@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { after, before } from "node:test";
-import { arrives, artefacts, axe, launch } from "../e2e/browser.mjs";
+import { arrives, artefacts, axe, launch, readable } from "../e2e/browser.mjs";
 import { film, wall } from "./courier_codes.mjs";
 import { Agency } from "../../sim/demo/authority.mjs";
 import { ALL_CHECKS, CourierKey, HubKey, Service, buildPages } from "./courier_rig.mjs";
@@ -69,13 +69,15 @@ async function phone(t, { job = {}, camera = false, more = {}, script = null, sw
 const title = (page, text) => page.getByRole("heading", { level: 1, name: text }).waitFor();
 const press = (page, name) => page.getByRole("button", { name }).click();
 
-/** Screenshots of a state at phone and desktop size; axe finds nothing; nothing scrolls sideways. */
+/** Screenshots of a state at phone and desktop size; axe finds nothing; nothing scrolls sideways, or cannot be read on a
+ *  small phone or in large letters. */
 async function keep(page, name, { desktop = true } = {}) {
   const size = page.viewportSize();
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, `${name}: scrolls sideways`);
   await page.screenshot({ path: join(artefacts, `courier-${name}-${size.width}.png`) });
   assert.deepEqual(await axe(page), [], name);
   if (!desktop) return;
+  await readable(page, name);
   await page.setViewportSize({ width: 1440, height: 900 });
   await page.screenshot({ path: join(artefacts, `courier-${name}-1440.png`) });
   await page.setViewportSize(size);

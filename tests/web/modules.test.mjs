@@ -238,6 +238,9 @@ test("words: every key that the code says exists, ages are to the second", async
   const { say, namesOf } = await load("shared/strings.ts");
   const { span, counter } = await load("shared/times.ts");
   assert.equal(say("picture.age", { age: "0.2 s" }), "0.2 s old");
+  // Each drill of the demo has words on the page: to be run there, or as one that the command line plays.
+  const { DRILLS } = await import("../../sim/demo/drills.mjs");
+  assert.deepEqual([...namesOf("drill", "name"), ...namesOf("rehearsal", "name")].sort(), Object.keys(DRILLS).sort());
   assert.equal(namesOf("drill", "name").length, 18);
   assert.deepEqual([0, 230, 9940, 12300, 61000, 3_700_000].map(span), ["0.0 s", "0.2 s", "9.9 s", "12 s", "1:01", "1:01:40"]);
   assert.equal(counter(4999), "0:04");

@@ -60,6 +60,8 @@ interface Ending {
   isBad: boolean;
 }
 
+const nameOf = (drill: string): string => t(has(`drill.${drill}.name`) ? `drill.${drill}.name` : "drill.other");
+
 /** "SECURED_WITH_GAP check; alarm after 2.1 s; door locked; nobody was told anything false" */
 export function endingOf(line: string): Ending | null {
   const m = /^([A-Z_]+)(?: ([a-z_]+))?; (.*)$/.exec(line);
@@ -85,6 +87,17 @@ function Bars({ runs }: { runs: Drill[] }): JSX.Element | null {
       <path class="lim" d={`M0 ${y(LIMIT_S).toFixed(1)}H254`} />
       <text class="limt" x="260" y={y(LIMIT_S) + 4}>{t("home.drill.limit", { n: LIMIT_S })}</text>
     </svg>
+  );
+}
+
+/** What the demo plays, too, and not beside deliveries that go on. */
+function Rehearsals(): JSX.Element {
+  return (
+    <section class="card sect stack" aria-labelledby="rehearsals-title">
+      <h2 id="rehearsals-title">{t("rehearsal.title")}</h2>
+      <p class="small dim wrap">{t("rehearsal.say", { command: "doorward demo --help" })}</p>
+      <ul class="lines">{namesOf("rehearsal", "name").map((n) => <li key={n}><span><b>{t(`rehearsal.${n}.name`)}</b><br /><span class="cap">{t(`rehearsal.${n}.say`)}</span></span></li>)}</ul>
+    </section>
   );
 }
 
@@ -116,7 +129,7 @@ export function DrillsPage({ house }: { house: House }): JSX.Element {
     <Page house={house} title={t("home.drills")} back={{ href: "#/house", text: t("home.nav.house") }}>
       <p class="lead dim">{t("drill.say")}</p>
       {can ? null : <p class="card card-body">{t("home.drill.cannot")}</p>}
-      {running ? <a class="card nudge is-watched" href="#/live"><Icon name="eye" /><span class="grow"><b>{t("home.drill.watch")}</b><br /><span class="small">{has(`drill.${running.name}.name`) ? t(`drill.${running.name}.name`) : running.name}</span></span><Icon name="next" flip /></a> : null}
+      {running ? <a class="card nudge is-watched" href="#/live"><Icon name="eye" /><span class="grow"><b>{t("home.drill.watch")}</b><br /><span class="small">{nameOf(running.name)}</span></span><Icon name="next" flip /></a> : null}
       <p class="vh" role="status">{running?.line ?? ""}</p>
       {names.length === 0 ? null : <ul class="card drill-list">
         {[...names].sort((a, b) => rank(a) - rank(b)).map((name) => {
@@ -142,6 +155,7 @@ export function DrillsPage({ house }: { house: House }): JSX.Element {
           );
         })}
       </ul>}
+      {can ? <Rehearsals /> : null}
     </Page>
   );
 }
