@@ -62,7 +62,7 @@ struct dw_service {
     char rp_id[256]; /* host of `origin`; "": nobody can sign in */
     uint8_t admin_hash[DW_HASH_BYTES];
     struct dw_sweep sweep;
-    struct dw_tries tries; /* of who shows signatures and invitations [I45]; main thread only */
+    struct dw_tries tries;   /* of who shows signatures and invitations [I45]; main thread only */
     _Atomic bool is_link_up; /* read by both threads */
 };
 
