@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "cases.h"
 #include "core/types.h"
 #include "crypto/signed.h"
 #include "lock_home.h"
@@ -839,7 +840,5 @@ int main(int argc, char **argv)
         CASE(a_third_connection_takes_the_place_of_a_stranger),
         CASE(ends_in_good_order),
     };
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return dw_cases_run(tests, DW_ARRAY_COUNT(tests), argc > 1 ? argv[1] : NULL);
 }

@@ -23,6 +23,7 @@
 #include <cmocka.h>
 
 #include "../media/wire.h"
+#include "cases.h"
 #include "core/types.h"
 #include "crypto/signed.h"
 #include "media/h264.h"
@@ -1117,7 +1118,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_clear_words_when_it_cannot_start),
         cmocka_unit_test(test_file_source),
     };
-    if (argc > 2)
-        cmocka_set_test_filter(argv[2]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return dw_cases_run(tests, DW_ARRAY_COUNT(tests), argc > 2 ? argv[2] : NULL);
 }

@@ -1,4 +1,5 @@
 /* hostile [--seed N] [--sequences N] [--attacker NAME] [--index N] [--processes N] [--list]
+ *         [--nice]
  *
  * Attackers against the real guard. A sequence begins at one of the stages of a home (world.h), is
  * one to twelve moves of one attacker and of honest people, each move drawn and made by chance of
@@ -305,6 +306,10 @@ int main(int argc, char **argv)
             i++;
         } else if (strcmp(argv[i], "--cover") == 0) {
             wants_cover = true;
+        } else if (strcmp(argv[i], "--nice") == 0) {
+            errno = 0;
+            if (nice(19) < 0 && errno != 0)
+                return 1;
         } else if (strcmp(argv[i], "--quiet") == 0) {
             is_quiet = true;
         } else if (strcmp(argv[i], "--list") == 0) {

@@ -239,6 +239,35 @@ void __wrap_dw_leaves_close(struct dw_leaves *l)
     (void)l;
 }
 
+/* Nobody reads the record here, so its events need no signature: a third of all that are made. */
+static bool is_event;
+
+dw_err __real_dw_signed_make(const struct dw_secret *secret, enum dw_context c,
+                             struct dw_view payload, struct dw_buf *out);
+dw_err __wrap_dw_signed_make(const struct dw_secret *secret, enum dw_context c,
+                             struct dw_view payload, struct dw_buf *out);
+dw_err __wrap_dw_signed_make(const struct dw_secret *secret, enum dw_context c,
+                             struct dw_view payload, struct dw_buf *out)
+{
+    is_event = is_writer && c == DW_CONTEXT_EVENT;
+    dw_err e = __real_dw_signed_make(secret, c, payload, out);
+    is_event = false;
+    return e;
+}
+
+void __real_dw_sign(const struct dw_secret *secret, struct dw_view message,
+                    uint8_t ret_sig[DW_SIG_BYTES]);
+void __wrap_dw_sign(const struct dw_secret *secret, struct dw_view message,
+                    uint8_t ret_sig[DW_SIG_BYTES]);
+void __wrap_dw_sign(const struct dw_secret *secret, struct dw_view message,
+                    uint8_t ret_sig[DW_SIG_BYTES])
+{
+    if (is_event)
+        memset(ret_sig, 0, DW_SIG_BYTES);
+    else
+        __real_dw_sign(secret, message, ret_sig);
+}
+
 /* ---- what the guard says, and why it refuses ---- */
 
 static void count_code(const char *event, const char *code)

@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "cases.h"
 #include "hub/camera/folder.h"
 #include "os/os.h"
 #include "rig.h"
@@ -950,7 +951,5 @@ int main(int argc, char **argv)
     }
     (void)signal(SIGPIPE, SIG_IGN);
     program = argv[1];
-    if (argc > 2)
-        cmocka_set_test_filter(argv[2]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return dw_cases_run(tests, DW_ARRAY_COUNT(tests), argc > 2 ? argv[2] : NULL);
 }
