@@ -1,40 +1,19 @@
 // What the household wishes of a delivery, from its own hub to the agency's and the courier's eyes: the real guard,
 // broker and service. No camera and no lock: no door is asked about.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import os from "node:os";
-import path from "node:path";
 import { after, before, test } from "node:test";
-import { makeKey } from "../../sim/demo/keys.mjs";
 import { freePort, until } from "../../sim/demo/procs.mjs";
-import { Street, civilNow } from "../../sim/demo/street.mjs";
+import { civilNow } from "../../sim/demo/street.mjs";
+import { Quiet } from "./quiet.mjs";
 
-const NOBODY = async () => ({ port: await freePort(), clear() {}, close() {} });
-
-class Quiet extends Street {
-    async startCamera() {
-        makeKey(this.at("camera.key"));
-        this.cameraAir = await NOBODY();
-    }
-    async startLock() {
-        makeKey(this.at("lock.key"));
-        this.lockAir = await NOBODY();
-    }
-    isReady() { return true; }
-}
-
-const folder = mkdtempSync(path.join(process.env.TMPDIR ?? os.tmpdir(), "dw-wishes-"));
-const street = new Quiet({ build: process.env.DW_BUILD, folder });
+const street = new Quiet("wishes");
 const wish = (word, more) => street.member.post("/api/wish", { wish: word, ...more });
 const job = (id, api = street.agency) => api.get(`/v1/jobs/${id}`);
 const arrives = (what, id, fits, api) => until(what, async () => { const j = await job(id, api); return fits(j) && j; }, 10000, 20);
 const shown = async (id) => (await street.member.get("/api/jobs")).jobs.find((j) => j.id === id);
 
 before(() => street.start());
-after(async () => {
-    await street.stop();
-    rmSync(folder, { recursive: true, force: true });
-});
+after(() => street.stop());
 
 test("a delivery is declined, and accepted again", async () => {
     const { id } = await street.newJob(street.courier);
