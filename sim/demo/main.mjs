@@ -15,7 +15,7 @@ import { playVisit } from "./visit.mjs";
 
 const HELP = `doorward demo [--once] [--json] [--drill NAME [--before]] [--lock reference|yale|kwikset]
               [--camera k2|rtsp] [--port N] [--keep FOLDER] [--verbose]
-              [--lan [--name HOST] [--bind ADDRESS]] [--2017]
+              [--lan [--name HOST] [--bind ADDRESS]] [--2017] [--pace N]
 
 Starts a whole simulated street on this machine and plays deliveries until you stop it (Ctrl-C).
   --once      one delivery, then stop          --json    its result as one JSON object on the last line
@@ -24,6 +24,7 @@ Starts a whole simulated street on this machine and plays deliveries until you s
               which (default: this machine's, as HOST.local), --bind at which address
   --drill     rehearse an attack or a mishap   --before  the attack begins before the scan
   --port      of the watch page (default 8080 when it is free)
+  --pace      how many times as long as need be people take (default: as eyes can follow; --once 1)
   --keep      keep records and logs in FOLDER
 
 Drills:
@@ -35,7 +36,7 @@ const options = {
     lock: { type: "string", default: "reference" }, camera: { type: "string", default: "k2" },
     port: { type: "string" }, keep: { type: "string" }, verbose: { type: "boolean" }, help: { type: "boolean" },
     build: { type: "string" }, 2017: { type: "boolean" },
-    lan: { type: "boolean" }, name: { type: "string" }, bind: { type: "string" },
+    pace: { type: "string" }, lan: { type: "boolean" }, name: { type: "string" }, bind: { type: "string" },
 };
 
 function wrong(text) {
@@ -61,6 +62,8 @@ if (!["reference", "yale", "kwikset"].includes(o.lock))
 if (!["k2", "rtsp"].includes(o.camera))
     wrong("--camera is k2 or rtsp");
 
+if (o.pace && !(Number(o.pace) >= 1 && Number(o.pace) <= 10))
+    wrong("--pace is a number from 1 to 10");
 if (o[2017] && (o.once || o.drill || o.lock !== "reference" || o.camera !== "k2"))
     wrong("--2017 plays its own attack on its own two homes; it takes --port, --keep and --verbose only");
 
@@ -119,7 +122,9 @@ const WORDS = {
 };
 // Where deliveries go on and on, drills must not take minutes, and a person has to follow with the eyes.
 const SHORT = { t_unheard_ms: 6000, t_dwell_ms: 16000, t_release_ms: 10000 };
-const PACE = 2.5;
+// A hub that has just started waits for what a screen of the one before may still show; here there was none.
+const SHORT_ONCE = o.drill && !DRILLS[o.drill].isHostile ? { t_show_ms: 1000 } : {};
+const pace = Number(o.pace ?? (o.once ? 1 : o[2017] ? 1.5 : 2.5));
 const onStory = (m) => {
     const text = m.past ? null : WORDS[m.kind]?.(m);
     if (text)
@@ -144,8 +149,8 @@ async function toTheNetwork() {
     return { port, servicePort: inner, lan: { home: site(plan.home, port), service: site(plan.service, gate.port),
         front: { "front.listen": `${plan.address}:${port}`, "front.tls_cert": certs.files.cert, "front.tls_key": certs.files.key } } };
 }
-const street = new Street({ build, folder, params: o.once ? drill.needs : SHORT, pace: o.once ? 1 : PACE, lock: o.lock, camera: o.camera, verbose: o.verbose,
-    ...(o[2017] ? { params: undefined, lockSettings: DUEL_LOCK, pace: 1.5 } : {}),
+const street = new Street({ build, folder, params: o.once ? { ...SHORT_ONCE, ...drill.needs } : SHORT, pace, lock: o.lock, camera: o.camera, verbose: o.verbose,
+    ...(o[2017] ? { params: undefined, lockSettings: DUEL_LOCK } : {}),
     ...(plan ? await toTheNetwork() : { port: o.port ? Number(o.port) : (o.once ? undefined : await freeOr(8080)),
         servicePort: o.once || o.port ? undefined : await freeOr(8400) }), progress: (t) => line(`start   ${t}`) });
 

@@ -1,5 +1,7 @@
 // Starting and ending processes by their own id, and waiting for files and ports instead of sleeping.
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { createSocket } from "node:dgram";
 import { createWriteStream, existsSync, readFileSync, watch } from "node:fs";
 import net from "node:net";
 import path from "node:path";
@@ -18,12 +20,26 @@ export async function until(what, test, ms = 15000, step = 20) {
     }
 }
 
+const listens = (socket, begin) => new Promise((r) => {
+    socket.once("error", () => r(false));
+    socket.once("listening", () => r(true));
+    begin();
+});
+
+// A port for somebody who is told its number before taking it. The system gives none of these by itself, and of several
+// streets side by side one alone has the datagram port of the same number, which it keeps to its end.
 export async function freePort() {
-    const s = net.createServer();
-    await new Promise((r) => s.listen(0, "127.0.0.1", r));
-    const { port } = s.address();
-    await new Promise((r) => s.close(r));
-    return port;
+    for (let tries = 0; tries < 1000; tries++) {
+        const port = 20000 + randomInt(12000), claim = createSocket("udp4"), s = net.createServer();
+        if (await listens(claim, () => claim.bind(port, "127.0.0.1"))) {
+            claim.unref();
+            if (await listens(s, () => s.listen(port, "127.0.0.1"))) {
+                await new Promise((r) => s.close(r));
+                return port;
+            }
+        }
+    }
+    throw new Error("no port is free");
 }
 
 export async function portFrom(file, ms = 15000) {

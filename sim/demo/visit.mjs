@@ -1,5 +1,5 @@
 // One delivery, honest or with a drill, from the order to the receipt.
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { Courier, isOver } from "./courier.mjs";
 import { DRILLS } from "./drills.mjs";
@@ -109,8 +109,8 @@ export async function playVisit(street, options = {}) {
     await until("the visit to be over at the hub", () =>
         CALM.includes(street.watch.state?.visit_state) || ["none", "watch"].includes(street.watch.state?.visit_state),
         15000).catch(() => {});
-    // The segments of the tail are named in the story a moment after the end.
-    await sleep(1500);
+    const folder = recordingOf(street, d.courier.visit.id);
+    await until("the story to name every segment of the recording", () => !folder || isWhole(folder, storySince()), 5000).catch(() => {});
     street.watch.off("story", onStory);
     street.watch.off("state", onState);
 
@@ -118,7 +118,6 @@ export async function playVisit(street, options = {}) {
     const heard = storySince();
     const when = (kind, word) => heard.find((m) => m.kind === kind && (!word || m.word === word))?.heard;
     const ms = (a, b) => (a !== undefined && b !== undefined && b >= a ? Math.round(b - a) : null);
-    const folder = recordingOf(street, c.visit.id);
     const alarm = drill.alarm ? alarms.find((a) => a.alarm === drill.alarm) : null;
     return {
         outcome: first.outcome === "REFUSED" || first.state === "refused" ? "REFUSED" : first.outcome,
@@ -139,7 +138,7 @@ export async function playVisit(street, options = {}) {
         },
         frames: {
             verified: street.watch.state?.frames ?? 0,
-            recorded: heard.filter((m) => m.kind === "segment").reduce((n, m) => n + m.ms, 0),
+            recorded: framesIn(heard),
         },
         alarms: [...new Set(alarms.slice(firstAlarm).map((a) => a.alarm))],
         recording: folder,
@@ -196,6 +195,13 @@ async function honest(street, courier, job, barcode) {
     await courier.closeDoor();
     await courier.follow(isOver);
     courier.walkAway();
+}
+
+const framesIn = (story) => story.filter((m) => m.kind === "segment").reduce((n, m) => n + m.ms, 0);
+
+function isWhole(folder, story) {
+    const file = path.join(folder, "visit.json");
+    return existsSync(file) && JSON.parse(readFileSync(file, "utf8")).frames === framesIn(story);
 }
 
 function recordingOf(street, visitId) {

@@ -21,8 +21,9 @@ export class Demo {
         const d = new Demo();
         // Not the addresses that a person gets: another test's demo may be about to take them.
         const port = args.includes("--lan") || args.includes("--2017") ? [] : ["--port", String(await freePort())];
+        const pace = args.includes("--2017") ? [] : ["--pace", "1.5"]; // nobody has to follow it with the eyes
         d.folder = mkdtempSync(path.join(os.tmpdir(), "doorward-street-"));
-        d.child = spawn(path.join(build, "doorward"), ["demo", "--keep", d.folder, ...port, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+        d.child = spawn(path.join(build, "doorward"), ["demo", "--keep", d.folder, ...pace, ...port, ...args], { stdio: ["ignore", "pipe", "pipe"] });
         d.ended = new Promise((r) => d.child.once("exit", (code, signal) => r(code ?? signal)));
         let rest = "";
         d.child.stderr.on("data", (b) => {

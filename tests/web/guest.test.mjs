@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import test from "node:test";
-import { axe } from "../e2e/browser.mjs";
+import { arrives, axe } from "../e2e/browser.mjs";
 import { HubKey, hold } from "./courier_rig.mjs";
 import { GuestHome } from "./guest_rig.mjs";
 import { DESKTOP, PHONE, heading, household, keep as picture, open, overflow, passkey } from "./household_page.mjs";
@@ -520,8 +520,7 @@ test("who lives here is sent home; whose session is over signs in", async (t) =>
   const { home, page } = await phone(t);
   await title(page, /has to give you a key/);
   home.isSignedIn = false;
-  await page.reload().catch(() => undefined);
-  await page.waitForURL(/\/signin$/);
+  await arrives(page, /\/signin$/, () => page.reload());
   await title(page, "Sign in");
   home.isSignedIn = true;
   await press(page, "Sign in with your passkey");
