@@ -325,7 +325,7 @@ static void test_grant_is_live_and_has_uses_left(void **state)
     for (int i = 0; i < 11; i++) {
         *gr = kept;
         h->g->is_link_up = true;
-        h->g->jobs[3].is_accepted = false;
+        h->g->jobs[3].accepted = 0;
         bool passes = false;
         switch (i) {
         case 0: gr->state = DW_GRANT_STATE_WAITING; break;
@@ -340,7 +340,8 @@ static void test_grant_is_live_and_has_uses_left(void **state)
         case 9: gr->said.mode = DW_GRANT_ASK; break;
         case 10:
             gr->said.mode = DW_GRANT_ASK;
-            h->g->jobs[3].is_accepted = passes = true;
+            h->g->jobs[3].accepted = judge_visit_mark(&h->g->jobs[3].job);
+            passes = true;
             break;
         default: fail();
         }

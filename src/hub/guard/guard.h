@@ -288,7 +288,7 @@ struct house {
     bool has_told_live, is_live;
     /* what takes effect when it is durable */
     uint8_t deciding; /* enum dw_wish_kind; 0: none */
-    uint64_t decision;
+    uint64_t decision, accepting;
     uint8_t id[16];
     char place[DW_NAME_MAX];
     bool is_setting;
@@ -305,7 +305,7 @@ struct job_slot {
     bool is_recall_unsaved; /* the database would not take it yet */
     uint8_t openings_used;
     uint32_t consumed; /* bit n: parcel n */
-    bool is_accepted;  /* by the household; wanted where a grant asks each time */
+    uint64_t accepted; /* judge_visit_mark of what the household said yes to; 0: it did not */
     uint8_t news;      /* enum dw_job_news that alert has not heard yet */
     bool is_alerted;   /* alert has heard of it, and hears what becomes of it */
     bool is_reminded;  /* that it comes soon has been told, or that it comes at all just now */
@@ -619,6 +619,8 @@ bool judge_is_guests(const struct guard *g, const struct job_slot *s);
 bool judge_needs_yes(const struct guard *g, const struct job_slot *s);
 /* DW_GRANT_MODE_COUNT: its grant is over, or not there. */
 enum dw_grant_mode judge_mode(const struct guard *g, const struct job_slot *s);
+/* Who comes, when and for what: a yes is to that, and not to what an agency makes of it later. */
+uint64_t judge_visit_mark(const struct dw_job *j);
 /* When its window begins at home, in UTC; 0: not known. */
 int64_t judge_begin_ms(const struct dw_job *j);
 /* Today at home, if the whole clock interval is in it. */

@@ -248,19 +248,22 @@ static void load_decision(void *ctx, struct dw_view bytes, struct dw_view unused
     struct guard *g = ctx;
     uint8_t id[16];
     char place[DW_NAME_MAX] = "";
-    bool is_declined = false, is_accepted = false;
+    bool is_declined = false, was_accepted = false;
+    uint64_t accepted = 0;
     uint32_t items = 0;
     uint64_t version;
     struct dw_rd r;
     (void)unused, (void)unused2;
     dw_rd_init(&r, bytes);
-    dw_rd_array_upto(&r, 4, 5, &items); /* the last came later */
+    dw_rd_array_upto(&r, 4, 6, &items); /* the last two came later */
     dw_rd_uint(&r, FACT_VERSION, &version);
     dw_rd_bytes(&r, id, sizeof id);
     dw_rd_bool(&r, &is_declined);
     dw_rd_text_into(&r, sizeof place, place);
     if (items > 4)
-        dw_rd_bool(&r, &is_accepted);
+        dw_rd_bool(&r, &was_accepted);
+    if (items > 5)
+        dw_rd_uint(&r, UINT64_MAX, &accepted);
     if (dw_failed(dw_rd_end(&r))) {
         dw_log("error", "wish", "stored=unreadable");
         return;
@@ -270,7 +273,7 @@ static void load_decision(void *ctx, struct dw_view bytes, struct dw_view unused
         return;
     s->decision = (uint64_t)number;
     s->is_declined = is_declined;
-    s->is_accepted = is_accepted;
+    s->accepted = accepted; /* a yes of before says not to what */
     memcpy(s->place, place, sizeof s->place);
     house_job_changed(g, s);
 }
@@ -309,7 +312,7 @@ static void decide(struct guard *g)
         if (o->deciding != DW_WISH_PLACE)
             s->is_declined = o->deciding == DW_WISH_DECLINE;
         if (o->deciding != DW_WISH_PLACE)
-            s->is_accepted = o->deciding == DW_WISH_ACCEPT;
+            s->accepted = o->accepting;
         else
             memcpy(s->place, o->place, sizeof s->place);
         s->decision = o->decision;
@@ -390,12 +393,16 @@ static enum dw_people_no wish_about_job(struct guard *g, struct dw_wish *m, stru
     else
         memcpy(place, s->place, sizeof place);
     dw_wr_init(&w, &b);
-    dw_wr_array(&w, 5);
+    uint64_t accepted = m->kind == DW_WISH_ACCEPT  ? judge_visit_mark(&s->job)
+                        : m->kind == DW_WISH_PLACE ? s->accepted
+                                                   : 0;
+    dw_wr_array(&w, 6);
     dw_wr_uint(&w, FACT_VERSION);
     dw_wr_bytes(&w, m->id, sizeof m->id);
     dw_wr_bool(&w, is_declined);
     dw_wr_text_from(&w, sizeof place, place);
-    dw_wr_bool(&w, m->kind == DW_WISH_ACCEPT || (m->kind == DW_WISH_PLACE && s->is_accepted));
+    dw_wr_bool(&w, accepted != 0);
+    dw_wr_uint(&w, accepted);
     if (dw_failed(dw_wr_end(&w))) {
         g->people.book = g->people.before;
         return DW_PEOPLE_NO_NAME;
@@ -405,6 +412,7 @@ static enum dw_people_no wish_about_job(struct guard *g, struct dw_wish *m, stru
     facts[count++] = (struct store_fact){STORE_FACT_JOB, m->number, dw_view_of_buf(&b)};
     o->deciding = m->kind;
     o->decision = m->number;
+    o->accepting = accepted;
     memcpy(o->id, m->id, sizeof o->id);
     memcpy(o->place, place, sizeof o->place);
     enum dw_people_no no = wish(g, m, facts, count, member, a);

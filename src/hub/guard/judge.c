@@ -166,7 +166,25 @@ enum dw_grant_mode judge_mode(const struct guard *g, const struct job_slot *s)
 
 bool judge_needs_yes(const struct guard *g, const struct job_slot *s)
 {
-    return judge_mode(g, s) == DW_GRANT_ASK && !s->is_accepted;
+    return judge_mode(g, s) == DW_GRANT_ASK && s->accepted != judge_visit_mark(&s->job);
+}
+
+uint64_t judge_visit_mark(const struct dw_job *j)
+{
+    uint8_t said[16 + 4 + 2 + 2 + 1 + 1 + 1], hash[32];
+    const uint32_t numbers[] = {(uint32_t)j->window.day,
+                                (uint32_t)j->window.from_min << 16 | j->window.to_min};
+    memcpy(said, j->visitor, 16);
+    for (size_t i = 0; i < 8; i++)
+        said[16 + i] = (uint8_t)(numbers[i / 4] >> (24 - 8 * (i % 4)));
+    said[24] = j->kind;
+    said[25] = j->openings;
+    said[26] = j->parcel_count;
+    dw_sha256(dw_view_of(said, sizeof said), hash);
+    uint64_t mark = 1; /* never 0 */
+    for (size_t i = 0; i < 7; i++)
+        mark = mark << 8 | hash[i];
+    return mark;
 }
 
 int64_t judge_begin_ms(const struct dw_job *j)

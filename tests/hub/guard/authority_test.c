@@ -801,6 +801,47 @@ static void one_that_asks_each_time_waits_for_a_yes(void **state)
     assert_int_equal(sent.offer.check, DW_CHECK_NONE);
 }
 
+/* Who comes and when is what was said yes to: what an agency makes of the job later asks anew. */
+static void a_yes_is_to_this_visit(void **state)
+{
+    (void)state;
+    uint8_t id[16];
+    permit_by(DW_GRANT_ASK, id);
+    g.child[CHILD_ALERT].is_ready = true;
+    struct dw_job j = job_of(1, DW_VISIT_DROP);
+    give_as(&agency, id, &j);
+    assert_int_equal(wish_about(&j, DW_WISH_ACCEPT), DW_PEOPLE_NO_NONE);
+    j.revision++; /* other words for the same */
+    snprintf(j.notes, sizeof j.notes, "Ring twice");
+    give_as(&agency, id, &j);
+    visit(&j, 11);
+    assert_int_equal(sent.offer.check, DW_CHECK_NONE);
+    struct dw_ipc_people_ask place = {
+        .op = DW_PEOPLE_WISH, .wish = DW_WISH_PLACE, .member = first_owner()->member};
+    memcpy(place.id, j.job, 16);
+    snprintf(place.text, sizeof place.text, "garage");
+    assert_int_equal(tell_guard(&place), DW_PEOPLE_NO_NONE); /* another place is no other visit */
+    house_tidy(&g);
+    assert_int_equal(sent.job.needs_yes, 0);
+    struct dw_job later = j;
+    later.revision++;
+    later.window.from_min += 60;
+    give_as(&agency, id, &later);
+    house_tidy(&g);
+    assert_int_equal(sent.job.needs_yes, 1);
+    assert_int_equal(sent.alert_news.news, DW_JOB_NEWS_ASKS);
+    again(); /* and after a restart, too */
+    visit(&later, 12);
+    assert_int_equal(sent.offer.check, DW_CHECK_PERMISSION);
+    assert_int_equal(wish_about(&later, DW_WISH_ACCEPT), DW_PEOPLE_NO_NONE);
+    struct dw_job other = later;
+    other.revision++;
+    other.visitor[0]++; /* somebody else */
+    give_as(&agency, id, &other);
+    house_tidy(&g);
+    assert_int_equal(sent.job.needs_yes, 1);
+}
+
 static struct dw_job job_of_tomorrow(uint8_t id)
 {
     struct dw_job j = job_of(id, DW_VISIT_DROP); /* from 10:00 */
@@ -1160,6 +1201,7 @@ int main(void)
         CASE(a_job_that_moves_takes_no_use_along),
         CASE(a_job_that_changes_at_the_door_is_asked_about_anew),
         CASE(one_that_asks_each_time_waits_for_a_yes),
+        CASE(a_yes_is_to_this_visit),
         CASE(what_waits_for_a_yes_is_alerted_once),
         CASE(a_visit_with_a_veto_is_alerted_ahead_and_when_it_is_near),
         CASE(what_is_only_told_is_told_when_it_begins),
