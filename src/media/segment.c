@@ -27,6 +27,7 @@ struct dw_segment {
     uint32_t fragment, frames, init_bytes;
     uint64_t bytes;
     uint64_t begin_us, last_us, step_us;
+    int64_t next_ticks;      /* the muxer takes no two pictures of one tick (11 us) */
     uint64_t fragment_us;    /* time of the first waiting picture */
     uint32_t count;          /* waiting, the held one among them */
     uint64_t fragment_bytes; /* at most, of those */
@@ -264,7 +265,11 @@ dw_err dw_segment_add(struct dw_segment *s, struct dw_view annexb, uint64_t t_us
     if ((!s->count && !begin_fragment(s, t_us)) || av_new_packet(s->held, (int)annexb.len) != 0)
         return dw_fail(DW_E_NO_SPACE);
     memcpy(s->held->data, annexb.ptr, annexb.len);
-    s->held->pts = s->held->dts = ticks_of(t_us);
+    int64_t ticks = ticks_of(t_us);
+    if (!is_first && ticks < s->next_ticks)
+        ticks = s->next_ticks;
+    s->held->pts = s->held->dts = ticks;
+    s->next_ticks = ticks + 1;
     s->held->flags = is_key ? AV_PKT_FLAG_KEY : 0;
     if (is_first)
         s->begin_us = t_us;

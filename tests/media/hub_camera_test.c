@@ -712,6 +712,36 @@ static void times_are_those_that_were_given(void **state)
     (void)rig_shell(text, sizeof text, "rm -rf %s", folder);
 }
 
+/* A plain camera's pictures have the times at which they came: some all at once. */
+static void pictures_that_come_at_once_are_all_kept(void **state)
+{
+    (void)state;
+    char folder[128], path[160], text[64];
+    const char *tmp = getenv("TMPDIR");
+    (void)snprintf(folder, sizeof folder, "%s/dw-burst-XXXXXX", tmp ? tmp : "/tmp");
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/a.mp4", folder);
+    struct dw_au_info info;
+    assert_false(dw_failed(dw_au_inspect(rig_clip.unit[0], &info)));
+    struct dw_segment *s;
+    assert_false(dw_failed(dw_segment_new(path, info.sps, info.pps, 1, &s)));
+    uint64_t t_us = 1000000;
+    for (uint64_t i = 0; i < 60; i++) {
+        t_us += i % 10 ? i % 3 + 1 : 333333; /* ten within 20 us, which is two ticks */
+        assert_false(dw_failed(dw_segment_add(s, rig_clip.unit[i], t_us, i % 30 == 0)));
+        if (i == 33)
+            assert_false(dw_failed(dw_segment_flush(s)));
+    }
+    struct dw_segment_info whole, cut;
+    assert_false(dw_failed(dw_segment_finish(s, 0, &whole)));
+    assert_int_equal(whole.frames, 60);
+    assert_int_equal(packets_in(path), 60);
+    assert_false(dw_failed(dw_segment_salvage(path, &cut)));
+    assert_int_equal(cut.frames, 60);
+    assert_memory_equal(cut.hash, whole.hash, 32);
+    (void)rig_shell(text, sizeof text, "rm -rf %s", folder);
+}
+
 /* ---- disk ---- */
 
 static bool has_small_disk;
@@ -938,6 +968,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_teardown(killed_in_the_middle, clean),
         cmocka_unit_test(torn_files_are_cut_to_whole_fragments),
         cmocka_unit_test(times_are_those_that_were_given),
+        cmocka_unit_test(pictures_that_come_at_once_are_all_kept),
         cmocka_unit_test_teardown(too_little_room_is_said_and_survived, unmount_small_disk),
         cmocka_unit_test_teardown(a_disk_that_fills_during_a_visit, clean),
         cmocka_unit_test_teardown(old_visits_are_removed_young_ones_stay, clean),
