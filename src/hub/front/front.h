@@ -76,8 +76,7 @@ struct dw_page {
 struct dw_front_guest {
     struct dw_ipc_guest said; /* member 0: free */
     uint64_t news;            /* grows with each change */
-    uint32_t tries;           /* that its pages have left [I45] */
-    uint64_t tries_ms;
+    struct dw_try tries;      /* that its pages have left [I45] */
     struct {
         struct dw_front_call *call; /* NULL: free */
         uint64_t until_ms;

@@ -6,9 +6,9 @@
 #include "hub/front/api.h"
 #include "os/os.h"
 
-#define WAIT_MS_MAX  20000u
-#define TRIES        60u
-#define TRY_EVERY_MS 1000u
+#define WAIT_MS_MAX 20000u
+
+static const struct dw_try_rule tries_rule = {.cap = 60, .each_ms = 1000};
 
 static const char *const states[DW_GUEST_STATE_COUNT] = {"none", "can_ask", "waits_for_yes",
                                                          "not_now"};
@@ -161,7 +161,7 @@ void dw_front_on_guest(struct dw_front *f, const struct dw_ipc_guest *m)
         return;
     if (x->said.member != m->member) {
         end_waits(x);
-        *x = (struct dw_front_guest){0};
+        *x = (struct dw_front_guest){.tries = {.left = tries_rule.cap, .at_ms = dw_now().ms}};
     }
     x->said = *m;
     news(x);
@@ -247,14 +247,12 @@ static bool may_say(struct dw_front_call *c)
         dw_front_refuse(c, DW_FRONT_PROBLEM_BUSY);
         return false;
     }
-    uint64_t more = (dw_now().ms - x->tries_ms) / TRY_EVERY_MS;
-    x->tries_ms += more * TRY_EVERY_MS;
-    x->tries = more >= TRIES - x->tries ? TRIES : x->tries + (uint32_t)more;
-    if (x->tries == 0) {
+    dw_try_fill(&x->tries, &tries_rule, dw_now().ms);
+    if (x->tries.left == 0) {
         dw_front_refuse(c, DW_FRONT_PROBLEM_TOO_MANY);
         return false;
     }
-    x->tries--;
+    x->tries.left--;
     return true;
 }
 

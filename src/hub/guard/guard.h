@@ -28,6 +28,7 @@
 #include "crypto/webauthn.h"
 #include "hub/guard/store.h"
 #include "hub/ipc.h"
+#include "os/tries.h"
 #include "wire/lock.h"
 #include "wire/visit.h"
 #include "wire/wish.h"
@@ -262,10 +263,9 @@ struct authority {
 /* ---- who comes without an agency [docs/design/guests.md] ---- */
 
 struct guest {
-    uint32_t member; /* 0: free */
-    uint32_t credit; /* questions and slides that it has left [I45] */
-    uint64_t credit_ms;
-    struct shift shift; /* as the hub signed it at the newest question */
+    uint32_t member;     /* 0: free */
+    struct dw_try tries; /* questions and slides that it has left [I45] */
+    struct shift shift;  /* as the hub signed it at the newest question */
     uint64_t receipt_visit;
     uint16_t receipt_len;
     uint8_t receipt[600];

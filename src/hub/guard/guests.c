@@ -13,11 +13,10 @@
 
 #define DAY_MINUTES   1440u
 #define STAY_OPENINGS 8u
-/* [I45] Questions and slides of one guest: at once, and one more every so many ms. */
-#define GUEST_CREDIT   20u
-#define GUEST_EVERY_MS 6000u
 
 static const uint8_t nobody[16]; /* the agency of a guest's papers */
+/* [I45] Questions and slides of one guest. */
+static const struct dw_try_rule tries_rule = {.cap = 20, .each_ms = 6000};
 
 /* ---- lookups ---- */
 
@@ -38,7 +37,8 @@ static struct guest *find_or_make(struct guard *g, uint32_t member)
         if (people_is_guest(g, g->guests.guest[i].member))
             continue;
         x = &g->guests.guest[i];
-        *x = (struct guest){.member = member, .credit = GUEST_CREDIT, .credit_ms = dw_now().ms};
+        *x = (struct guest){.member = member,
+                            .tries = {.left = tries_rule.cap, .at_ms = dw_now().ms}};
     }
     return x;
 }
@@ -82,14 +82,12 @@ static void visitor_of(uint32_t member, uint8_t ret[16])
         ret[12 + i] = (uint8_t)(member >> (24 - 8 * i));
 }
 
-static bool take_credit(struct guest *x)
+static bool take_try(struct guest *x)
 {
-    uint64_t more = (dw_now().ms - x->credit_ms) / GUEST_EVERY_MS;
-    x->credit_ms += more * GUEST_EVERY_MS;
-    x->credit = more >= GUEST_CREDIT - x->credit ? GUEST_CREDIT : x->credit + (uint32_t)more;
-    if (x->credit == 0)
+    dw_try_fill(&x->tries, &tries_rule, dw_now().ms);
+    if (x->tries.left == 0)
         return false;
-    x->credit--;
+    x->tries.left--;
     return true;
 }
 
@@ -333,7 +331,7 @@ static enum dw_people_no on_ask(struct guard *g, struct guest *x, const uint8_t 
         *ret_visit = h->visit;
         return DW_PEOPLE_NO_NONE;
     }
-    if (!take_credit(x))
+    if (!take_try(x))
         return DW_PEOPLE_NO_TOO_MANY;
     bool is_further = h && g->door.state == DW_VISIT_BETWEEN && g->door.visit == h->handle;
     if (h && !h->is_ended && !is_further)
@@ -396,7 +394,7 @@ static enum dw_people_no on_stop(struct guard *g, struct guest *x,
         return DW_PEOPLE_NO_PASSKEY;
     if (!h || !h->has_hub_nonce || !write_stop(g, h, &stop, &e))
         return DW_PEOPLE_NO_CHALLENGE;
-    if (!take_credit(x))
+    if (!take_try(x))
         return DW_PEOPLE_NO_TOO_MANY;
     e.credential_len = m->credential_len;
     e.auth_len = m->auth_len;

@@ -508,6 +508,7 @@ static void changed(struct guard *g)
     devices_changed(g);
     people_tell(g);
     authority_tell(g);
+    guests_tidy(g);
 }
 
 static void drain(struct guard *g)
