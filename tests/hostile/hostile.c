@@ -7,6 +7,7 @@
  * the bolt [I1, I2]. A sequence that fails is made as short as it goes and printed; --seed and
  * --index play it again. Without --attacker the sequences are spread over all of them. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -279,6 +280,17 @@ static uint64_t number(const char *text)
     return n;
 }
 
+/* A test runs in a session of its own; where the kernel weighs sessions against each other, the
+ * nice value of one process in it says nothing. */
+static void give_way(void)
+{
+    int fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+    if (nice(19) == -1 || fd < 0 || write(fd, "19", 2) != 2)
+        fprintf(stderr, "hostile: does not give way to others as far as it could\n");
+    if (fd >= 0)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     bool wants_cover = false;
@@ -307,9 +319,7 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[i], "--cover") == 0) {
             wants_cover = true;
         } else if (strcmp(argv[i], "--nice") == 0) {
-            errno = 0;
-            if (nice(19) < 0 && errno != 0)
-                return 1;
+            give_way();
         } else if (strcmp(argv[i], "--quiet") == 0) {
             is_quiet = true;
         } else if (strcmp(argv[i], "--list") == 0) {
