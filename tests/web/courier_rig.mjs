@@ -50,15 +50,17 @@ export class HubKey {
 
 // ---- the courier's passkey ----
 
-/** Lets a page of Chromium hold a passkey: { id, pair (P-256), rpId, count }. */
-export async function hold(page, key) {
+/** Lets a page of Chromium hold passkeys: { id, pair (P-256), rpId, count }. */
+export async function hold(page, ...keys) {
   const cdp = await page.context().newCDPSession(page);
   await cdp.send("WebAuthn.enable");
   const { authenticatorId } = await cdp.send("WebAuthn.addVirtualAuthenticator", { options: { protocol: "ctap2", transport: "internal", hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true } });
-  await cdp.send("WebAuthn.addCredential", { authenticatorId, credential: {
-    credentialId: key.id.toString("base64"), isResidentCredential: true, rpId: key.rpId, userHandle: Buffer.from("courier").toString("base64"),
-    privateKey: key.pair.privateKey.export({ format: "der", type: "pkcs8" }).toString("base64"), signCount: key.count,
-  } });
+  for (const key of keys) {
+    await cdp.send("WebAuthn.addCredential", { authenticatorId, credential: {
+      credentialId: key.id.toString("base64"), isResidentCredential: true, rpId: key.rpId, userHandle: key.id.subarray(0, 16).toString("base64"),
+      privateKey: key.pair.privateKey.export({ format: "der", type: "pkcs8" }).toString("base64"), signCount: key.count,
+    } });
+  }
   return {
     /** Whether a person is there who shows finger or face. */
     person: (isUserVerified) => cdp.send("WebAuthn.setUserVerified", { authenticatorId, isUserVerified }),

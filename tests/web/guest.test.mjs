@@ -145,8 +145,11 @@ test("today, one day, once: what the form says is what is asked for", async (t) 
   await page.getByLabel("Until", { exact: true }).fill("12:00");
   let b = await asked();
   assert.deepEqual([b.windows, b.days, b.uses, b.per_day, b.mode], [[{ from: weekday * 1440 + 615, minutes: 105 }], 1, 1, 1, "notify"]);
-  await page.getByLabel("Until", { exact: true }).fill("10:00");
-  await page.getByText("A day must end after it begins.").waitFor();
+  await page.getByLabel("Until", { exact: true }).fill("02:00"); // of the next day
+  b = await asked();
+  assert.deepEqual([b.windows, b.days], [[{ from: weekday * 1440 + 615, minutes: 945 }], 2]);
+  await page.getByLabel("Until", { exact: true }).fill("10:15");
+  await page.getByText("A day must not end when it begins.").waitFor();
   const count = home.asksOf("/api/acts/begin").length;
   await button(page, "Read what you sign").click({ force: true });
   assert.equal(home.asksOf("/api/acts/begin").length, count, "nothing is written of times that are none");
@@ -161,7 +164,7 @@ test("today, one day, once: what the form says is what is asked for", async (t) 
   assert.deepEqual([b.windows, b.days, b.uses, b.per_day], [[{ from: ((weekday + 3) % 7) * 1440 + 615, minutes: 825 }], 4, 5, 3]);
   // A week later the window would come twice.
   await page.getByLabel("Day", { exact: true }).fill(day(7));
-  await page.locator(".problem").waitFor();
+  await page.locator(".problem").getByText("Later than that").waitFor();
 });
 
 test("a key that names another passkey than the guest's is not signed", async (t) => {
@@ -377,7 +380,7 @@ test("what answers in the house's place is not signed for", async (t) => {
   assert.equal(await askedPasskey(page), 0);
 });
 
-const CHECKS = ["bad_message", "no_permission", "no_such_job", "not_assigned", "too_early", "too_late", "clock", "other_visit", "ended_by_household", "lock_class", "lock_unreachable", "lock_relock", "door_not_closed", "bolt_not_thrown",
+const CHECKS = ["bad_message", "no_permission", "parcel_used", "no_such_job", "not_assigned", "too_early", "too_late", "clock", "other_visit", "ended_by_household", "lock_class", "lock_unreachable", "lock_relock", "door_not_closed", "bolt_not_thrown",
   "lock_battery", "unaccounted_opening", "camera_class", "camera_not_live", "camera_frozen", "camera_covered", "camera_tampered", "disk_full", "record", "proof", "too_slow", "hub_unreachable"];
 test("every refusal says why and what to do next", async (t) => {
   const { home, page } = await phone(t, { prepare: (h) => h.giveKey() });
@@ -419,18 +422,31 @@ test("refused within a stay: the door stays locked, and it may be asked again", 
   await press(page, "Try again");
   await title(page, "Checking 4 things");
   assert.equal(home.asked.length, 3);
+  home.tell({ state: "between", check: "parcel_used" });
+  await title(page, "Not opened");
+  await page.getByText("opens no more often in this visit").waitFor();
+  await page.getByText("The door is locked.").waitFor();
+  await keep(page, "used-up-within");
+  assert.equal(await button(page, "Try again").count(), 0);
+  await press(page, "I am leaving");
+  home.end("OK");
+  await title(page, "Locked");
 });
 
 test("the household's yes, another time, no key any more: each in its own words", async (t) => {
   const { home, page } = await phone(t, { prepare: (h) => h.giveKey({ mode: "ask" }) });
   await title(page, "You may come in");
   await page.getByText("The household is asked each time").waitFor();
-  home.refuses = { status: 409, code: "no_permission" };
-  home.guestState = "waits_for_yes";
+  // The house makes the visit, refuses it for want of a yes, and asks the household.
+  home.onAsk = () => {
+    home.guestState = "waits_for_yes";
+    home.refuse("no_permission");
+  };
   await press(page, "I'm at the door");
   await title(page, "The household is asked");
+  assert.equal(await page.getByText("no key that opens now").count(), 0);
   await keep(page, "yes");
-  home.refuses = null;
+  home.onAsk = () => undefined;
   home.guestState = "can_ask";
   await title(page, "You may come in");
 

@@ -63,13 +63,18 @@ export class GuestHome extends Home {
     this.asked.push(nonce);
     const isFurther = this.visit?.state === "between";
     this.visit = {
-      visit: isFurther ? this.visit.visit : hex(8), nonce, offer: null, manifest: null, hub_pub: b64(this.hub.pub), check: null, passed: [...FIRST_PASSED], failed_checks: [], state: "checking", alarms: [], receipt: null,
+      visit: isFurther ? this.visit.visit : hex(8), nonce, offer: null, manifest: null, hub_pub: b64(this.hub.pub), check: null, passed: [], failed_checks: [], state: "none", alarms: [], receipt: null,
       expires_ms: null, news: (this.visit?.news ?? 0) + 1, job: this.visit?.job ?? randomBytes(16), hubNonce: null,
     };
     this.visit.manifest = b64(this.manifest(this.visit));
-    this.tell({});
-    this.onAsk(this.visit);
-    return { visit: this.visit.visit };
+    // As the hub does it: the question is there before the door has heard of it.
+    const v = this.visit;
+    setTimeout(() => {
+      if (this.visit !== v || v.state !== "none") return;
+      this.tell({ passed: [...FIRST_PASSED], state: "checking" });
+      this.onAsk(v);
+    }, 40);
+    return { visit: v.visit };
   }
   /** `more`: parts of the job that are otherwise. */
   manifest(v, { hub = this.hub, ...more } = {}) {

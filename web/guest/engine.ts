@@ -35,7 +35,7 @@ const OF_PASSKEY = ["passkey", "user_verification", "origin", "stop", "proof"];
 class Changed extends Error {}
 
 /** Over, for this page: the hub has ended it, whatever came of it. */
-export const isOver = (v: Visit): boolean => v.receipt !== null || v.state === "refused" || v.state === "ended" || v.state === "watch" || v.state === "none";
+export const isOver = (v: Visit): boolean => v.receipt !== null || v.state === "refused" || v.state === "ended";
 
 export class Guest {
   readonly api = new Api();
@@ -141,6 +141,7 @@ export class Guest {
     }
   }
   private isToShow(v: Visit): boolean {
+    if (v.state === "none") return false; // of before the hub began anew
     return isOver(v) ? v.visit === this.kept.visit && v.visit !== this.kept.seen : true;
   }
   private hear(told: Told): void {
@@ -254,7 +255,7 @@ export class Guest {
 
   private isSettled(v: Visit): boolean {
     if (!isOver(v)) return false;
-    if (v.receipt === null) return true;
+    if (v.receipt === null) return v.state === "refused"; // else the hub's word comes after the end
     return this.proof.state === "bad" || this.proof.state === "foreign" || (this.proof.state === "verified" && this.proof.receipt.outcome !== "SECURED_UNCONFIRMED");
   }
 
@@ -267,6 +268,7 @@ export class Guest {
         const v = await this.persist(run, () => this.api.get<Visit>(`/api/guest/visit${query}`, { timeoutMs: POLL_LIMIT_MS, signal: this.abort.signal }));
         if (!v) return;
         known = v.news;
+        if (await this.isAskedOf(run, v)) return this.leave();
         this.take(v);
         await this.checkReceipt(v);
         if (run !== this.run || this.isSettled(v)) return;
@@ -275,6 +277,16 @@ export class Guest {
         return this.lose(e);
       }
     }
+  }
+
+  /** A key that asks each time: the first question is one to the household, not a refusal. */
+  private async isAskedOf(run: number, v: Visit): Promise<boolean> {
+    if (v.state !== "refused" || v.check !== "no_permission") return false;
+    const told = await this.persist(run, () => this.api.get<Told>("/api/guest", { signal: this.abort.signal }));
+    if (told) this.hear(told);
+    if (told?.state !== "waits_for_yes") return false;
+    this.keep({ seen: v.visit });
+    return true;
   }
 
   /** The house does not know the visit any more. Before the slide nothing has happened; after it nobody knows. */

@@ -57,8 +57,8 @@ export function Frame(p: { guest: Guest; step?: number; kind?: string; title: st
   );
 }
 
-export function Go(p: { onClick: () => void; icon?: string; children: ComponentChildren; isBusy?: boolean }): JSX.Element {
-  return <button class="btn btn-ink go" type="button" onClick={() => { if (!p.isBusy) p.onClick(); }} aria-disabled={p.isBusy ? "true" : undefined}>{p.icon ? <Icon name={p.icon} /> : null}<span>{p.children}</span></button>;
+export function Go(p: { onClick: () => void; icon?: string; children: ComponentChildren }): JSX.Element {
+  return <button class="btn btn-ink go" type="button" onClick={p.onClick}>{p.icon ? <Icon name={p.icon} /> : null}<span>{p.children}</span></button>;
 }
 export function Quiet(p: { onClick: () => void; children: ComponentChildren }): JSX.Element {
   return <button class="btn quiet" type="button" onClick={p.onClick}>{p.children}</button>;

@@ -15,7 +15,7 @@ import { nextOfAll } from "./when";
 
 const words = stopWords("guest");
 
-const YOU = ["no_permission", "no_such_job", "not_assigned", "wrong_home", "bad_message", "other_visit", "ended_by_household", "screening"];
+const YOU = ["no_permission", "parcel_used", "no_such_job", "not_assigned", "wrong_home", "bad_message", "other_visit", "ended_by_household", "screening"];
 const TIME = ["too_early", "too_late", "clock"];
 // What is checked, in the four things that a guest knows.
 const GROUPS: readonly Omit<CheckGroup, "label">[] = [
@@ -58,7 +58,7 @@ export function VisitView({ guest }: { guest: Guest }): JSX.Element {
   if (v === null) return <Checking guest={guest} visit={null} />;
   if (guest.trust.state === "bad" && v.state === "ready") return <Distrust guest={guest} why={guest.trust.why} />;
   if (refused !== null) return <Refused guest={guest} visit={v} code={refused || "bad_message"} />;
-  if (isEnded) return <Over guest={guest} visit={v} />;
+  if (isEnded) return <Over guest={guest} />;
   switch (v.state) {
     case "checking":
       return <Checking guest={guest} visit={v} />;
@@ -162,7 +162,7 @@ function Inside({ guest, visit }: { guest: Guest; visit: Visit }): JSX.Element {
 /** The house has sensed it locked, and the stay goes on: in again, or home. */
 function Between({ guest }: { guest: Guest }): JSX.Element {
   return (
-    <Frame guest={guest} step={4} title={t("guest.between.title")} end={<><Go icon="door" onClick={() => void guest.ask()} isBusy={guest.isLeaving}>{t("guest.again")}</Go><LeaveButton guest={guest} /></>}>
+    <Frame guest={guest} step={4} title={t("guest.between.title")} end={<>{guest.isLeaving ? null : <Go icon="door" onClick={() => void guest.ask()}>{t("guest.again")}</Go>}<LeaveButton guest={guest} /></>}>
       <div class="why"><Mark kind="secured" icon="lock" /><p class="sub">{t("guest.between.sub")}</p></div>
       <p class="sub">{t("guest.between.inside")}</p>
     </Frame>
@@ -217,18 +217,23 @@ function Times({ guest, receipt: r }: { guest: Guest; receipt: Receipt }): JSX.E
   return <dl class="facts">{rows.map(([k, v]) => <div key={k}><dt>{k}</dt><dd class="time">{v}</dd></div>)}</dl>;
 }
 
+/** The hub's signed word follows the end; later than this it is called missing (and still shown when it comes). */
+const RECEIPT_MS = 5000;
+
 /** Over. "Locked" is said only by the hub's signed statement that this phone has checked itself [I34]. */
-function Over({ guest }: { guest: Guest; visit: Visit }): JSX.Element {
+function Over({ guest }: { guest: Guest }): JSX.Element {
+  useTick();
   const p = guest.proof;
+  const isAwaited = p.state === "asking" || (p.state === "none" && Date.now() - guest.seenAt < RECEIPT_MS);
   const locked = p.state === "verified" && saysLocked(p.receipt);
   const name = p.state === "verified" ? (locked ? "locked" : p.receipt.outcome) : p.state;
   useEffect(() => {
     if (locked) feel("secured");
     else if (name === "NOT_SECURED") hush();
-    else if (p.state !== "asking" && p.state !== "none") feel("unknown");
-  }, [name]);
+    else if (!isAwaited) feel("unknown");
+  }, [name, isAwaited]);
   const end = <Go onClick={() => guest.leave()}>{t("guest.done")}</Go>;
-  if (p.state === "asking") return <Frame guest={guest} step={4} title={t("stop.done.checking")}><p class="sub">{t("stop.done.checking.sub")}</p><div class="plate"><Spinner size="large" /></div></Frame>;
+  if (isAwaited) return <Frame guest={guest} step={4} title={t("stop.done.checking")}><p class="sub">{t("stop.done.checking.sub")}</p><div class="plate"><Spinner size="large" /></div></Frame>;
   if (p.state !== "verified") {
     return (
       <Frame guest={guest} step={4} kind="done" title={t("stop.unheard.title")} end={end}>
@@ -287,11 +292,12 @@ export function Refused({ guest, visit, code }: { guest: Guest; visit: Visit | n
       step={1}
       kind="refused"
       title={t(isAgain ? "stop.refused.notyet" : "stop.refused.title")}
-      end={<>{isAgain || isWithin ? <Go onClick={() => void guest.ask()}>{t("stop.refused.again")}</Go> : null}{back}</>}
+      end={<>{isAgain ? <Go onClick={() => void guest.ask()}>{t("stop.refused.again")}</Go> : null}{back}</>}
     >
       <div class="why"><Mark kind="notice" icon={GROUPS.find((g) => g.codes.includes(code))?.icon ?? "door"} /><p class="sub" role="alert"><b>{t(`guest.refused.${key}`, { code })}</b></p></div>
       <p class="sub">{next ? t("guest.next", { when: nextText(next.next, now, next.grant.zone) }) : t(`guest.refused.${key}.next`, { code })}</p>
       <p class="small dim">{t(OWN.includes(code) ? "guest.refused.happens" : "guest.refused.notyou")}</p>
+      {isWithin ? <p class="sub"><Mark kind="secured" icon="lock" small /> {t("guest.between.title")}.</p> : null}
       {visit && isAgain ? <VisitTicks visit={visit} /> : null}
     </Frame>
   );

@@ -52,10 +52,16 @@ function timesOf(f: Form, now: number): { windows: WeekWindow[]; days: number } 
     return windows && { windows, days: f.days };
   }
   const date = f.when === "today" ? civilOf(now) : f.date;
-  const days = Math.round((noon(date) - noon(civilOf(now))) / DAY_MS) + 1;
-  const rows = rowsOf([weekdayOf(date)], f.from, f.to);
-  const windows = Number.isNaN(days) || days < 1 || days > AHEAD_DAYS ? null : windowsOf(rows);
-  return windows && { windows, days: rows.some((r) => r.on && isOvernight(r)) ? days + 1 : days }; // a night ends on the next day
+  const windows = windowsOf(rowsOf([weekdayOf(date)], f.from, f.to));
+  const days = Math.round((noon(date) - noon(civilOf(now))) / DAY_MS) + (isNight(f) ? 2 : 1); // a night ends on the next day
+  return windows === null || Number.isNaN(days) || days < 1 || days > AHEAD_DAYS ? null : { windows, days };
+}
+const isNight = (f: Form): boolean => isOvernight({ on: true, from: f.from, to: f.to });
+
+/** Why the form says no time. */
+function noTime(f: Form): string {
+  if (f.when === "weekly") return t(f.rows.some((r) => r.on) ? "home.form.order" : "home.form.noday");
+  return t(f.from === f.to || f.from === "" || f.to === "" ? "home.form.order" : "home.guest.day.hint");
 }
 
 function DayTimes({ form, now, set }: { form: Form; now: number; set: (more: Partial<Form>) => void }): JSX.Element {
@@ -72,6 +78,7 @@ function DayTimes({ form, now, set }: { form: Form; now: number; set: (more: Par
         <div class="field"><label for="guest-from">{t("home.guest.from")}</label><input id="guest-from" type="time" required value={form.from} onInput={(e) => set({ from: e.currentTarget.value })} /></div>
         <div class="field"><label for="guest-to">{t("home.guest.to")}</label><input id="guest-to" type="time" required value={form.to} onInput={(e) => set({ to: e.currentTarget.value })} /></div>
       </div>
+      {isNight(form) ? <p class="cap">{t("home.guest.night", { time: form.to })}</p> : null}
     </div>
   );
 }
@@ -104,7 +111,7 @@ function Chooser({ house, guest }: { house: House; guest: Member & { key_thumb: 
             <Group id="when" title={t("home.form.when")}>
               <div class="stack-s">{WHEN.map((w) => <Pick key={w} on={form.when === w} onClick={() => set({ when: w, isOnce: w !== "weekly" })} icon={w === "weekly" ? "clock" : "key"} title={t(`home.guest.when.${w}`)} say={t(`home.guest.when.${w}.say`)} />)}</div>
               {form.when === "weekly" ? <OwnDays rows={form.rows} onChange={(rows) => set({ rows })} /> : <DayTimes form={form} now={now} set={set} />}
-              {times === null ? <p class="problem" role="alert"><Icon name="info" /><span>{t(form.when === "weekly" && !form.rows.some((r) => r.on) ? "home.form.noday" : "home.form.order")}</span></p> : null}
+              {times === null ? <p class="problem" role="alert"><Icon name="info" /><span>{noTime(form)}</span></p> : null}
             </Group>
             {form.when === "weekly" ? <Until days={form.days} now={now} onChange={(days) => set({ days })} /> : null}
           </div>
