@@ -134,8 +134,8 @@ function Opening({ guest, visit }: { guest: Guest; visit: Visit }): JSX.Element 
 }
 
 function LeaveButton({ guest }: { guest: Guest }): JSX.Element {
-  if (guest.isLeaving) return <p class="sub" role="status">{t("guest.leaving")}</p>;
-  return <Quiet onClick={() => void guest.sayLeaving()}>{t("guest.leave")}</Quiet>;
+  if (guest.isLeaving) return <p class="sub" role="status">{t("stop.leaving")}</p>;
+  return <Quiet onClick={() => void guest.sayLeaving()}>{t("stop.leave")}</Quiet>;
 }
 
 function Inside({ guest, visit }: { guest: Guest; visit: Visit }): JSX.Element {
