@@ -101,17 +101,27 @@ test("a guest comes in on the household's own word", { timeout: 280000 }, async 
                 await time.fill("00:00");
         await owner.page.getByLabel("Times a day").selectOption("10");
         await owner.page.getByLabel("Times in all").selectOption("10");
+        await owner.page.getByRole("button", { name: /^Ask us each time/ }).click();
         await press(owner.page, "Read what you sign");
         await owner.page.getByRole("heading", { name: `${GUEST} may come in and stay` }).waitFor();
         await keep(owner, "read");
         await press(owner.page, "Sign with your passkey");
         await owner.page.getByText("The new key is in force").waitFor();
 
-        // In, with a live camera; the door locks behind.
+        // This key asks each time: at the door the household is asked, and somebody says yes.
         await title(guest.page, "You may come in");
         await keep(guest, "can");
         const can = await guest.page.screenshot();
         world.set("person", PERSON.outside);
+        await press(guest.page, "I'm at the door");
+        await title(guest.page, "The household is asked");
+        await keep(guest, "asked");
+        await owner.page.evaluate(() => { location.hash = "#/today"; });
+        await keep(owner, "asked");
+        await owner.page.getByRole("button", { name: new RegExp(`^Yes.*: ${GUEST}`) }).click();
+        await title(guest.page, "You may come in");
+
+        // In, with a live camera; the door locks behind.
         await toSlide(street, guest.page, "I'm at the door");
         await keep(guest, "ready");
         const ready = await guest.page.screenshot();
