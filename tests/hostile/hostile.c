@@ -49,6 +49,13 @@ static const struct {
      HAS_AGENCY_A | HAS_RELAY | HAS_BROKER | HAS_PHONE(PHONE_NONE)},
     {"service+agency", "the service and an agency that hosts with it",
      HAS_SERVICE | HAS_LOGINS | HAS_AGENCY_A | HAS_PHONE(PHONE_NONE) | HAS_PHONE(PHONE_A)},
+    {"guest", "session and passkey of a guest with a grant", HAS_GUEST(GUEST_GIL)},
+    {"guest-session", "a stolen session of that guest, and another guest's passkey",
+     HAS_GUEST_SESSION | HAS_GUEST(GUEST_HAL)},
+    {"service+guest", "the service, and a guest who does what it says",
+     HAS_SERVICE | HAS_LOGINS | HAS_GUEST(GUEST_GIL)},
+    {"agency+guest-session", "an agency with a phone of its own, and a guest's stolen session",
+     HAS_AGENCY_A | HAS_RELAY | HAS_PHONE(PHONE_NONE) | HAS_GUEST_SESSION},
 };
 #define ATTACKERS DW_ARRAY_COUNT(attackers)
 
@@ -170,6 +177,7 @@ static void add(struct counts *to, const struct counts *c)
     to->messages += c->messages;
     to->opened_honest += c->opened_honest;
     to->opened_owned += c->opened_owned;
+    to->opened_guests += c->opened_guests;
     to->chain_runs += c->chain_runs;
     to->failed += c->failed;
     for (size_t i = 0; i < DW_ARRAY_COUNT(c->moves); i++)
@@ -212,8 +220,9 @@ static void tell_counts(const struct counts *c, double seconds)
            (unsigned long long)c->sequences, (unsigned long long)c->messages, seconds, processes,
            (unsigned long long)seed);
     printf("opened: %llu by honest people, %llu by an attacker's own key inside its scope; never "
-           "otherwise\n",
-           (unsigned long long)c->opened_honest, (unsigned long long)c->opened_owned);
+           "otherwise; %llu of these to guests\n",
+           (unsigned long long)c->opened_honest, (unsigned long long)c->opened_owned,
+           (unsigned long long)c->opened_guests);
     printf("whole chains judged at the door: %llu\n", (unsigned long long)c->chain_runs);
     if (is_quiet || c->sequences == 0)
         return;
@@ -263,6 +272,10 @@ static int judge_cover(const struct counts *c)
     }
     if (c->opened_honest == 0 || c->opened_owned == 0) {
         printf("NEVER OPENED: %s\n", c->opened_honest ? "by an attacker in scope" : "honestly");
+        missing++;
+    }
+    if (c->opened_guests == 0) {
+        printf("NEVER OPENED: to a guest\n");
         missing++;
     }
     return missing;

@@ -21,6 +21,7 @@ void hostile_failed(const char *why)
  * somebody sent nonsense over their links is a fault that is noticed. */
 struct still {
     struct authority authority;
+    struct guests guests;
     struct job_slot jobs[JOBS_MAX];
     struct hello hellos[VISITS_MAX];
     struct book book;
@@ -35,6 +36,7 @@ static void look(struct still *s)
 {
     memset(s, 0, sizeof *s);
     s->authority = g.authority;
+    s->guests = g.guests;
     memcpy(s->jobs, g.jobs, sizeof s->jobs);
     memcpy(s->hellos, g.hellos, sizeof s->hellos);
     s->book = g.people.book;
@@ -145,7 +147,7 @@ static void every_object_in_every_other_place(void **state)
         &stranger, &agency_key[AGENCY_B]};
     struct rng r = {42};
     uint32_t tried = 0, good = 0;
-    static const enum stage stages[] = {STAGE_IDLE, STAGE_READY, STAGE_LOOKING};
+    static const enum stage stages[] = {STAGE_IDLE, STAGE_READY, STAGE_LOOKING, STAGE_GUEST_READY};
     for (size_t st = 0; st < DW_ARRAY_COUNT(stages); st++) {
         world_enter(stages[st]);
         look(&before);
@@ -182,6 +184,47 @@ static void every_object_in_every_other_place(void **state)
     assert_true(tried > 10000);
 }
 
+static size_t hubs_papers(struct item *ret, size_t cap)
+{
+    size_t n = 0;
+    for (uint32_t i = 0; i < world.item_count && n < cap; i++) {
+        const struct item *x = &world.item[i];
+        if (x->is_offer && (x->kind == DW_LINK_KIND_MANIFEST || x->kind == DW_LINK_KIND_SHIFT))
+            ret[n++] = *x;
+    }
+    return n;
+}
+
+/* The very manifest and shift that the hub has written for a guest: to the hub they are its own
+ * notes, and from outside nothing, in no place, not even in that of an agency's. */
+static void the_hubs_papers_are_taken_from_nobody(void **state)
+{
+    (void)state;
+    static const enum stage stages[] = {STAGE_GUEST_READY, STAGE_READY, STAGE_GUEST_BETWEEN,
+                                        STAGE_IDLE};
+    struct item papers[4];
+    uint32_t tried = 0;
+    world_enter(STAGE_GUEST_READY);
+    size_t count = hubs_papers(papers, DW_ARRAY_COUNT(papers));
+    assert_int_equal(count, 2); /* one of each; their bytes stay in the arena */
+    for (size_t st = 0; st < DW_ARRAY_COUNT(stages); st++) {
+        world_enter(stages[st]);
+        look(&before);
+        for (size_t i = 0; i < count; i++) {
+            struct dw_buf object = dw_buf_of(arena + papers[i].at, papers[i].len);
+            object.len = papers[i].len;
+            for (uint32_t p = 1; p < PLACE_COUNT; p++) {
+                present(p, &object);
+                tried++;
+                if (!is_still())
+                    fail_msg("the hub's paper of kind %u was taken in place %u at %s",
+                             papers[i].kind, p, stage_name(stages[st]));
+            }
+        }
+    }
+    printf("%u of the hub's papers in places\n", tried);
+}
+
 /* The home is not dead: each of the objects that it takes it takes in its own place. */
 static void in_their_own_place_they_are_taken(void **state)
 {
@@ -200,6 +243,10 @@ static void in_their_own_place_they_are_taken(void **state)
     give_bytes(stop->kind, arena + stop->at, stop->len);
     settle();
     assert_false(is_still());
+    assert_int_equal(heard.retracts, before.retracts + 1);
+    world_enter(STAGE_GUEST_READY); /* and the guest's proof, at the hub's own page */
+    look(&before);
+    assert_true(guest_slides(GUEST_GIL, true));
     assert_int_equal(heard.retracts, before.retracts + 1);
     world_enter(STAGE_IDLE);
     look(&before);
@@ -347,6 +394,10 @@ static void nothing_captured_opens_again(void **state)
     everything_captured_again("after a power cut");
     world_enter(STAGE_BETWEEN);
     everything_captured_again("between two openings of a stay");
+    world_enter(STAGE_GUEST_READY);
+    everything_captured_again("a guest is asked to slide");
+    world_enter(STAGE_GUEST_BETWEEN);
+    everything_captured_again("between two openings of a guest's");
     world_enter(STAGE_EVENING);
     everything_captured_again("in the evening");
     static const struct {
@@ -381,6 +432,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_object_in_every_other_place),
+        cmocka_unit_test(the_hubs_papers_are_taken_from_nobody),
         cmocka_unit_test(in_their_own_place_they_are_taken),
         cmocka_unit_test(a_passkeys_word_counts_for_one_thing),
         cmocka_unit_test(an_act_counts_for_itself),

@@ -10,7 +10,7 @@
 #define SHIFTS_KEPT 256u
 
 uint32_t powers;
-bool is_attacker_signing, opened_by_owned;
+bool is_attacker_signing, opened_by_owned, opened_to_guest;
 
 /* ---- what was signed, ever: a fact that no history takes back ---- */
 
@@ -80,8 +80,14 @@ static struct {
         uint64_t at_ms;
     } asked[RING];
     uint32_t asked_count;
-    uint64_t frame_asked_ms; /* the newest look that was answered by a frame; 0: none */
-    uint64_t lock_asked_ms;  /* the ask that the lock's newest word answers */
+    struct {
+        int who;
+        uint8_t nonce[32];
+    } guest_asked[RING];
+    uint32_t guest_asked_count;
+    uint8_t gave_stop[SIGNED_MAX / 8]; /* came by a guest's session, not over the link */
+    uint64_t frame_asked_ms;           /* the newest look that was answered by a frame; 0: none */
+    uint64_t lock_asked_ms;            /* the ask that the lock's newest word answers */
     bool is_locked;
     uint8_t came_manifest[SIGNED_MAX / 8], came_stop[SIGNED_MAX / 8];
     uint32_t messages, came_shift[SHIFTS_KEPT]; /* place among all messages; 0: never */
@@ -106,7 +112,7 @@ void model_forget(void)
 
 void model_reboot(void)
 {
-    t.question_count = t.hello_count = t.asked_count = t.stay_count = 0;
+    t.question_count = t.hello_count = t.asked_count = t.stay_count = t.guest_asked_count = 0;
     memset(t.question, 0, sizeof t.question);
     t.frame_asked_ms = t.lock_asked_ms = 0;
     t.is_locked = false;
@@ -200,11 +206,19 @@ void model_stop(int who, const struct dw_stop *s, uint8_t flags, const char *ori
                          .said = *s};
     memcpy(m->signature, e->signature, m->signature_len = e->signature_len);
     t.came_stop[(stop_count - 1) / 8] &= (uint8_t) ~(1u << (stop_count - 1) % 8);
+    t.gave_stop[(stop_count - 1) / 8] &= (uint8_t) ~(1u << (stop_count - 1) % 8);
     if (host && strncmp(host + 3, rp_id, len) == 0 && (host[3 + len] == 0 || host[3 + len] == ':'))
         snprintf(m->origin, sizeof m->origin, "%s", origin);
 }
 
 /* ---- what comes over the link ---- */
+
+static void slid(struct question *q)
+{
+    q->stop_ms = mono_ms;
+    q->stop_wall = test_wall(true);
+    q->stop_at = t.messages;
+}
 
 static void came_stop(struct dw_view payload)
 {
@@ -220,11 +234,9 @@ static void came_stop(struct dw_view payload)
     }
     for (size_t i = 0; i < RING; i++) {
         struct question *q = &t.question[i];
-        if (q->visit == s.visit && q->stop_ms == 0 && memcmp(q->hub_nonce, s.hub_nonce, 32) == 0) {
-            q->stop_ms = mono_ms;
-            q->stop_wall = test_wall(true);
-            q->stop_at = t.messages;
-        }
+        if (q->guest == 0 && q->visit == s.visit && q->stop_ms == 0 &&
+            memcmp(q->hub_nonce, s.hub_nonce, 32) == 0)
+            slid(q);
     }
 }
 
@@ -359,6 +371,79 @@ const struct question *model_question_of(uint64_t visit)
     return NULL;
 }
 
+/* ---- what a guest's page hears and says ---- */
+
+void model_guest_asks(int who, const uint8_t nonce[32])
+{
+    t.guest_asked[t.guest_asked_count % RING].who = who;
+    memcpy(t.guest_asked[t.guest_asked_count++ % RING].nonce, nonce, 32);
+}
+
+static const struct m_manifest *manifest_of(const uint8_t hash[32])
+{
+    for (uint32_t i = 0; i < manifest_count; i++) {
+        if (memcmp(manifests[i].hash, hash, 32) == 0)
+            return &manifests[i];
+    }
+    return NULL;
+}
+
+static void note_papers(int who, struct dw_view object, const uint8_t hash[32])
+{
+    static struct dw_manifest m;
+    static struct dw_job j;
+    struct dw_cose parts;
+    if (!manifest_of(hash) && !dw_failed(dw_cose_read(DW_CONTEXT_MANIFEST, object, &parts)) &&
+        !dw_failed(dw_manifest_read(parts.payload, &m)) &&
+        !dw_failed(dw_job_read(dw_view_of(m.job, m.job_len), &j)))
+        model_manifest(HUB_FOR(who), m.grant, &j, hash);
+}
+
+void model_guest_offer(int who, const struct dw_offer *o, struct dw_view manifest)
+{
+    uint8_t hash[32];
+    bool is_asked = false;
+    for (size_t i = 0; i < RING; i++)
+        is_asked |= t.guest_asked[i].who == who &&
+                    memcmp(t.guest_asked[i].nonce, o->courier_nonce, 32) == 0;
+    if (!is_asked)
+        return; /* of nobody's question: nothing may come of it */
+    dw_sha256(manifest, hash);
+    note_papers(who, manifest, hash);
+    struct question *q = &t.question[t.question_count % RING];
+    uint32_t before = t.question_count;
+    model_offer(o);
+    if (t.question_count == before)
+        return;
+    q->guest = (uint8_t)(who + 1);
+    memcpy(q->manifest, hash, 32);
+}
+
+struct question *model_guest_slides(int who, struct dw_view signature)
+{
+    for (uint32_t i = 0; i < stop_count; i++) {
+        if (stops[i].signature_len == signature.len &&
+            memcmp(stops[i].signature, signature.ptr, signature.len) == 0)
+            set_bit(t.gave_stop, i);
+    }
+    for (uint32_t i = 0; i < RING && i < t.question_count; i++) {
+        struct question *q = &t.question[(t.question_count - 1 - i) % RING];
+        if (q->guest != who + 1)
+            continue;
+        if (q->stop_ms != 0)
+            return NULL;
+        slid(q);
+        return q;
+    }
+    return NULL;
+}
+
+void model_guest_over(int who)
+{
+    for (size_t i = 0; i < GRANT_COUNT; i++)
+        t.grant[i].is_over |= t.grant[i].agency == HUB_FOR(who);
+}
+
 void model_eye_asked(void)
 {
     memcpy(t.asked[t.asked_count % RING].nonce, world.eye_nonce, 32);
@@ -413,8 +498,8 @@ static bool is_in_week(const struct dw_people_grant *w, const struct dw_civil_wi
 static const char *is_in_scope(const struct m_grant *m, const struct m_manifest *f)
 {
     const struct dw_job *j = &f->job;
-    if (f->agency != m->agency || j->agency[0] != m->agency + 1)
-        return "another agency's grant";
+    if (f->agency != m->agency || j->agency[0] != (m->agency < AGENCY_COUNT ? m->agency + 1 : 0))
+        return "another's grant";
     if (memcmp(j->hub, g.secret.key.thumb, 32) != 0)
         return "another home's manifest";
     if (j->kind != m->want.kind)
@@ -451,7 +536,7 @@ static const char *is_the_time(const struct m_grant *m, const struct dw_job *j,
     if (lo < midnight + (int64_t)j->window.from_min * MINUTE_MS ||
         hi >= midnight + (int64_t)j->window.to_min * MINUTE_MS)
         return "outside the window of the manifest";
-    if (lo < s->said.nbf_s * 1000 || hi >= s->said.exp_s * 1000)
+    if (s && (lo < s->said.nbf_s * 1000 || hi >= s->said.exp_s * 1000))
         return "the shift has not begun, or is over";
     if (lo / DAY_MS < j->screening_from_day || hi / DAY_MS > j->screening_to_day)
         return "the screening has run out";
@@ -488,19 +573,70 @@ static const char *is_unused(const struct m_grant *m, const struct dw_job *j,
     return NULL;
 }
 
+/* By what the owner has signed. `shift`: NULL for a guest, whose passkey the grant names. */
+static const char *is_granted(const struct question *q, const struct m_manifest *f,
+                              const struct m_shift *shift, const struct m_hello *h,
+                              const struct dw_lock_command *c, struct m_grant **ret_grant)
+{
+    struct m_grant *m = NULL;
+    const char *why;
+    for (size_t i = 0; i < GRANT_COUNT && !m; i++) {
+        if (t.grant[i].is_known && memcmp(t.grant[i].id, f->grant, 16) == 0)
+            m = &t.grant[i];
+    }
+    if (!m)
+        return "no owner has signed such a grant";
+    if (m->is_over)
+        return "the grant was taken back";
+    if (is_spoilt(m->id, q) || is_spoilt(f->job.job, q) || is_spoilt(f->job.visitor, q))
+        return "on bytes that nobody has signed";
+    if (m->want.mode == DW_GRANT_ASK)
+        return "the household was not asked";
+    if ((why = is_in_scope(m, f)) || (why = is_the_time(m, &f->job, shift, q->stop_wall)))
+        return why;
+    for (uint32_t i = 0; i < t.recalled_count && shift; i++) {
+        if (memcmp(t.recalled[i].job, f->job.job, 16) == 0 &&
+            t.recalled[i].revision >= f->job.revision)
+            return "the job was recalled";
+    }
+    if ((why = is_unused(m, &f->job, h, q->stop_wall)))
+        return why;
+    if (c->dwell_ms > f->job.dwell_ms || c->lease_ms == 0 || c->lease_ms > 15000)
+        return "longer than the manifest says";
+    *ret_grant = m;
+    return NULL;
+}
+
+static const char *is_guest_permitted(const struct question *q, const struct m_stop *s,
+                                      const struct dw_lock_command *c, struct m_hello *ret_asked,
+                                      struct m_grant **ret_grant)
+{
+    const struct m_manifest *f = manifest_of(s->said.manifest);
+    int who = q->guest - 1;
+    if (!f || memcmp(q->manifest, s->said.manifest, 32) != 0)
+        return "a manifest that the guest was not shown";
+    if (f->agency != HUB_FOR(who) || f->job.visitor[15] != guest_device[who]->member)
+        return "papers that the hub has not written for this guest";
+    if (!s->is_verified)
+        return "the person was not verified";
+    if (s->who != IS_GUEST(who))
+        return "another passkey than the guest's";
+    if (strcmp(s->origin, ORIGIN) != 0)
+        return "the person was on another page";
+    *ret_asked = (struct m_hello){.visit = q->visit};
+    memcpy(ret_asked->job, f->job.job, 16);
+    return is_granted(q, f, NULL, ret_asked, c, ret_grant);
+}
+
 /* Everything that must name the same visit, but for what the door's own devices say. */
 static const char *is_permitted(const struct question *q, const struct m_stop *s,
                                 const struct m_hello *h, const struct dw_lock_command *c,
                                 struct m_grant **ret_grant)
 {
-    const struct m_manifest *f = NULL;
+    const struct m_manifest *f = manifest_of(s->said.manifest);
     const struct m_shift *shift;
-    struct m_grant *m = NULL;
-    const char *why;
-    for (uint32_t i = 0; i < manifest_count && !f; i++) {
-        if (memcmp(manifests[i].hash, s->said.manifest, 32) == 0)
-            f = &manifests[i];
-    }
+    if (s->who >= PHONE_COUNT)
+        return "a guest is no courier";
     if (!f || !has_bit(t.came_manifest, (uint32_t)(f - manifests)))
         return "no agency has signed this manifest";
     if (!s->is_verified)
@@ -517,31 +653,7 @@ static const char *is_permitted(const struct question *q, const struct m_stop *s
         return "the shift is of another phone";
     if (strcmp(shift->said.origin, s->origin) != 0)
         return "the person was on another page";
-    for (size_t i = 0; i < GRANT_COUNT && !m; i++) {
-        if (t.grant[i].is_known && memcmp(t.grant[i].id, f->grant, 16) == 0)
-            m = &t.grant[i];
-    }
-    if (!m)
-        return "no owner has signed such a grant";
-    if (m->is_over)
-        return "the grant was taken back";
-    if (is_spoilt(m->id, q) || is_spoilt(f->job.job, q) || is_spoilt(f->job.visitor, q))
-        return "on bytes that nobody has signed";
-    if (m->want.mode == DW_GRANT_ASK)
-        return "the household was not asked";
-    if ((why = is_in_scope(m, f)) || (why = is_the_time(m, &f->job, shift, q->stop_wall)))
-        return why;
-    for (uint32_t i = 0; i < t.recalled_count; i++) {
-        if (memcmp(t.recalled[i].job, f->job.job, 16) == 0 &&
-            t.recalled[i].revision >= f->job.revision)
-            return "the job was recalled";
-    }
-    if ((why = is_unused(m, &f->job, h, q->stop_wall)))
-        return why;
-    if (c->dwell_ms > f->job.dwell_ms || c->lease_ms == 0 || c->lease_ms > 15000)
-        return "longer than the manifest says";
-    *ret_grant = m;
-    return NULL;
+    return is_granted(q, f, shift, h, c, ret_grant);
 }
 
 /* Of now, and after the slide. */
@@ -553,7 +665,7 @@ static const char *is_seen(const struct question *q)
         return "no look of now";
     if (t.lock_asked_ms < q->stop_ms || !t.is_locked)
         return "no word of the lock of now";
-    if (!world.is_link_up && q->stop_ms > world.link_heard_ms + 15 * MINUTE_MS)
+    if (q->guest == 0 && !world.is_link_up && q->stop_ms > world.link_heard_ms + 15 * MINUTE_MS)
         return "what was taken back is not known";
     return NULL;
 }
@@ -562,6 +674,7 @@ const char *model_retract(const struct dw_lock_command *c)
 {
     struct question *q = NULL;
     const struct m_hello *h = NULL;
+    struct m_hello asked;
     const char *why = "nobody has signed a stop for this visit";
     for (size_t i = 0; i < RING; i++) {
         struct question *x = &t.question[i];
@@ -577,17 +690,20 @@ const char *model_retract(const struct dw_lock_command *c)
         if (t.hello[i].visit == q->visit && memcmp(t.hello[i].nonce, q->courier_nonce, 32) == 0)
             h = &t.hello[i];
     }
+    if (q->guest != 0)
+        h = &asked;
     if (!h)
         return "no question of this courier";
     for (uint32_t i = stop_count; i-- > 0;) {
         const struct m_stop *s = &stops[i];
         struct m_grant *m = NULL;
-        if (!has_bit(t.came_stop, i) || s->said.visit != q->visit || s->said.door != 0 ||
-            memcmp(s->said.hub, g.secret.key.thumb, 32) != 0 ||
+        if (!has_bit(q->guest ? t.gave_stop : t.came_stop, i) || s->said.visit != q->visit ||
+            s->said.door != 0 || memcmp(s->said.hub, g.secret.key.thumb, 32) != 0 ||
             memcmp(s->said.hub_nonce, q->hub_nonce, 32) != 0 ||
             memcmp(s->said.courier_nonce, q->courier_nonce, 32) != 0)
             continue;
-        const char *no = is_permitted(q, s, h, c, &m);
+        const char *no =
+            q->guest ? is_guest_permitted(q, s, c, &asked, &m) : is_permitted(q, s, h, c, &m);
         if (!no)
             no = is_seen(q);
         if (no) {
@@ -613,6 +729,7 @@ const char *model_retract(const struct dw_lock_command *c)
         }
         q->is_used = true;
         opened_by_owned = s->by_attacker;
+        opened_to_guest = q->guest != 0;
         return NULL;
     }
     return why;

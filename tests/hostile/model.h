@@ -18,8 +18,10 @@ enum {
     HAS_SESSION = 64, /* a stolen session of the household: no passkey */
     HAS_KEPT = 128,   /* writes over bytes that the hub has kept of others */
 };
-#define HAS_PHONE(n) (1u << (16 + (n))) /* its passkey, with or without verification */
-extern uint32_t powers;                 /* of the attacker of this sequence */
+#define HAS_PHONE(n)      (1u << (16 + (n))) /* its passkey, with or without verification */
+#define HAS_GUEST(n)      (1u << (24 + (n))) /* session and passkey */
+#define HAS_GUEST_SESSION 256u               /* a stolen session of the guest Gil: no passkey */
+extern uint32_t powers;                      /* of the attacker of this sequence */
 
 /* What goes back with the world, and what has been signed up to now and stays so. */
 extern uint8_t *const model_bytes;
@@ -47,6 +49,13 @@ void model_delivered(uint8_t kind, const uint8_t *bytes, size_t len, bool is_ser
 /* The newest manifest of a job that came over the link; false: none. */
 uint32_t model_newest_revision(const uint8_t job[16]);
 bool model_newest_manifest(const uint8_t job[16], uint8_t ret_hash[32]);
+/* ---- guests: at the hub's own page, beside the link ---- */
+#define IS_GUEST(n) (PHONE_COUNT + (n)) /* in the place of a phone: who has signed a stop */
+void model_guest_asks(int who, const uint8_t nonce[32]);
+void model_guest_offer(int who, const struct dw_offer *o, struct dw_view manifest);
+/* An assertion comes with the session of this guest; the question that it is for, or NULL. */
+struct question *model_guest_slides(int who, struct dw_view signature);
+void model_guest_over(int who); /* removed: grants with it */
 /* What the hub has sent. */
 void model_offer(const struct dw_offer *o);
 /* The bolt is asked to come back. NULL: it may; else why not. */
@@ -58,11 +67,14 @@ struct question {
     struct dw_utc stop_wall; /* windows are judged at the slide; the bolt follows in 15 s */
     uint8_t hub_nonce[32], courier_nonce[32];
     bool is_used;
+    uint8_t guest;        /* from 1; 0: a courier's */
+    uint8_t manifest[32]; /* a guest's, as it was shown */
 };
 const struct question *model_question_at(uint32_t back);
 const struct question *model_question_of(uint64_t visit);
 /* Set while an attacker signs with a key of its own. */
 extern bool is_attacker_signing;
 extern bool opened_by_owned; /* of the newest retract: the attacker's own key took part */
+extern bool opened_to_guest;
 
 #endif

@@ -42,14 +42,15 @@ uint32_t move_needs(enum move m)
 enum move move_draw(struct dice *d)
 {
     static const uint8_t weights[MOVE_COUNT] = {
-        [MOVE_TICK] = 6,      [MOVE_ASK] = 3,      [MOVE_SLIDE] = 6,     [MOVE_VISIT] = 1,
-        [MOVE_INSIDE] = 3,    [MOVE_LATER] = 2,    [MOVE_CLOCK] = 2,     [MOVE_RESTART] = 1,
-        [MOVE_CRASH] = 1,     [MOVE_LINK] = 2,     [MOVE_REVOKE] = 1,    [MOVE_REPLAY] = 26,
-        [MOVE_FLIP] = 26,     [MOVE_CUT] = 12,     [MOVE_SPLICE] = 12,   [MOVE_KIND] = 18,
-        [MOVE_RESIGN] = 20,   [MOVE_HELLO] = 22,   [MOVE_STOP] = 26,     [MOVE_LOGIN] = 14,
-        [MOVE_COME] = 14,     [MOVE_GRAFT] = 14,   [MOVE_MANIFEST] = 24, [MOVE_SHIFT] = 16,
-        [MOVE_INTRODUCE] = 6, [MOVE_ENVELOPE] = 6, [MOVE_PEOPLE] = 4,    [MOVE_FRAME] = 10,
-        [MOVE_KEPT] = 40,
+        [MOVE_TICK] = 6,        [MOVE_ASK] = 3,      [MOVE_SLIDE] = 6,     [MOVE_VISIT] = 1,
+        [MOVE_INSIDE] = 3,      [MOVE_LATER] = 2,    [MOVE_CLOCK] = 2,     [MOVE_RESTART] = 1,
+        [MOVE_CRASH] = 1,       [MOVE_LINK] = 2,     [MOVE_REVOKE] = 1,    [MOVE_REPLAY] = 26,
+        [MOVE_FLIP] = 26,       [MOVE_CUT] = 12,     [MOVE_SPLICE] = 12,   [MOVE_KIND] = 18,
+        [MOVE_RESIGN] = 20,     [MOVE_HELLO] = 22,   [MOVE_STOP] = 26,     [MOVE_LOGIN] = 14,
+        [MOVE_COME] = 14,       [MOVE_GRAFT] = 14,   [MOVE_MANIFEST] = 24, [MOVE_SHIFT] = 16,
+        [MOVE_INTRODUCE] = 6,   [MOVE_ENVELOPE] = 6, [MOVE_PEOPLE] = 4,    [MOVE_FRAME] = 10,
+        [MOVE_KEPT] = 40,       [MOVE_REMOVE] = 1,   [MOVE_GUEST_ASK] = 2, [MOVE_GUEST_SLIDE] = 3,
+        [MOVE_GUEST_VISIT] = 1, [MOVE_GUEST] = 60,
     };
     uint32_t sum = 0;
     for (int i = 0; i < MOVE_COUNT; i++) {
@@ -155,6 +156,27 @@ static void owner_revokes(struct dice *d)
     memcpy(m.id, grant_id[n], 16);
     if (tell_guard(&m) == DW_PEOPLE_NO_NONE)
         model_grant_over(grant_id[n]);
+}
+
+/* Passkey, session and grants end in the same moment. */
+static void owner_removes(struct dice *d)
+{
+    int who = (int)below(d, GUEST_COUNT);
+    if (ACT(first_owner(), .act = DW_ACT_REMOVE_MEMBER, .target = guest_device[who]->member) ==
+        DW_PEOPLE_NO_NONE)
+        model_guest_over(who);
+}
+
+static int any_guest(struct dice *d)
+{
+    return one_in(d, 4) ? GUEST_HAL : GUEST_GIL;
+}
+
+static void guest_asks_anew(int who)
+{
+    uint8_t nonce[32];
+    dw_random(nonce, 32);
+    (void)guest_asks(who, nonce);
 }
 
 static void inside(void)
@@ -476,6 +498,127 @@ static void comes(struct dice *d, const struct dw_job *j)
     settle();
 }
 
+/* ---- guests ---- */
+
+/* A question of the service's on the job that the hub has made for a guest. */
+static void guests_hello(struct dice *d, int who)
+{
+    struct dw_hello h = hello_to(&jobs[JOB_STAY], ++world.next_visit, "P");
+    memcpy(h.job, world.shown[who].job, 16);
+    memset(h.visitor, 0, 16);
+    h.visitor[15] = (uint8_t)guest_device[who]->member;
+    h.revision = 1;
+    if (one_in(d, 3))
+        h.visit = world.shown[who].visit;
+    (void)send_hello(&h, true);
+    hurry(d);
+}
+
+static const struct making *guests_page(struct dice *d, struct making *ret)
+{
+    static const uint8_t flags[] = {0x01, 0x04, 0x0d, 0x1d, 0x45};
+    *ret = right;
+    if (one_in(d, 8))
+        ret->flags = flags[below(d, DW_ARRAY_COUNT(flags))];
+    if (one_in(d, 10))
+        ret->origin = one_in(d, 2) ? "http://home1.localhost:8081" : COURIER_ORIGIN;
+    if (one_in(d, 12))
+        ret->rp_id = one_in(d, 2) ? COURIER_RP : "evil.example";
+    return ret;
+}
+
+static void guest_slides_somehow(struct dice *d, int session, int with)
+{
+    static struct dw_ipc_people_ask m;
+    static struct dw_evidence e;
+    static struct soft own;
+    struct making how;
+    struct dw_stop s;
+    if (!guest_stop(with >= 0 && one_in(d, 6) ? with : session, &s))
+        return;
+    if (one_in(d, 4)) {
+        switch (below(d, 6)) {
+        case 0: s.manifest[below(d, 32)] ^= 1; break;
+        case 1: s.hub_nonce[below(d, 32)] ^= 1; break;
+        case 2: s.courier_nonce[below(d, 32)] ^= 1; break;
+        case 3: s.visit++; break;
+        case 4: s.door = 1; break;
+        default: s.hub[below(d, 32)] ^= 1; break;
+        }
+    }
+    is_attacker_signing = true;
+    if (with < 0 || one_in(d, 8)) { /* a passkey of its own making, under the guest's name */
+        if (!own.ec)
+            own = soft_new(DW_PASSKEY_ES256, 0x77);
+        e = evidence_of(&own, &s, ORIGIN, RP_ID, 0x05);
+        m = (struct dw_ipc_people_ask){.credential_len = sizeof guest_device[session]->id};
+        memcpy(m.credential, guest_device[session]->id, m.credential_len);
+        memcpy(m.auth, e.auth, m.auth_len = e.auth_len);
+        memcpy(m.client_data, e.client, m.client_data_len = e.client_len);
+        memcpy(m.signature, e.signature, m.signature_len = e.signature_len);
+    } else {
+        guest_proof(with, &s, guests_page(d, &how), &m, &e);
+        if (one_in(d, 4)) /* the other's name on it */
+            memcpy(m.credential, guest_device[session]->id, m.credential_len);
+    }
+    is_attacker_signing = false;
+    if (one_in(d, 12))
+        flip(d, m.signature, m.signature_len);
+    if ((powers & HAS_SERVICE) && one_in(d, 2)) {
+        (void)send_stop(&e, true);
+        hurry(d);
+    }
+    for (uint32_t n = one_in(d, 4) ? 2 : 1; n > 0; n--) /* and the same once more */
+        (void)guest_gives(session, &m);
+}
+
+/* The household ends the stay; another one on the same day. */
+static void guest_comes_again(struct dice *d, int session, int with)
+{
+    struct dw_event over = {.type = DW_EV_OWNER_END};
+    guard_feed(&g, &over);
+    shift_clock(61000, 20);
+    for (int i = 0; i < 44; i++) /* what was not seen counts for ten seconds */
+        tick(240);
+    guest_asks_anew(session);
+    guest_slides_somehow(d, session, with);
+}
+
+/* With a session of a guest that it has, and a passkey that it has; the front sees to it that
+ * nobody speaks in another's session. */
+static void guest_misbehaves(struct dice *d)
+{
+    int with = -1;
+    for (int i = 0; i < GUEST_COUNT; i++)
+        with = powers & HAS_GUEST(i) ? i : with;
+    int session = (powers & HAS_GUEST_SESSION) && (with < 0 || !one_in(d, 3)) ? GUEST_GIL : with;
+    switch (below(d, 10)) {
+    case 0:
+    case 1: guest_asks_anew(session); break;
+    case 2: (void)guest_asks(session, world.shown[session].nonce); break;
+    case 3:
+        guest_leaves(session);
+        if (one_in(d, 2))
+            guest_comes_again(d, session, with);
+        break;
+    case 4:
+        inside();
+        guest_asks_anew(session);
+        break;
+    case 5:
+        if (powers & HAS_SERVICE) {
+            guests_hello(d, session);
+            break;
+        } /* fall through */
+    case 6:
+    case 7:
+        guest_asks_anew(session);
+        guest_slides_somehow(d, session, with);
+        break;
+    default: guest_slides_somehow(d, session, with); break;
+    }
+}
+
 /* ---- what an agency says ---- */
 
 static void made_up_manifest(struct dice *d)
@@ -490,7 +633,8 @@ static void made_up_manifest(struct dice *d)
     if (!one_in(d, 3))
         grant = own_grant[n];
     j.revision += 1 + below(d, 40) - one_in(d, 8);
-    if (one_in(d, 5)) { /* of the question that is open, moved: to later, or to another grant */
+    /* Of the question that is open, moved: to later, or to another grant. */
+    if (one_in(d, g.door.state == DW_VISIT_READY ? 2 : 5)) {
         static const uint8_t other[] = {GRANT_DROP, GRANT_SHORT, GRANT_TOMORROW, GRANT_STAY2};
         n = g.door.state == DW_VISIT_BETWEEN || one_in(d, 3) ? JOB_STAY : JOB_DROP;
         j = jobs[n];
@@ -511,7 +655,7 @@ static void made_up_manifest(struct dice *d)
             case 8:
             case 9:
             case 10:
-                if (one_in(d, 2))
+                if (one_in(d, 3))
                     j.nbf_s = j.exp_s - 60;
                 else
                     j.exp_s = test_wall(true).lo_ms / 1000 - 60;
@@ -880,6 +1024,11 @@ void move_make(enum move m, struct dice *d)
         break;
     case MOVE_LINK: link_state(!world.is_link_up); break;
     case MOVE_REVOKE: owner_revokes(d); break;
+    case MOVE_REMOVE: owner_removes(d); break;
+    case MOVE_GUEST_ASK: guest_asks_anew(any_guest(d)); break;
+    case MOVE_GUEST_SLIDE: (void)guest_slides(any_guest(d), !one_in(d, 6)); break;
+    case MOVE_GUEST_VISIT: guest_visit(any_guest(d)); break;
+    case MOVE_GUEST: guest_misbehaves(d); break;
     case MOVE_REPLAY: replay(d); break;
     case MOVE_FLIP:
     case MOVE_CUT:

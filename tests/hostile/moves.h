@@ -17,6 +17,12 @@
     X(CRASH, "the hub loses power", 0)                                                 \
     X(LINK, "the service comes or goes", 0)                                            \
     X(REVOKE, "an owner revokes", 0)                                                   \
+    X(REMOVE, "an owner removes a guest", 0)                                           \
+    X(GUEST_ASK, "an honest guest asks", 0)                                            \
+    X(GUEST_SLIDE, "an honest guest slides", 0)                                        \
+    X(GUEST_VISIT, "a whole honest visit of a guest", 0)                               \
+    X(GUEST, "what a guest's page would not say",                                      \
+      HAS_GUEST(GUEST_GIL) | HAS_GUEST(GUEST_HAL) | HAS_GUEST_SESSION)                 \
     X(REPLAY, "something captured, again", 0)                                          \
     X(FLIP, "something captured, bits flipped", 0)                                     \
     X(CUT, "something captured, cut or longer", 0)                                     \

@@ -21,6 +21,7 @@ struct dw_secret agency_key[AGENCY_COUNT], camera_key, eye_key;
 struct soft phone[PHONE_COUNT];
 const uint8_t visitor_of[PHONE_COUNT] = {9, 10, 11, 20, 12};
 const uint8_t agency_of_phone[PHONE_COUNT] = {AGENCY_A, AGENCY_A, AGENCY_A, AGENCY_B, AGENCY_A};
+struct device *guest_device[GUEST_COUNT];
 struct dw_job jobs[JOB_COUNT];
 uint8_t grant_id[GRANT_COUNT][16];
 
@@ -328,6 +329,38 @@ static bool open_it(enum dw_context c, const uint8_t *bytes, size_t len, struct 
     return true;
 }
 
+/* What a guest's page was told: with a new offer the hub's papers for it. */
+static void on_guest(const struct dw_ipc_guest *m)
+{
+    static struct dw_manifest f;
+    static struct dw_job j;
+    struct dw_view p;
+    struct dw_cose parts;
+    struct dw_offer o;
+    int who = GUEST_GIL;
+    while (who < GUEST_COUNT && (!guest_device[who] || guest_device[who]->member != m->member))
+        who++;
+    if (who == GUEST_COUNT || m->offer_len == 0 ||
+        !open_it(DW_CONTEXT_OFFER, m->offer, m->offer_len, &p) || dw_failed(dw_offer_read(p, &o)))
+        return;
+    heard.check = o.check;
+    struct dw_view papers = dw_view_of(m->manifest, m->manifest_len);
+    if (o.check != DW_CHECK_NONE || (world.shown[who].visit == o.visit &&
+                                     memcmp(world.shown[who].hub_nonce, o.hub_nonce, 32) == 0))
+        return;
+    heard.offers++;
+    world.shown[who].visit = o.visit;
+    memcpy(world.shown[who].nonce, o.courier_nonce, 32);
+    memcpy(world.shown[who].hub_nonce, o.hub_nonce, 32);
+    dw_sha256(papers, world.shown[who].manifest);
+    if (!dw_failed(dw_cose_read(DW_CONTEXT_MANIFEST, papers, &parts)) &&
+        !dw_failed(dw_manifest_read(parts.payload, &f)) &&
+        !dw_failed(dw_job_read(dw_view_of(f.job, f.job_len), &j)))
+        memcpy(world.shown[who].job, j.job, 16);
+    (void)keep_item(DW_LINK_KIND_MANIFEST, m->manifest, m->manifest_len, true);
+    model_guest_offer(who, &o, papers);
+}
+
 void __real_child_send(struct guard *guard, enum child_name name, enum dw_ipc_type type,
                        void *message);
 void __wrap_child_send(struct guard *guard, enum child_name name, enum dw_ipc_type type,
@@ -393,7 +426,12 @@ void __wrap_child_send(struct guard *guard, enum child_name name, enum dw_ipc_ty
                 counts->opened_owned++;
             else
                 counts->opened_honest++;
+            counts->opened_guests += !why && opened_to_guest;
         }
+        return;
+    }
+    if (type == DW_IPC_GUEST) {
+        on_guest(message);
         return;
     }
     if (type == DW_IPC_PEOPLE_ANSWER)
@@ -775,6 +813,97 @@ void visit_whole(int job, int who)
     in_and_out();
 }
 
+/* ---- guests ---- */
+
+enum dw_people_no guest_asks(int who, const uint8_t nonce[32])
+{
+    struct dw_ipc_people_ask m = {.op = DW_PEOPLE_GUEST_ASK, .member = guest_device[who]->member};
+    memcpy(m.challenge, nonce, 32);
+    model_guest_asks(who, nonce);
+    enum dw_people_no no = tell_guard(&m);
+    counts->messages++;
+    settle();
+    return no;
+}
+
+void guest_leaves(int who)
+{
+    struct dw_ipc_people_ask m = {.op = DW_PEOPLE_GUEST_LEAVE, .member = guest_device[who]->member};
+    (void)tell_guard(&m);
+}
+
+bool guest_stop(int who, struct dw_stop *ret)
+{
+    if (world.shown[who].visit == 0)
+        return false;
+    *ret = (struct dw_stop){.visit = world.shown[who].visit};
+    memcpy(ret->hub, g.secret.key.thumb, 32);
+    memcpy(ret->manifest, world.shown[who].manifest, 32);
+    memcpy(ret->hub_nonce, world.shown[who].hub_nonce, 32);
+    memcpy(ret->courier_nonce, world.shown[who].nonce, 32);
+    return true;
+}
+
+void guest_proof(int who, const struct dw_stop *s, const struct making *how,
+                 struct dw_ipc_people_ask *ret, struct dw_evidence *ret_e)
+{
+    *ret = (struct dw_ipc_people_ask){.op = DW_PEOPLE_GUEST_STOP};
+    *ret_e = (struct dw_evidence){.id = {1}};
+    struct dw_buf b = dw_buf_of(ret_e->bytes, sizeof ret_e->bytes);
+    if (dw_failed(dw_stop_write(s, &b)))
+        return;
+    ret_e->bytes_len = (uint16_t)b.len;
+    dw_chain_challenge(DW_STOP_CONTEXT, dw_view_of_buf(&b), ret->challenge);
+    sign(guest_device[who], how, ret);
+    memset(ret->challenge, 0, sizeof ret->challenge);
+    memcpy(ret_e->hub, s->hub, 32);
+    snprintf(ret_e->context, sizeof ret_e->context, "%s", DW_STOP_CONTEXT);
+    memcpy(ret_e->credential, ret->credential, ret_e->credential_len = ret->credential_len);
+    memcpy(ret_e->auth, ret->auth, ret_e->auth_len = ret->auth_len);
+    memcpy(ret_e->client, ret->client_data, ret_e->client_len = ret->client_data_len);
+    memcpy(ret_e->signature, ret->signature, ret_e->signature_len = ret->signature_len);
+    model_stop(IS_GUEST(who), s, how->flags, how->origin, how->rp_id, ret_e);
+}
+
+enum dw_people_no guest_gives(int session, struct dw_ipc_people_ask *m)
+{
+    struct question *q = model_guest_slides(session, dw_view_of(m->signature, m->signature_len));
+    m->op = DW_PEOPLE_GUEST_STOP;
+    m->member = guest_device[session]->member;
+    counts->messages++;
+    enum dw_people_no no = tell_guard(m);
+    if (no != DW_PEOPLE_NO_NONE && q)
+        q->stop_ms = 0; /* the question stands as it stood: nothing may come of this */
+    settle();
+    return no;
+}
+
+bool guest_slides(int who, bool now)
+{
+    static struct dw_ipc_people_ask m;
+    static struct dw_evidence e;
+    struct dw_stop s;
+    if (!guest_stop(who, &s))
+        return false;
+    guest_proof(who, &s, &right, &m, &e);
+    if (now)
+        (void)guest_gives(who, &m);
+    else
+        (void)send_stop(&e, false);
+    return true;
+}
+
+void guest_visit(int who)
+{
+    uint8_t nonce[32];
+    uint32_t before = heard.retracts;
+    dw_random(nonce, 32);
+    if (guest_asks(who, nonce) != DW_PEOPLE_NO_NONE || !guest_slides(who, true) ||
+        heard.retracts == before)
+        return;
+    in_and_out();
+}
+
 static void later(uint32_t ms)
 {
     mono_ms += ms;
@@ -791,7 +920,12 @@ static void later(uint32_t ms)
 static void grant_it(int n, uint8_t by, const struct dw_people_grant *want)
 {
     struct dw_ipc_people_ask m = grant_ask(by, DW_VISIT_DROP);
+    int to_guest = by > AGENCY_COUNT ? by - 1 - AGENCY_COUNT : -1;
     m.grant = *want;
+    if (to_guest >= 0) {
+        m.id[0] = 0;
+        m.target = guest_device[to_guest]->member;
+    }
     enum dw_people_no no = sign_grant(&m, grant_id[n]);
     if (no != DW_PEOPLE_NO_NONE) {
         fprintf(stderr, "hostile: grant %d: %s\n", n, dw_people_no_code(no));
@@ -870,6 +1004,7 @@ static const struct table tables[] = {
     TABLE(authority.agency, is_used),
     TABLE(authority.grant, state),
     TABLE(authority.shift, is_used),
+    TABLE(guests.guest, member),
     TABLE(jobs, is_used),
     TABLE(hellos, handle),
     TABLE(outbox, is_used),
@@ -983,6 +1118,12 @@ static void build_grants(void)
     ask.mode = DW_GRANT_ASK;
     grant_it(GRANT_ASK, 1, &ask);
     grant_it(GRANT_REVOKED, 1, &w);
+    struct dw_people_grant to_guest = stay;
+    to_guest.per_day = 1;
+    grant_it(GRANT_GIL, HUB_FOR(GUEST_GIL) + 1, &to_guest);
+    grant_it(GRANT_HAL_OVER, HUB_FOR(GUEST_HAL) + 1, &to_guest);
+    to_guest.mode = DW_GRANT_ASK;
+    grant_it(GRANT_HAL_ASK, HUB_FOR(GUEST_HAL) + 1, &to_guest);
     struct dw_people_grant small = w;
     small.dwell_ms = 10000;
     small.uses = 1;
@@ -1000,7 +1141,9 @@ static void build_grants(void)
 static void build_home(void)
 {
     struct device *owner = first_owner();
-    struct device *guest = member(owner, DW_MEMBER_OCCUPANT, "Bo");
+    struct device *bo = member(owner, DW_MEMBER_OCCUPANT, "Bo");
+    guest_device[GUEST_GIL] = member(owner, DW_MEMBER_GUEST, "Gil");
+    guest_device[GUEST_HAL] = member(owner, DW_MEMBER_GUEST, "Hal");
     introduce(&agency_key[AGENCY_A], 1, "Agency");
     introduce(&agency_key[AGENCY_B], 2, "Other");
     build_grants();
@@ -1032,7 +1175,8 @@ static void build_home(void)
     for (size_t i = 0; i < DW_ARRAY_COUNT(plan); i++)
         job_on(plan[i].job, plan[i].grant, plan[i].who, (enum dw_visit_kind)plan[i].kind);
     of_grant(DW_PEOPLE_REVOKE, GRANT_REVOKED, owner->member);
-    of_grant(DW_PEOPLE_VETO, GRANT_VETOED, guest->member);
+    of_grant(DW_PEOPLE_REVOKE, GRANT_HAL_OVER, owner->member);
+    of_grant(DW_PEOPLE_VETO, GRANT_VETOED, bo->member);
     struct dw_recall r = {.revision = jobs[JOB_RECALLED].revision};
     uint8_t bytes[256];
     struct dw_buf b = dw_buf_of(bytes, sizeof bytes);
@@ -1054,6 +1198,25 @@ static void must_open(int job, int who)
         abort();
     }
     later(61000);
+}
+
+static void build_guest_stages(void)
+{
+    uint8_t nonce[32] = {0x6e};
+    world_enter(STAGE_IDLE);
+    if (guest_asks(GUEST_GIL, nonce) != DW_PEOPLE_NO_NONE || !guest_slides(GUEST_GIL, false))
+        abort();
+    const struct shift *s = guests_shift(&g, guest_device[GUEST_GIL]->member);
+    (void)keep_item(DW_LINK_KIND_SHIFT, s->object, s->object_len, true);
+    model_mark();
+    keep_stage(STAGE_GUEST_READY);
+
+    world_enter(STAGE_IDLE);
+    guest_visit(GUEST_GIL);
+    if (g.door.state != DW_VISIT_BETWEEN)
+        abort();
+    model_mark();
+    keep_stage(STAGE_GUEST_BETWEEN);
 }
 
 void world_build(void)
@@ -1191,6 +1354,8 @@ void world_build(void)
         abort();
     model_mark();
     keep_stage(STAGE_READY_B);
+
+    build_guest_stages();
 }
 
 void world_end(void)

@@ -39,6 +39,14 @@ enum {
     PHONE_ED,    /* courier of A with an EdDSA passkey, visitor 12 */
     PHONE_COUNT
 };
+enum {
+    GUEST_GIL = 0, /* with a live grant */
+    GUEST_HAL,     /* one grant was revoked; with the other the household is asked each time */
+    GUEST_COUNT
+};
+/* Who writes a guest's papers: the hub, for this guest, in the place of an agency. */
+#define HUB_FOR(guest) (AGENCY_COUNT + (guest))
+extern struct device *guest_device[GUEST_COUNT];
 extern struct dw_secret agency_key[AGENCY_COUNT];
 extern struct dw_secret camera_key, eye_key; /* of the device, and of its present boot */
 extern struct soft phone[PHONE_COUNT];
@@ -74,6 +82,9 @@ enum {
     GRANT_SHORT,
     GRANT_TOMORROW, /* signed by a clock that was a day ahead: has not begun */
     GRANT_STAY2,    /* another one for stays; one use, used up */
+    GRANT_GIL,      /* to a guest */
+    GRANT_HAL_OVER, /* revoked */
+    GRANT_HAL_ASK,
     GRANT_COUNT
 };
 extern struct dw_job jobs[JOB_COUNT]; /* as first sent */
@@ -116,6 +127,10 @@ struct world {
         uint8_t who, job, nonce[32];
     } asked[8];
     uint32_t asked_count;
+    struct {            /* what a guest's page was told with the newest offer */
+        uint64_t visit; /* 0: none */
+        uint8_t nonce[32], hub_nonce[32], manifest[32], job[16];
+    } shown[GUEST_COUNT];
 };
 extern struct world world;
 extern uint8_t arena[4u << 20];
@@ -159,19 +174,35 @@ struct dw_evidence stop_evidence(int who, const struct dw_stop *s, const char *o
                                  const char *rp_id, uint8_t flags);
 void visit_whole(int job, int who); /* asks, slides, goes in and out; 65 s */
 
+/* A guest's page, with the session of that guest. */
+enum dw_people_no guest_asks(int who, const uint8_t nonce[32]);
+void guest_leaves(int who);
+/* What the page shows to be signed; false: there is no offer. */
+bool guest_stop(int who, struct dw_stop *ret);
+/* The assertion of a guest's passkey, and the same as it would go over the link. */
+void guest_proof(int who, const struct dw_stop *s, const struct making *how,
+                 struct dw_ipc_people_ask *ret, struct dw_evidence *ret_e);
+enum dw_people_no guest_gives(int session, struct dw_ipc_people_ask *m);
+/* false: there was nothing to slide for. Not `now`: somebody has put it into the service's
+ * envelope and keeps it. */
+bool guest_slides(int who, bool now);
+void guest_visit(int who);
+
 /* ---- stages: where histories begin ---- */
-#define STAGE_LIST(X)                                                 \
-    X(IDLE, "nobody at the door")                                     \
-    X(READY, "a courier is asked to slide; the slide is on the wire") \
-    X(STOPPED, "the slide is in, the intent is being written")        \
-    X(LOOKING, "the camera is asked; the frame decides")              \
-    X(BETWEEN, "a stay, locked between two openings")                 \
-    X(AFTER, "a visit has just ended")                                \
-    X(RESTARTED, "the hub has started anew after a visit")            \
-    X(AWAY, "the service has not been heard for 14 minutes")          \
-    X(EVENING, "all windows of today are over")                       \
-    X(READY_LATE, "a courier whose shift is over is asked to slide")  \
-    X(READY_B, "the other agency's courier is asked to slide, in the afternoon")
+#define STAGE_LIST(X)                                                                   \
+    X(IDLE, "nobody at the door")                                                       \
+    X(READY, "a courier is asked to slide; the slide is on the wire")                   \
+    X(STOPPED, "the slide is in, the intent is being written")                          \
+    X(LOOKING, "the camera is asked; the frame decides")                                \
+    X(BETWEEN, "a stay, locked between two openings")                                   \
+    X(AFTER, "a visit has just ended")                                                  \
+    X(RESTARTED, "the hub has started anew after a visit")                              \
+    X(AWAY, "the service has not been heard for 14 minutes")                            \
+    X(EVENING, "all windows of today are over")                                         \
+    X(READY_LATE, "a courier whose shift is over is asked to slide")                    \
+    X(READY_B, "the other agency's courier is asked to slide, in the afternoon")        \
+    X(GUEST_READY, "a guest is asked to slide; the proof and the hub's papers are out") \
+    X(GUEST_BETWEEN, "a guest has gone out and may come back")
 enum stage {
 #define X(name, text) STAGE_##name,
     STAGE_LIST(X)
@@ -194,6 +225,7 @@ extern struct heard heard;
 #define CODES_MAX 160u
 struct counts {
     uint64_t sequences, messages, moves[64], stage[STAGE_COUNT], opened_honest, opened_owned;
+    uint64_t opened_guests; /* of both */
     uint64_t chain[DW_CHAIN_NO_COUNT], checks[DW_CHECK_COUNT], people[DW_PEOPLE_NO_COUNT];
     uint64_t chain_runs, failed;
     uint32_t code_count;
