@@ -86,7 +86,7 @@ static bool grants(sqlite3 *db)
         int64_t time;
         uint16_t used = 0;
         dw_rd_init(&r, dw_view_of(sqlite3_column_blob(st, 0), (size_t)sqlite3_column_bytes(st, 0)));
-        dw_rd_array(&r, 10);
+        dw_rd_array(&r, 11);
         dw_rd_uint(&r, 1, &number); /* form */
         dw_rd_bytes(&r, id, 16);
         dw_rd_uint(&r, UINT64_MAX, &number); /* state */
@@ -97,6 +97,7 @@ static bool grants(sqlite3 *db)
         dw_rd_int(&r, INT32_MIN, INT32_MAX, &time); /* day */
         dw_rd_uint(&r, UINT64_MAX, &number);        /* used on it */
         dw_rd_int(&r, 0, INT64_MAX, &time);         /* signed */
+        dw_rd_uint(&r, UINT32_MAX, &number);        /* guest */
         if (dw_failed(dw_rd_end(&r)))
             return false;
         dw_hex(id, 16, hex);
