@@ -592,6 +592,10 @@ static void guest_misbehaves(struct dice *d)
     for (int i = 0; i < GUEST_COUNT; i++)
         with = powers & HAS_GUEST(i) ? i : with;
     int session = (powers & HAS_GUEST_SESSION) && (with < 0 || !one_in(d, 3)) ? GUEST_GIL : with;
+    if ((powers & HAS_SERVICE) && one_in(d, 10)) {
+        guests_hello(d, session);
+        return;
+    }
     switch (below(d, 10)) {
     case 0:
     case 1: guest_asks_anew(session); break;
@@ -606,10 +610,6 @@ static void guest_misbehaves(struct dice *d)
         guest_asks_anew(session);
         break;
     case 5:
-        if (powers & HAS_SERVICE) {
-            guests_hello(d, session);
-            break;
-        } /* fall through */
     case 6:
     case 7:
         guest_asks_anew(session);
@@ -634,7 +634,8 @@ static void made_up_manifest(struct dice *d)
         grant = own_grant[n];
     j.revision += 1 + below(d, 40) - one_in(d, 8);
     /* Of the question that is open, moved: to later, or to another grant. */
-    if (one_in(d, g.door.state == DW_VISIT_READY ? 2 : 5)) {
+    bool is_moved = one_in(d, g.door.state == DW_VISIT_READY ? 2 : 5);
+    if (is_moved) {
         static const uint8_t other[] = {GRANT_DROP, GRANT_SHORT, GRANT_TOMORROW, GRANT_STAY2};
         n = g.door.state == DW_VISIT_BETWEEN || one_in(d, 3) ? JOB_STAY : JOB_DROP;
         j = jobs[n];
@@ -650,11 +651,8 @@ static void made_up_manifest(struct dice *d)
         } else if (grant == GRANT_SHORT) {
             j.dwell_ms = 10000;
         } else if (grant == GRANT_DROP) { /* later, or one thing wider than granted */
-            switch (below(d, 11)) {
+            switch (one_in(d, 2) ? 0 : below(d, 8)) {
             case 0:
-            case 8:
-            case 9:
-            case 10:
                 if (one_in(d, 3))
                     j.nbf_s = j.exp_s - 60;
                 else
@@ -674,7 +672,7 @@ static void made_up_manifest(struct dice *d)
             }
         }
     }
-    for (uint32_t k = below(d, 4); k > 0; k--) {
+    for (uint32_t k = is_moved && !one_in(d, 4) ? 0 : below(d, 4); k > 0; k--) {
         switch (below(d, 18)) {
         case 0: j.window.day += (int32_t)below(d, 3) - 1; break;
         case 1:
