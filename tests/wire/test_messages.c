@@ -421,12 +421,13 @@ static void kinds_and_contexts(void **state)
     assert_int_equal(dw_link_context(DW_LINK_KIND_NONE), DW_CONTEXT_NONE);
     assert_int_equal(dw_link_context(DW_LINK_KIND_COUNT), DW_CONTEXT_NONE);
     assert_int_equal(dw_link_context(255), DW_CONTEXT_NONE);
-    uint32_t seen = 0;
+    _Static_assert(DW_CONTEXT_COUNT <= 64, "one word of contexts");
+    uint64_t seen = 0;
     for (uint8_t kind = DW_LINK_KIND_NONE + 1; kind < DW_LINK_KIND_COUNT; kind++) {
         uint8_t context = dw_link_context(kind);
         assert_true(context > DW_CONTEXT_NONE && context < DW_CONTEXT_COUNT);
-        assert_false(seen & DW_BIT(context));
-        seen |= DW_BIT(context);
+        assert_false(seen >> context & 1);
+        seen |= UINT64_C(1) << context;
     }
 }
 
