@@ -232,6 +232,7 @@ test("joining: an invitation that counts, one that does not, the first owner", a
   await on.click();
   await page.waitForURL(/\/$|\/#\/today$/);
   home.isSignedIn = false;
+  await arrives(page, /\/signin/, () => page.reload());
   home.routes["/api/join/look"] = () => { throw { status: 404, code: "invitation" }; };
   await page.goto(`${home.origin}/join#used`);
   await page.waitForSelector("text=Ask for a new one");
