@@ -461,7 +461,6 @@ void child_send(struct guard *g, enum child_name name, enum dw_ipc_type type, vo
 bool child_offer(struct guard *g, enum child_name name, enum dw_ipc_type type, void *message);
 void child_kill(struct guard *g, enum child_name name, const char *why);
 
-/* eyes.c */
 /* devices.c */
 enum device_number device_of_act(enum dw_act act);
 /* After the settings' keys were read and people_start: the enrolled ones take their place. */
@@ -471,6 +470,7 @@ enum dw_people_no devices_permit(const struct guard *g, const struct challenge *
 void devices_name(struct challenge *c);
 void devices_changed(struct guard *g); /* what follows from a durable change of the book */
 
+/* eyes.c */
 void eyes_ask(struct guard *g, uint32_t handle, bool want_key);
 void eyes_on_frame(struct guard *g, const struct dw_ipc_frame *m);
 void eyes_on_bad(struct guard *g, const struct dw_ipc_frame_bad *m);
