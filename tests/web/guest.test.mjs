@@ -15,6 +15,11 @@ const b64 = (b) => Buffer.from(b).toString("base64url");
 const title = (page, name, ms = 10000) => page.getByRole("heading", { level: 1, name }).waitFor({ timeout: ms });
 const button = (page, name) => page.getByRole("button", { name });
 const press = (page, name) => button(page, name).click();
+/** The page says so, and the house has the question. */
+async function checking(page, home) {
+  await title(page, "Checking 4 things");
+  await until("the question", () => home.visit?.state === "checking");
+}
 const body = (page) => page.locator("body").innerText();
 
 /** A picture; axe finds nothing; nothing scrolls sideways. */
@@ -218,7 +223,7 @@ async function drag(page) {
 }
 async function toReady(home, page) {
   await press(page, "I'm at the door");
-  await title(page, "Checking 4 things");
+  await checking(page, home);
   home.ready();
   await title(page, "All 4 checked");
 }
@@ -265,7 +270,7 @@ test("in, locked, in again, and away: every state, and what the passkey signs", 
   await title(page, "You may come in");
   await page.getByText("4 more times").waitFor();
   await press(page, "I'm at the door");
-  await title(page, "Checking 4 things");
+  await checking(page, home);
   assert.match(home.asked[0], /^[0-9a-f]{64}$/);
   await keep(page, "checking");
   home.ready();
@@ -324,7 +329,7 @@ test("a double tap and a second slide ask once; a passkey that is not shown open
   const { home, page } = await phone(t, { prepare: (h) => h.giveKey() });
   await title(page, "You may come in");
   await button(page, "I'm at the door").evaluate((b) => { b.click(); b.click(); });
-  await title(page, "Checking 4 things");
+  await checking(page, home);
   assert.equal(home.asked.length, 1);
   home.ready();
   await title(page, "All 4 checked");
@@ -366,7 +371,7 @@ test("what answers in the house's place is not signed for", async (t) => {
   await title(page, "You may come in");
   await press(page, "I'm at the door");
   for (const [name, answer, words] of FORGED) {
-    await title(page, "Checking 4 things");
+    await checking(page, home);
     answer(home);
     await title(page, "Do not open");
     assert.ok((await body(page)).includes(words), `${name}: ${await body(page)}`);
@@ -387,7 +392,7 @@ test("every refusal says why and what to do next", async (t) => {
   const seen = new Set();
   for (const [n, code] of CHECKS.entries()) {
     await press(page, "I'm at the door");
-    await title(page, "Checking 4 things");
+    await checking(page, home);
     home.refuse(code);
     await title(page, /^(Not yet|Not opened)$/);
     const [why, next] = await page.locator(".main .sub").allInnerTexts();
@@ -415,12 +420,12 @@ test("refused within a stay: the door stays locked, and it may be asked again", 
   home.tell({ state: "between" });
   await title(page, "The door is locked");
   await press(page, "I need to come in again");
-  await title(page, "Checking 4 things");
+  await checking(page, home);
   home.tell({ state: "between", check: "camera_covered" });
   await title(page, "Not yet");
   await page.getByText("The camera is covered").waitFor();
   await press(page, "Try again");
-  await title(page, "Checking 4 things");
+  await checking(page, home);
   assert.equal(home.asked.length, 3);
   home.tell({ state: "between", check: "parcel_used" });
   await title(page, "Not opened");
@@ -573,7 +578,7 @@ test("text twice as large: all of it stays on the screen", async (t) => {
   await title(page, "You may come in");
   await keep(page, "can-large");
   await press(page, "I'm at the door");
-  await title(page, "Checking 4 things");
+  await checking(page, home);
   await keep(page, "checking-large");
   home.ready();
   await title(page, "All 4 checked");
