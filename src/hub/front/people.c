@@ -252,9 +252,9 @@ static bool act_invite(struct dw_front_call *c, struct dw_ipc_people_ask *m)
     if (!dw_front_text(c, "role", role, sizeof(role)) ||
         !dw_front_text(c, "name", m->name, sizeof(m->name)))
         return false;
-    for (uint8_t i = DW_MEMBER_OWNER; i < DW_MEMBER_COUNT; i++) {
-        if (strcmp(role, dw_front_role_word(i)) == 0)
-            m->role = i;
+    for (unsigned i = DW_MEMBER_OWNER; i < DW_MEMBER_COUNT; i++) {
+        if (strcmp(role, dw_front_role_word((uint8_t)i)) == 0)
+            m->role = (uint8_t)i;
     }
     if (m->role != DW_MEMBER_NONE)
         return true;

@@ -220,8 +220,6 @@ static bool is_granted(struct guard *g, const struct job_slot *s, const struct d
             dw_same(h->use_grant, s->grant, 16))
             return true;
     }
-    if (gr->used >= gr->said.uses)
-        return false;
     struct civil lo, hi;
     if (!is_sure(g, guard_wall(g), &lo, &hi))
         return true; /* it is not the permission that lacks: DW_CHECK_CLOCK fails */

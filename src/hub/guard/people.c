@@ -966,6 +966,7 @@ static enum dw_people_no do_sign_in(struct guard *g, const struct dw_ipc_people_
     enum dw_people_no no = verify(g, m, &c, &k);
     if (no != DW_PEOPLE_NO_NONE)
         return no;
+    DW_ASSERT(k); /* the passkey that held */
     remember_use(g, k);
     a->member = k->member;
     name_passkey(a, &k->key);
