@@ -966,7 +966,8 @@ static enum dw_people_no do_sign_in(struct guard *g, const struct dw_ipc_people_
     enum dw_people_no no = verify(g, m, &c, &k);
     if (no != DW_PEOPLE_NO_NONE)
         return no;
-    DW_ASSERT(k); /* the passkey that held */
+    if (!k)
+        return DW_PEOPLE_NO_PASSKEY;
     remember_use(g, k);
     a->member = k->member;
     name_passkey(a, &k->key);
