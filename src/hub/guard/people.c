@@ -711,6 +711,8 @@ static enum dw_people_no verify(struct guard *g, const struct dw_ipc_people_ask 
 static void remember_use(struct guard *g, const struct credential *k)
 {
     struct change c = {0};
+    if (!k)
+        return;
     put_credential(&c, k);
     struct store_write w = {.facts = c.fact, .fact_count = c.count};
     (void)store_write(g->store, &w);
